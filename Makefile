@@ -1,0 +1,29 @@
+# The two commands of the README, and what they are made of.
+.PHONY: demo test build packages oracles check-includes bench clean
+
+build: packages
+	cmake --preset release
+	cmake --build --preset release
+
+packages:
+	@scripts/install-packages packages.txt
+
+# ONNX Runtime and pytest in .venv: oracles of the tests, never dependencies of the product.
+oracles: packages
+	@scripts/make-oracles tests/requirements.txt
+
+check-includes:
+	@scripts/check-includes
+
+test: build oracles check-includes
+	ctest --test-dir build --output-on-failure --timeout 900 -j 2
+
+demo: build
+	examples/demo
+
+bench: packages
+	cmake --preset release -DPARE_BUILD_BENCH=ON
+	cmake --build --preset release
+
+clean:
+	rm -rf build build-dev build-asan demo

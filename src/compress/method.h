@@ -1,0 +1,66 @@
+// A compression method: one file and one row in methods.inc.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "compress/option.h"
+#include "data/dataset.h"
+#include "exec/backend.h"
+#include "exec/trainer.h"
+#include "ir/model.h"
+#include "pare/control.h"
+
+namespace pare::compress {
+
+class Statistics;       // statistics.h: what streaming requests produced, by value name
+class CheckpointStore;  // checkpoint.h
+
+/// Everything a step may use. All references outlive the call.
+struct StepContext {
+  const nlohmann::json& options;              ///< resolved
+  const ir::Model& original;                  ///< before the first step: the teacher and the reference
+  const data::Dataset& dataset;
+  const exec::Backend& backend;
+  const exec::TrainerProvider& trainer;
+  ExecutionOptions execution;
+  const Control& control;
+  CheckpointStore* checkpoints = nullptr;     ///< null: do not checkpoint
+  nlohmann::json& record;                     ///< the step's object in run.json: methods add what they did
+};
+
+/// A request for one streaming pass over calibration data, merged over methods.
+struct StatisticsRequest {
+  std::vector<std::string> values;            ///< value names to observe
+  std::string kind;                           ///< "range", "histogram"
+  std::int64_t samples = 512;
+};
+
+struct Method {
+  std::string_view step;                      ///< recipe key and CLI shorthand: "prune", "quantize", "finetune"
+  std::string_view name;                      ///< value of `method:`; "" when the step has a single method
+  std::string_view summary, paper;
+  std::span<const Option> (*options)();
+  /// Needs the train plug-in with these options.
+  bool (*needs_gradients)(const nlohmann::json& options);
+  /// Streaming statistics to gather before apply(); empty when none.
+  std::vector<StatisticsRequest> (*needs)(const ir::Model&, const nlohmann::json& options);
+  /// Faults that can be seen before any work: Error(kUsage/kBadInput/kUnsupported).
+  void (*validate)(const ir::Model&, const StepContext&);
+  void (*apply)(ir::Model&, const Statistics&, StepContext&);
+};
+
+/// All rows of methods.inc.
+std::span<const Method* const> methods();
+/// Error(kUsage) with a suggestion when unknown.
+const Method& find_method(std::string_view step, std::string_view name);
+
+}  // namespace pare::compress

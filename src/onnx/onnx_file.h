@@ -1,0 +1,32 @@
+// ONNX files to and from the IR. The only folder that sees protobuf.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <string>
+
+#include "exec/backend.h"
+#include "ir/model.h"
+
+namespace pare::onnx {
+
+/// Reads a model. Tensor data is mapped from the file (or its external data files), not copied. Shapes are not inferred.
+/// Errors (all kBadInput, subject = the path or "path: node/tensor"): missing file, not a protobuf, truncated, no graph, IR or
+/// opset out of range, external data missing / too short / outside the model's folder, inconsistent tensor.
+ir::Model read_model(const std::filesystem::path& path);
+/// The same from memory; external data is resolved relative to `folder`.
+ir::Model parse_model(std::string bytes, const std::string& subject, const std::filesystem::path& folder);
+
+struct WriteOptions {
+  std::int64_t external_threshold = std::int64_t{1800} << 20;  ///< tensors go to `<file>.data` when the file would be larger
+};
+void write_model(const ir::Model& model, const std::filesystem::path& path, const WriteOptions& options = {});
+std::string serialize_model(const ir::Model& model);
+
+/// One TensorProto file (ONNX node tests: input_0.pb).
+Tensor read_tensor_proto(const std::filesystem::path& path);
+
+/// The ModelStore of this folder.
+const exec::ModelStore& store();
+
+}  // namespace pare::onnx
