@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <optional>
 #include <string>
@@ -121,8 +122,11 @@ class Graph {
   std::vector<std::string> captured_names() const;
 
  private:
-  std::vector<std::optional<Node>> node_slots_;
-  std::vector<std::optional<Value>> value_slots_;
+  std::vector<NodeId> dependencies(NodeId id) const;
+  void drop_consumer(ValueId value, NodeId node);
+
+  std::deque<std::optional<Node>> node_slots_;    // deques: references survive additions
+  std::deque<std::optional<Value>> value_slots_;
   std::vector<NodeId> order_;
   std::map<std::string, ValueId> value_names_;
   std::map<std::string, NodeId> node_names_;
