@@ -1,0 +1,144 @@
+#include "ir/sparsity.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/text.h"
+#include "pare/error.h"
+
+namespace pare::ir {
+
+SparsityPattern SparsityPattern::parse(const std::string& text) {
+  const auto bad = [&]() -> Error {
+    return {ErrorCode::kUsage, "pattern", "unknown sparsity pattern", "'unstructured' or 'q:64' with q from 1 to 63", text};
+  };
+  if (text == "unstructured") return {};
+  const std::vector<std::string> parts = split(text, ':');
+  if (parts.size() != 2 || parts[1] != "64" || parts[0].empty() || parts[0].size() > 2) throw bad();
+  if (!std::all_of(parts[0].begin(), parts[0].end(), [](unsigned char c) { return c >= '0' && c <= '9'; })) throw bad();
+  SparsityPattern pattern{.kind = Kind::kBalanced, .q = std::stoi(parts[0])};
+  if (pattern.q < 1 || pattern.q > 63) throw bad();
+  return pattern;
+}
+
+std::string SparsityPattern::to_string() const {
+  return kind == Kind::kUnstructured ? "unstructured" : std::to_string(q) + ":" + std::to_string(group);
+}
+
+std::optional<double> SparsityPattern::fixed_sparsity() const {
+  if (kind == Kind::kUnstructured) return std::nullopt;
+  return 1.0 - static_cast<double>(q) / group;
+}
+
+int SparsityPattern::survivors(std::int64_t group_size) const {
+  if (kind == Kind::kUnstructured) return static_cast<int>(group_size);
+  return static_cast<int>((group_size * q + group - 1) / group);
+}
+
+namespace {
+
+/// The initializer behind an input slot: itself, or the data of a DequantizeLinear.
+ValueId stored_weight(const Graph& graph, ValueId id) {
+  if (id == kNoValue) return kNoValue;
+  if (graph.value(id).constant) return id;
+  const NodeId producer = graph.producer(id);
+  if (producer == kNoNode || !graph.node(producer).is("DequantizeLinear")) return kNoValue;
+  const ValueId data = graph.node(producer).input(0);
+  return data != kNoValue && graph.value(data).constant ? data : kNoValue;
+}
+
+WeightView matrix_view(const Dims& dims, bool outputs_first) {
+  if (outputs_first) return {.outputs = dims[0], .inputs = dims[1], .output_stride = dims[1], .input_stride = 1};
+  return {.outputs = dims[1], .inputs = dims[0], .output_stride = 1, .input_stride = dims[1]};
+}
+
+WeightView convolution_view(const Dims& dims) {
+  std::int64_t taps = 1;
+  for (std::size_t i = 2; i < dims.size(); ++i) taps *= dims[i];
+  return {.outputs = dims[0], .taps = taps, .inputs = dims[1], .output_stride = dims[1] * taps, .tap_stride = 1,
+          .input_stride = taps};
+}
+
+/// Reads "is zero" of an element whatever the type. Integer weights are symmetric here: stored 0 means 0.
+class ZeroTest {
+ public:
+  explicit ZeroTest(const Tensor& tensor) : bytes_(bits(tensor.dtype()) / 8), data_(tensor.raw()) {
+    if (bytes_ == 0 || bytes_ > 8)
+      throw Error(ErrorCode::kUnsupported, "sparsity", "element type has no whole-byte zero", "8 to 64 bits an element",
+                  std::string(name(tensor.dtype())));
+    // −0.0 is a zero too: mask the sign bit of floats away.
+    mask_ = bytes_ == 8 ? ~0ull : (1ull << (8 * bytes_)) - 1;
+    if (is_float(tensor.dtype())) mask_ >>= 1;
+  }
+  bool operator()(std::int64_t index) const noexcept {
+    std::uint64_t value = 0;
+    std::memcpy(&value, data_ + index * bytes_, static_cast<std::size_t>(bytes_));
+    return (value & mask_) == 0;
+  }
+
+ private:
+  int bytes_;
+  const std::byte* data_;
+  std::uint64_t mask_ = 0;
+};
+
+/// Calls visit(group size, survivors) for every group of up to 64 inputs of a tap and output; stops when it returns false.
+template <class F> bool for_each_group(const Tensor& tensor, const WeightView& view, std::int64_t group, F visit) {
+  const ZeroTest is_zero(tensor);
+  for (std::int64_t o = 0; o < view.outputs; ++o)
+    for (std::int64_t t = 0; t < view.taps; ++t)
+      for (std::int64_t begin = 0; begin < view.inputs; begin += group) {
+        const std::int64_t end = std::min(begin + group, view.inputs);
+        std::int64_t survivors = 0;
+        for (std::int64_t i = begin; i < end; ++i) survivors += is_zero(view.index(o, t, i)) ? 0 : 1;
+        if (!visit(end - begin, survivors)) return false;
+      }
+  return true;
+}
+
+}  // namespace
+
+std::optional<WeightRef> find_weight(const Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  const bool convolution = node.is("Conv");
+  if (!convolution && !node.is("Gemm") && !node.is("MatMul")) return std::nullopt;
+  const ValueId weight = stored_weight(graph, node.input(1));
+  if (weight == kNoValue) return std::nullopt;
+  const Dims& dims = graph.value(weight).constant->dims();
+  if (convolution) {
+    if (dims.size() < 3) return std::nullopt;
+    return WeightRef{weight, convolution_view(dims), 0};
+  }
+  if (dims.size() != 2) return std::nullopt;
+  const bool outputs_first = node.is("Gemm") && node.int_or("transB", 0) != 0;
+  return WeightRef{weight, matrix_view(dims, outputs_first), outputs_first ? 0 : 1};
+}
+
+double sparsity(const Tensor& tensor) {
+  if (tensor.numel() == 0) return 0;
+  const ZeroTest is_zero(tensor);
+  std::int64_t zeros = 0;
+  for (std::int64_t i = 0; i < tensor.numel(); ++i) zeros += is_zero(i) ? 1 : 0;
+  return static_cast<double>(zeros) / static_cast<double>(tensor.numel());
+}
+
+bool has_pattern(const Tensor& tensor, const WeightView& view, const SparsityPattern& pattern) {
+  if (pattern.kind == SparsityPattern::Kind::kUnstructured) return true;
+  return for_each_group(tensor, view, pattern.group, [&](std::int64_t size, std::int64_t survivors) {
+    return survivors <= pattern.survivors(size);
+  });
+}
+
+std::optional<SparsityPattern> detect_balanced(const Tensor& tensor, const WeightView& view) {
+  SparsityPattern pattern{.kind = SparsityPattern::Kind::kBalanced, .q = 1};
+  // A group of n with s survivors obeys q:64 when s ≤ ceil(q·n/64), that is q > 64·(s − 1)/n.
+  const bool sparse = for_each_group(tensor, view, pattern.group, [&](std::int64_t size, std::int64_t survivors) {
+    if (survivors > 0) pattern.q = std::max(pattern.q, static_cast<int>(pattern.group * (survivors - 1) / size) + 1);
+    return pattern.q <= 32;
+  });
+  // One input channel a group (depthwise) obeys every q as soon as it is not empty: no pattern to speak of.
+  if (!sparse || view.inputs < 4) return std::nullopt;
+  return pattern;
+}
+
+}  // namespace pare::ir
