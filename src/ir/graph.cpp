@@ -12,7 +12,8 @@ namespace pare::ir {
 namespace {
 
 /// Runs `visit` on every subgraph held by the node's attributes.
-template <class F> void for_each_subgraph(const Node& node, F visit) {
+template <class F>
+void for_each_subgraph(const Node& node, F visit) {
   for (const auto& [name, attribute] : node.attributes) {
     if (const auto* one = std::get_if<std::shared_ptr<Graph>>(&attribute.value)) {
       if (*one) visit(**one);
@@ -37,7 +38,8 @@ std::set<std::string> captured_by(const Node& node) {
   return names;
 }
 
-template <class Map> std::string unique_name(const Map& taken, const std::string& base, const char* fallback) {
+template <class Map>
+std::string unique_name(const Map& taken, const std::string& base, const char* fallback) {
   const std::string stem = base.empty() ? fallback : base;
   if (!base.empty() && !taken.contains(stem)) return stem;
   for (int i = 1;; ++i) {

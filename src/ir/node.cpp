@@ -7,11 +7,13 @@ namespace pare::ir {
 namespace {
 
 /// The attribute's value as T; `fallback` when absent; an error when it is of another kind.
-template <class T> T attribute_or(const Node& node, const std::string& name, T fallback, const char* kind) {
+template <class T>
+T attribute_or(const Node& node, const std::string& name, T fallback, const char* kind) {
   const Attribute* attribute = node.find(name);
   if (!attribute) return fallback;
   if (const T* value = std::get_if<T>(&attribute->value)) return *value;
-  throw Error(ErrorCode::kBadInput, node.name, "attribute '" + name + "' of " + node.op_type + " has the wrong kind", kind);
+  throw Error(ErrorCode::kBadInput, node.name, "attribute '" + name + "' of " + node.op_type + " has the wrong kind",
+              kind);
 }
 
 }  // namespace

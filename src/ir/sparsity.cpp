@@ -10,7 +10,8 @@ namespace pare::ir {
 
 SparsityPattern SparsityPattern::parse(const std::string& text) {
   const auto bad = [&]() -> Error {
-    return {ErrorCode::kUsage, "pattern", "unknown sparsity pattern", "'unstructured' or 'q:64' with q from 1 to 63", text};
+    return {ErrorCode::kUsage, "pattern", "unknown sparsity pattern", "'unstructured' or 'q:64' with q from 1 to 63",
+            text};
   };
   if (text == "unstructured") return {};
   const std::vector<std::string> parts = split(text, ':');
@@ -55,7 +56,11 @@ WeightView matrix_view(const Dims& dims, bool outputs_first) {
 WeightView convolution_view(const Dims& dims) {
   std::int64_t taps = 1;
   for (std::size_t i = 2; i < dims.size(); ++i) taps *= dims[i];
-  return {.outputs = dims[0], .taps = taps, .inputs = dims[1], .output_stride = dims[1] * taps, .tap_stride = 1,
+  return {.outputs = dims[0],
+          .taps = taps,
+          .inputs = dims[1],
+          .output_stride = dims[1] * taps,
+          .tap_stride = 1,
           .input_stride = taps};
 }
 
@@ -82,8 +87,10 @@ class ZeroTest {
   std::uint64_t mask_ = 0;
 };
 
-/// Calls visit(group size, survivors) for every group of up to 64 inputs of a tap and output; stops when it returns false.
-template <class F> bool for_each_group(const Tensor& tensor, const WeightView& view, std::int64_t group, F visit) {
+/// Calls visit(group size, survivors) for every group of up to 64 inputs of a tap and output; stops when it returns
+/// false.
+template <class F>
+bool for_each_group(const Tensor& tensor, const WeightView& view, std::int64_t group, F visit) {
   const ZeroTest is_zero(tensor);
   for (std::int64_t o = 0; o < view.outputs; ++o)
     for (std::int64_t t = 0; t < view.taps; ++t)

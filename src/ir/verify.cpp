@@ -29,10 +29,12 @@ class Verifier {
       const Value& value = graph.value(id);
       const std::string who = "value '" + value.name + "'";
       if (value.producer != kNoNode && (graph.is_input(id) || value.constant))
-        complain(who + " is both produced by node '" + graph.node(value.producer).name + "' and an input or initializer");
+        complain(who + " is both produced by node '" + graph.node(value.producer).name +
+                 "' and an input or initializer");
       for (NodeId consumer : value.consumers)
         if (!graph.has_node(consumer)) complain(who + " lists a consumer that does not exist");
-      if (value.constant && (value.constant->dtype() != value.dtype || !(value.shape == Shape::of(value.constant->dims()))))
+      if (value.constant &&
+          (value.constant->dtype() != value.dtype || !(value.shape == Shape::of(value.constant->dims()))))
         complain(who + " has a constant that contradicts its type");
       if (value.mask && (!value.constant || value.mask->dims() != value.constant->dims()))
         complain(who + " has a mask of another shape than its constant");
@@ -75,7 +77,8 @@ class Verifier {
       return f.name == node.op_type && f.domain == node.domain;
     });
     if (opset == 0 && !local)
-      complain("node '" + node.name + "' (" + node.op_type + ") uses domain '" + node.domain + "', which no opset import names");
+      complain("node '" + node.name + "' (" + node.op_type + ") uses domain '" + node.domain +
+               "', which no opset import names");
     const Operator* op = local ? nullptr : find_operator(node, opset);
     if (!op) return;  // kept as it is; executors refuse it by name
     check_count(node, "inputs", node.inputs.size(), op->min_inputs, op->max_inputs);
@@ -88,10 +91,11 @@ class Verifier {
   void check_count(const Node& node, const char* what, std::size_t count, int least, int most) {
     const auto n = static_cast<int>(count);
     if (n >= least && (most < 0 || n <= most)) return;
-    const std::string range = most < 0       ? "at least " + std::to_string(least)
+    const std::string range = most < 0        ? "at least " + std::to_string(least)
                               : least == most ? std::to_string(least)
                                               : std::to_string(least) + " to " + std::to_string(most);
-    complain("node '" + node.name + "' (" + node.op_type + ") has " + std::to_string(n) + " " + what + ", expected " + range);
+    complain("node '" + node.name + "' (" + node.op_type + ") has " + std::to_string(n) + " " + what + ", expected " +
+             range);
   }
 
   const Model& model_;

@@ -1,0 +1,158 @@
+#include "eval/measure.h"
+
+#include <algorithm>
+#include <chrono>
+
+#include "base/file.h"
+#include "base/float16.h"
+#include "base/rng.h"
+#include "ir/infer.h"
+#include "ir/sparsity.h"
+#include "pare/error.h"
+
+namespace pare::eval {
+
+namespace {
+
+double percentile(const std::vector<double>& sorted, double fraction) {
+  const double position = fraction * static_cast<double>(sorted.size() - 1);
+  const auto below = static_cast<std::size_t>(position);
+  const std::size_t above = std::min(below + 1, sorted.size() - 1);
+  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
+}
+
+/// True when every consumer takes the value as a scale or zero point of Quantize-/DequantizeLinear.
+bool is_quantization_parameter(const ir::Graph& graph, const ir::Value& value, ir::ValueId id) {
+  if (value.consumers.empty()) return false;
+  return std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId consumer) {
+    const ir::Node& node = graph.node(consumer);
+    return (node.is("QuantizeLinear") || node.is("DequantizeLinear")) && node.input(0) != id;
+  });
+}
+
+/// Parameters are what training found: float initializers of rank ≥ 1, and integers that DequantizeLinear reads.
+bool is_parameter(const ir::Graph& graph, ir::ValueId id) {
+  const ir::Value& value = graph.value(id);
+  if (!value.constant || value.constant->rank() == 0 || is_quantization_parameter(graph, value, id)) return false;
+  if (is_float(value.dtype)) return true;
+  return std::any_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId consumer) {
+    return graph.node(consumer).is("DequantizeLinear") && graph.node(consumer).input(0) == id;
+  });
+}
+
+ir::ValueId stored_bias(const ir::Graph& graph, const ir::Node& node) {
+  const ir::ValueId bias = node.is("MatMul") ? ir::kNoValue : node.input(2);
+  if (bias == ir::kNoValue || graph.value(bias).constant) return bias;
+  const ir::NodeId producer = graph.producer(bias);
+  return producer != ir::kNoNode && graph.node(producer).is("DequantizeLinear") ? graph.node(producer).input(0)
+                                                                                : ir::kNoValue;
+}
+
+LayerCost layer_cost(const ir::Graph& graph, ir::NodeId id, const ir::WeightRef& weight) {
+  const ir::Node& node = graph.node(id);
+  const Tensor& tensor = *graph.value(weight.value).constant;
+  LayerCost cost{.node = node.name,
+                 .op_type = node.op_type,
+                 .weight = graph.value(weight.value).name,
+                 .weight_dims = tensor.dims(),
+                 .parameters = tensor.numel(),
+                 .bytes = static_cast<std::int64_t>(tensor.bytes()),
+                 .bits = bits(tensor.dtype()),
+                 .sparsity = ir::sparsity(tensor)};
+  if (const auto pattern = ir::detect_balanced(tensor, weight.view)) cost.pattern = pattern->to_string();
+  const ir::ValueId bias = stored_bias(graph, node);
+  if (const Tensor* stored = graph.constant(bias)) {
+    cost.parameters += stored->numel();
+    cost.bytes += static_cast<std::int64_t>(stored->bytes());
+  }
+  return cost;
+}
+
+std::int64_t count_nonzero(const Tensor& tensor) {
+  return tensor.numel() - static_cast<std::int64_t>(ir::sparsity(tensor) * static_cast<double>(tensor.numel()) + 0.5);
+}
+
+}  // namespace
+
+Latency measure_latency(exec::Executor& executor, const NamedTensors& inputs, const LatencyOptions& options) {
+  using Clock = std::chrono::steady_clock;
+  for (int i = 0; i < options.warmup; ++i) executor.run(inputs);
+  std::vector<double> times;
+  const Clock::time_point start = Clock::now();
+  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
+  while (static_cast<int>(times.size()) < options.max_runs &&
+         (static_cast<int>(times.size()) < options.min_runs || elapsed() < options.seconds)) {
+    const Clock::time_point begin = Clock::now();
+    executor.run(inputs);
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  }
+  if (times.empty()) throw Error(ErrorCode::kUsage, "latency", "no run was asked for", "at least one");
+  std::sort(times.begin(), times.end());
+  return {.median_ms = percentile(times, 0.5),
+          .p10_ms = percentile(times, 0.1),
+          .p90_ms = percentile(times, 0.9),
+          .p99_ms = percentile(times, 0.99),
+          .min_ms = times.front(),
+          .runs = static_cast<int>(times.size())};
+}
+
+NamedTensors random_inputs(const ir::Model& model, const std::map<std::string, Dims>& shapes, std::uint64_t seed) {
+  NamedTensors inputs;
+  for (ir::ValueId id : model.graph.inputs) {
+    const ir::Value& value = model.graph.value(id);
+    const auto shape = shapes.find(value.name);
+    if (shape == shapes.end()) throw Error(ErrorCode::kBadInput, value.name, "no shape for this input");
+    Rng rng(seed, kRngTest, static_cast<std::uint64_t>(inputs.size()));
+    const bool real = is_float(value.dtype);
+    std::vector<float> values(static_cast<std::size_t>(element_count(shape->second)));
+    // Token ids, masks, counts: 0 and 1 are valid for all of them.
+    for (float& v : values) v = real ? static_cast<float>(rng.normal()) : static_cast<float>(rng.below(2));
+    inputs[value.name] = cast(Tensor::from(shape->second, values), value.dtype);
+  }
+  return inputs;
+}
+
+ModelCost model_cost(const ir::Model& model, std::string_view serialized,
+                     const std::map<std::string, Dims>& input_shapes) {
+  const ir::Graph& graph = model.graph;
+  ModelCost cost;
+  cost.file_bytes = static_cast<std::int64_t>(serialized.size());
+  cost.gzip_bytes = gzip_size(std::as_bytes(std::span(serialized.data(), serialized.size())));
+  for (ir::ValueId id : graph.values()) {
+    if (!is_parameter(graph, id)) continue;
+    const Tensor& tensor = *graph.value(id).constant;
+    cost.parameters += tensor.numel();
+    cost.nonzero_parameters += bits(tensor.dtype()) >= 8 ? count_nonzero(tensor) : tensor.numel();
+  }
+  std::map<ir::NodeId, std::int64_t> macs;
+  for (const ir::NodeMacs& entry : ir::count_macs(model, input_shapes)) {
+    macs[entry.node] = entry.macs;
+    cost.macs += entry.macs;
+  }
+  for (ir::NodeId id : graph.nodes()) {
+    const std::optional<ir::WeightRef> weight = ir::find_weight(graph, id);
+    if (!weight) continue;
+    cost.layers.push_back(layer_cost(graph, id, *weight));
+    cost.layers.back().macs = macs[id];
+  }
+  return cost;
+}
+
+void add_layer_latency(ModelCost& cost, exec::Executor& executor, const NamedTensors& inputs, int repeats) {
+  std::map<std::string, Dims> shapes;
+  for (const auto& [name, tensor] : inputs) shapes[name] = tensor.dims();
+  const std::vector<exec::PlanStep> steps = executor.plan(shapes);
+  std::map<std::string, std::size_t> step_of;
+  for (std::size_t i = 0; i < steps.size(); ++i)
+    for (const std::string& node : steps[i].nodes) step_of.emplace(node, i);
+  std::map<std::size_t, double> times;
+  for (const exec::StepTime& time : executor.profile(inputs, repeats)) times[time.step] = time.median_ms;
+  for (LayerCost& layer : cost.layers) {
+    const auto step = step_of.find(layer.node);
+    if (step == step_of.end()) continue;
+    layer.kernel = steps[step->second].kernel;
+    if (const auto time = times.find(step->second); time != times.end()) layer.latency_ms = time->second;
+  }
+}
+
+}  // namespace pare::eval
