@@ -1,6 +1,7 @@
 // What this CPU can do and what kernels may use.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -8,6 +8,9 @@
 
 namespace pare {
 
+/// The bare generator: ten rounds of Philox4x32.
+std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter, std::array<std::uint32_t, 2> key) noexcept;
+
 class Rng {
  public:
   /// Independent streams for different keys, for example Rng(seed, kAugment, epoch, sample).
@@ -23,7 +26,7 @@ class Rng {
   std::vector<std::int64_t> permutation(std::int64_t n);
 
  private:
-  std::array<std::uint32_t, 4> counter_{}, block_{};
+  std::array<std::uint32_t, 4> counter_{}, block_{};  // counter words 0 and 1 count blocks, 2 and 3 name item and substream
   std::array<std::uint32_t, 2> key_{};
   int used_ = 4;
   double spare_ = 0;

@@ -1,0 +1,96 @@
+// The gzip half of file.h, on zlib.
+#include <zlib.h>
+
+#include <algorithm>
+#include <array>
+#include <limits>
+#include <new>
+
+#include "base/file.h"
+#include "pare/error.h"
+
+namespace pare {
+
+namespace {
+
+constexpr int kGzipWindow = 15 + 16;  // the largest window, gzip header and checksum
+
+uInt clamp_to_uint(std::size_t size) {
+  return static_cast<uInt>(std::min<std::size_t>(size, std::numeric_limits<uInt>::max()));
+}
+
+Bytef* bytes(const void* data) { return static_cast<Bytef*>(const_cast<void*>(data)); }  // zlib's input is not const
+
+struct Inflater {
+  z_stream stream{};
+  Inflater() {
+    if (inflateInit2(&stream, kGzipWindow) != Z_OK) throw std::bad_alloc();
+  }
+  ~Inflater() { inflateEnd(&stream); }
+};
+
+struct Deflater {
+  z_stream stream{};
+  Deflater() {
+    if (deflateInit2(&stream, 6, Z_DEFLATED, kGzipWindow, 8, Z_DEFAULT_STRATEGY) != Z_OK) throw std::bad_alloc();
+  }
+  ~Deflater() { deflateEnd(&stream); }
+};
+
+}  // namespace
+
+std::string gunzip(std::string_view compressed, const std::string& name) {
+  Inflater inflater;
+  z_stream& stream = inflater.stream;
+  std::string content;
+  std::size_t used = 0, consumed = 0;
+  for (;;) {
+    if (used == content.size()) content.resize(std::max(content.size() * 2, compressed.size() * 4 + 1024));
+    stream.next_in = bytes(compressed.data() + consumed);
+    stream.avail_in = clamp_to_uint(compressed.size() - consumed);
+    stream.next_out = bytes(content.data() + used);
+    stream.avail_out = clamp_to_uint(content.size() - used);
+    const uInt in_before = stream.avail_in, out_before = stream.avail_out;
+    const int result = inflate(&stream, Z_NO_FLUSH);
+    consumed += in_before - stream.avail_in;
+    used += out_before - stream.avail_out;
+    if (result == Z_STREAM_END) {
+      // Zero padding may follow; anything else must be another gzip member.
+      if (compressed.find_first_not_of('\0', consumed) == std::string_view::npos) break;
+      if (inflateReset(&stream) != Z_OK) throw Error(ErrorCode::kInternal, name, "zlib cannot be reset");
+    } else if (result == Z_BUF_ERROR || (result == Z_OK && consumed == compressed.size() && stream.avail_out > 0)) {
+      throw Error(ErrorCode::kBadInput, name, "the gzip file is truncated");
+    } else if (result == Z_MEM_ERROR) {
+      throw std::bad_alloc();
+    } else if (result != Z_OK) {
+      const std::string why = stream.msg != nullptr ? stream.msg : "not a gzip stream";
+      throw Error(ErrorCode::kBadInput, name, "the gzip file is damaged: " + why);
+    }
+  }
+  content.resize(used);
+  return content;
+}
+
+std::int64_t gzip_size(std::span<const std::byte> content) {
+  Deflater deflater;
+  z_stream& stream = deflater.stream;
+  std::array<Bytef, 65536> out;
+  std::size_t consumed = 0;
+  std::int64_t total = 0;
+  for (int result = Z_OK; result != Z_STREAM_END;) {
+    stream.next_in = bytes(content.data() + consumed);
+    stream.avail_in = clamp_to_uint(content.size() - consumed);
+    const uInt before = stream.avail_in;
+    const bool last = consumed + before == content.size();
+    do {
+      stream.next_out = out.data();
+      stream.avail_out = static_cast<uInt>(out.size());
+      result = deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH);
+      total += static_cast<std::int64_t>(out.size() - stream.avail_out);
+    } while (stream.avail_out == 0);
+    consumed += before - stream.avail_in;
+  }
+  return total;
+}
+
+}  // namespace pare
