@@ -10,6 +10,8 @@
 
 namespace pare::ir {
 
+using pare::to_string;  // of Dims: the overloads below would hide it
+
 /// An integer, a named symbol ("batch") or unknown.
 class Dim {
  public:
