@@ -38,23 +38,19 @@ Block allocate(std::size_t bytes, bool zeroed, DType dtype, const Dims& dims) {
 }  // namespace
 
 std::int64_t element_count(const Dims& dims) {
-  std::int64_t count = 1;
   bool empty = false;
   for (const std::int64_t dim : dims) {
     if (dim < 0) throw Error(ErrorCode::kBadInput, "shape " + to_string(dims), "has a negative dimension");
-    if (dim == 0) {
-      empty = true;  // the other dimensions must still be sane, but cannot overflow an empty tensor
-    } else if (__builtin_mul_overflow(count, dim, &count)) {
-      if (!empty) {
-        for (const std::int64_t other : dims) empty = empty || other == 0;
-      }
-      if (!empty) {
-        throw Error(ErrorCode::kBadInput, "shape " + to_string(dims), "has more elements than 64 bits can count");
-      }
-      count = 1;
+    empty = empty || dim == 0;
+  }
+  if (empty) return 0;  // whatever the other dimensions are, they cannot overflow
+  std::int64_t count = 1;
+  for (const std::int64_t dim : dims) {
+    if (__builtin_mul_overflow(count, dim, &count)) {
+      throw Error(ErrorCode::kBadInput, "shape " + to_string(dims), "has more elements than 64 bits can count");
     }
   }
-  return empty ? 0 : count;
+  return count;
 }
 
 std::string to_string(const Dims& dims) {
@@ -68,13 +64,12 @@ std::string to_string(const Dims& dims) {
 }
 
 std::size_t bytes_for(DType dtype, const Dims& dims) {
-  const auto count = static_cast<std::uint64_t>(element_count(dims));
-  const auto width = static_cast<std::uint64_t>(bits(dtype));
-  std::uint64_t total = 0;
-  if (__builtin_mul_overflow(count, width, &total) || total > std::numeric_limits<std::uint64_t>::max() - 7) {
+  const auto total_bits = static_cast<unsigned __int128>(element_count(dims)) * static_cast<unsigned>(bits(dtype));
+  const unsigned __int128 total = (total_bits + 7) / 8;
+  if (total > std::numeric_limits<std::size_t>::max()) {
     throw Error(ErrorCode::kBadInput, "shape " + to_string(dims), "takes more bytes than 64 bits can count");
   }
-  return static_cast<std::size_t>((total + 7) / 8);
+  return static_cast<std::size_t>(total);
 }
 
 Tensor::Tensor(DType dtype, Dims dims)

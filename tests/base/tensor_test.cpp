@@ -1,0 +1,114 @@
+#include "pare/tensor.h"
+
+#include <gtest/gtest.h>
+
+#include <limits>
+
+#include "pare/error.h"
+
+namespace pare {
+namespace {
+
+ErrorCode code_of(const std::function<void()>& action) {
+  try {
+    action();
+  } catch (const Error& error) {
+    return error.code();
+  }
+  return ErrorCode{0};
+}
+
+TEST(DTypes, NamesAndNumbersAreOneToOne) {
+  for (int i = 0; i <= 26; ++i) {
+    const auto type = static_cast<DType>(i);
+    EXPECT_EQ(dtype_from_name(name(type)), type);
+    EXPECT_EQ(is_valid_dtype(i), i >= 1);
+    EXPECT_FALSE(is_float(type) && is_integer(type));
+  }
+  EXPECT_FALSE(is_valid_dtype(27));
+  EXPECT_FALSE(is_valid_dtype(-1));
+  EXPECT_FALSE(dtype_from_name("float"));
+  EXPECT_EQ(name(static_cast<DType>(200)), "undefined");
+  EXPECT_EQ(bits(DType::kInt4), 4);
+  EXPECT_EQ(bits(DType::kString), 0);
+}
+
+TEST(Shapes, CountElementsAndRefuseNonsense) {
+  constexpr std::int64_t kHuge = std::numeric_limits<std::int64_t>::max();
+  EXPECT_EQ(element_count({}), 1);
+  EXPECT_EQ(element_count({2, 3, 4}), 24);
+  EXPECT_EQ(element_count({2, 0, 4}), 0);
+  EXPECT_EQ(element_count({kHuge, 4, 0}), 0);
+  EXPECT_EQ(code_of([] { element_count({2, -1}); }), ErrorCode::kBadInput);
+  EXPECT_EQ(code_of([] { element_count({kHuge, 2}); }), ErrorCode::kBadInput);
+  EXPECT_EQ(code_of([] { element_count({0, -1}); }), ErrorCode::kBadInput);
+  EXPECT_EQ(code_of([] { bytes_for(DType::kFloat64, {kHuge}); }), ErrorCode::kBadInput);
+  EXPECT_EQ(to_string({2, 3}), "2x3");
+  EXPECT_EQ(to_string({}), "scalar");
+}
+
+TEST(Tensors, PackSubByteTypes) {
+  EXPECT_EQ(bytes_for(DType::kInt4, {3}), 2u);
+  EXPECT_EQ(bytes_for(DType::kUint2, {5}), 2u);
+  EXPECT_EQ(bytes_for(DType::kFloat32, {0, 7}), 0u);
+}
+
+TEST(Tensors, AreZeroedAndAligned) {
+  for (const std::int64_t n : {0, 1, 63, 64, 100000}) {
+    const Tensor tensor(DType::kFloat32, {n});
+    EXPECT_EQ(reinterpret_cast<std::uintptr_t>(tensor.raw()) % 64, 0u);
+    for (const float value : tensor.data<float>()) ASSERT_EQ(value, 0);
+  }
+}
+
+TEST(Tensors, CopyOnWrite) {
+  Tensor a = Tensor::from<float>({2}, {1, 2});
+  Tensor b = a;
+  EXPECT_EQ(a.raw(), b.raw());
+  b.mutable_data<float>()[0] = 5;
+  EXPECT_EQ(a.data<float>()[0], 1);
+  EXPECT_EQ(b.data<float>()[0], 5);
+  const std::byte* before = b.raw();
+  b.mutable_data<float>()[1] = 6;  // sole owner: in place
+  EXPECT_EQ(b.raw(), before);
+}
+
+TEST(Tensors, ViewsAreNeverWritten) {
+  const std::vector<float> values{1, 2, 3};
+  Tensor view = Tensor::view(DType::kFloat32, {3}, values.data(), nullptr);
+  EXPECT_EQ(view.raw(), reinterpret_cast<const std::byte*>(values.data()));
+  view.mutable_data<float>()[0] = 9;
+  EXPECT_EQ(values[0], 1);
+  EXPECT_EQ(view.data<float>()[0], 9);
+  EXPECT_EQ(view.data<float>()[2], 3);
+}
+
+TEST(Tensors, RefuseAnotherTypeShapeOrCount) {
+  const Tensor tensor = Tensor::from<float>({2, 3}, {1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(code_of([&] { tensor.data<int>(); }), ErrorCode::kInternal);
+  EXPECT_EQ(code_of([&] { tensor.reshaped({5}); }), ErrorCode::kBadInput);
+  EXPECT_EQ(code_of([] { Tensor::from<float>({3}, {1, 2}); }), ErrorCode::kInternal);
+  EXPECT_EQ(code_of([] { Tensor::strings({2}, {"a"}); }), ErrorCode::kInternal);
+  EXPECT_EQ(code_of([&] { tensor.dim(2); }), ErrorCode::kInternal);
+  EXPECT_EQ(tensor.dim(-1), 3);
+  EXPECT_EQ(tensor.reshaped({3, 2}).raw(), tensor.raw());
+}
+
+TEST(Tensors, AllocationFailureIsAnError) {
+  EXPECT_EQ(code_of([] { Tensor(DType::kFloat32, {std::int64_t{1} << 60}); }), ErrorCode::kMemory);
+}
+
+TEST(Tensors, IdenticalComparesBits) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const Tensor a = Tensor::from<float>({2}, {nan, 0});
+  EXPECT_TRUE(a.identical(a.clone()));
+  EXPECT_NE(a.raw(), a.clone().raw());
+  EXPECT_FALSE(a.identical(Tensor::from<float>({2}, {nan, -0.0f})));
+  EXPECT_FALSE(a.identical(a.reshaped({2, 1})));
+  EXPECT_TRUE(Tensor::strings({1}, {"x"}).identical(Tensor::strings({1}, {"x"})));
+  EXPECT_FALSE(Tensor::strings({1}, {"x"}).identical(Tensor::strings({1}, {"y"})));
+  EXPECT_TRUE(Tensor().identical(Tensor()));
+}
+
+}  // namespace
+}  // namespace pare
