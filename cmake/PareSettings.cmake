@@ -20,7 +20,8 @@ if(CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
 endif()
 
 add_library(pare_settings INTERFACE)
-target_compile_options(pare_settings INTERFACE -Wall -Wextra -Wno-missing-field-initializers)
+# No silent fused multiply-adds: references and fast kernels promise the same bits, whichever way the compiler turns a loop.
+target_compile_options(pare_settings INTERFACE -Wall -Wextra -Wno-missing-field-initializers -ffp-contract=off)
 if(CMAKE_SYSTEM_PROCESSOR MATCHES "x86_64|AMD64")
   # Baseline ISA; kernels beyond it live in files whose suffix names theirs (PareFolders.cmake) and are chosen at run time.
   target_compile_options(pare_settings INTERFACE -march=x86-64-v3)

@@ -1,0 +1,69 @@
+// The scalar epilogue: the order of float operations of qconv.h.
+#include <algorithm>
+#include <cmath>
+
+#include "kernels/qconv/row.h"
+
+namespace pare::kernels {
+namespace {
+
+std::int64_t element_bytes(DType type) noexcept { return type == DType::kFloat32 ? 4 : 1; }
+
+float residual_at(const QConvFinish& f, std::int64_t at) noexcept {
+  if (f.residual_type == DType::kFloat32) return static_cast<const float*>(f.residual)[at];
+  const std::int32_t r = f.residual_type == DType::kInt8 ? static_cast<const std::int8_t*>(f.residual)[at]
+                                                         : static_cast<const std::uint8_t*>(f.residual)[at];
+  return static_cast<float>(r - f.residual_zero_point);
+}
+
+void store(const QConvFinish& f, std::int64_t at, float v) noexcept {
+  if (f.output_type == DType::kFloat32) {
+    static_cast<float*>(f.output)[at] = v;
+    return;
+  }
+  const std::int32_t q = static_cast<std::int32_t>(std::nearbyint(v)) + f.out_zero_point;
+  static_cast<std::uint8_t*>(f.output)[at] = static_cast<std::uint8_t>(q);  // the clamp has put q into the type's range
+}
+
+}  // namespace
+
+QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpilogue& e, std::int64_t pixel,
+                            std::int64_t channel, void* output) noexcept {
+  const std::int64_t at = pixel * weights.shape.out_c + channel;
+  QConvFinish f{};
+  f.multiplier = e.multiplier + channel;
+  f.bias = weights.bias.data() + channel;
+  f.weight_zero_point = weights.weight_zero_point.empty() ? nullptr : weights.weight_zero_point.data() + channel;
+  f.residual_type = e.residual_type;
+  f.output_type = e.output_type;
+  if (e.residual_type != DType::kUndefined) {
+    f.residual = static_cast<const std::byte*>(e.residual) + at * element_bytes(e.residual_type);
+  }
+  f.output = static_cast<std::byte*>(output) + at * element_bytes(e.output_type);
+  f.stride = weights.shape.out_c;
+  f.residual_multiplier = e.residual_multiplier;
+  f.residual_zero_point = e.residual_zero_point;
+  f.out_zero_point = e.out_zero_point;
+  f.lo = e.lo, f.hi = e.hi;
+  if (e.output_type != DType::kFloat32) {  // saturation as a clamp: the bounds are integers, so it commutes with rint
+    const std::int32_t lowest = e.output_type == DType::kInt8 ? -128 : 0;
+    const float lo = static_cast<float>(lowest - e.out_zero_point), hi = static_cast<float>(lowest + 255 - e.out_zero_point);
+    f.lo = std::clamp(e.lo, lo, hi), f.hi = std::clamp(e.hi, lo, hi);
+  }
+  return f;
+}
+
+void qconv_finish(const QConvFinish& f, int row, int channels, const std::int32_t* acc) noexcept {
+  for (int c = 0; c < channels; ++c) {
+    std::int32_t sum = acc[c] + f.bias[c];
+    if (f.weight_zero_point) sum -= f.weight_zero_point[c] * f.row_sum[row];
+    float v = static_cast<float>(sum) * f.multiplier[c];
+    const std::int64_t at = row * f.stride + c;
+    if (f.residual_type != DType::kUndefined) v = v + residual_at(f, at) * f.residual_multiplier;
+    v = v > f.lo ? v : f.lo;  // as vmaxps and vminps: NaN becomes lo
+    v = v < f.hi ? v : f.hi;
+    store(f, at, v);
+  }
+}
+
+}  // namespace pare::kernels

@@ -1,0 +1,96 @@
+// Packing of weights into panels.
+#include <algorithm>
+#include <new>
+
+#include "kernels/qconv/row.h"
+#include "pare/error.h"
+
+namespace pare::kernels {
+namespace {
+
+std::int32_t weight_at(const QConvFilter& filter, std::int64_t o, std::int64_t i, std::int64_t y, std::int64_t x) {
+  const std::int64_t at = o * filter.strides.o + i * filter.strides.i + y * filter.strides.y + x * filter.strides.x;
+  if (filter.is_unsigned) return static_cast<const std::uint8_t*>(filter.data)[at] - 128;
+  return static_cast<const std::int8_t*>(filter.data)[at];
+}
+
+/// Writes one output channel into its lane; returns Σw.
+std::int32_t pack_channel(const QConvWeights::Packed& packed, const QConvFilter& filter, std::int64_t o, std::int8_t* lane) {
+  const ConvShape& s = packed.shape;
+  const std::int64_t depth = packed.kernel->depth, step = packed.kernel->lanes * depth;
+  std::int32_t sum = 0;
+  std::int64_t k = 0;
+  for (std::int64_t y = 0; y < s.kh; ++y) {
+    for (std::int64_t x = 0; x < s.kw; ++x) {
+      for (std::int64_t i = 0; i < s.group_in(); ++i, ++k) {
+        const std::int32_t w = weight_at(filter, o, i, y, x);
+        lane[k / depth * step + k % depth] = static_cast<std::int8_t>(w);
+        sum += w;
+      }
+    }
+  }
+  return sum;
+}
+
+void pack_zero_points(QConvWeights::Packed& packed, const QConvFilter& filter) {
+  std::vector<std::int32_t> zero(packed.shape.out_c, filter.is_unsigned ? -128 : 0);
+  for (std::int64_t o = 0; filter.zero_point && o < packed.shape.out_c; ++o) zero[o] += filter.zero_point[o];
+  if (std::any_of(zero.begin(), zero.end(), [](std::int32_t z) { return z != 0; })) packed.weight_zero_point = std::move(zero);
+}
+
+void pack_all(QConvWeights::Packed& packed, const QConvFilter& filter, const std::int32_t* bias) {
+  const ConvShape& s = packed.shape;
+  const QConvKernel& kernel = *packed.kernel;
+  const std::int64_t panel_size = packed.steps * kernel.lanes * kernel.depth;
+  packed.weights.assign(s.groups * packed.panels * panel_size, 0);
+  packed.bias.assign(s.out_c, 0);
+  pack_zero_points(packed, filter);
+  const std::int32_t raw_zero = packed.input_zero_point + (packed.input_signed ? 128 : 0);
+  for (std::int64_t o = 0; o < s.out_c; ++o) {
+    const std::int64_t group = o / s.group_out(), c = o % s.group_out();
+    std::int8_t* panel = packed.weights.data() + (group * packed.panels + c / kernel.lanes) * panel_size;
+    const std::int32_t sum = pack_channel(packed, filter, o, panel + c % kernel.lanes * kernel.depth);
+    packed.bias[o] = bias ? bias[o] : 0;
+    if (kernel.input == QConvInput::kRawU8) packed.bias[o] -= raw_zero * sum;
+  }
+}
+
+}  // namespace
+
+QConvWeights::QConvWeights() = default;
+QConvWeights::~QConvWeights() = default;
+QConvWeights::QConvWeights(QConvWeights&&) noexcept = default;
+QConvWeights& QConvWeights::operator=(QConvWeights&&) noexcept = default;
+
+QConvWeights QConvWeights::pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
+                                std::int32_t input_zero_point, const std::int32_t* bias, const QConvKernel* kernel) {
+  if (!kernel) {
+    for (const QConvKernel* row : qconv_kernels()) {
+      if (!kernel && isa_available(row->isa)) kernel = row;
+    }
+  }
+  QConvWeights result;
+  try {
+    result.packed_ = std::make_unique<Packed>();
+    Packed& packed = *result.packed_;
+    packed.kernel = kernel;
+    packed.shape = shape;
+    packed.input_signed = input_type == DType::kInt8;
+    packed.input_zero_point = input_zero_point;
+    const std::int64_t k = shape.taps() * shape.group_in();
+    packed.steps = (k + kernel->depth - 1) / kernel->depth;
+    packed.panels = (shape.group_out() + kernel->lanes - 1) / kernel->lanes;
+    pack_all(packed, filter, bias);
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::kMemory, "convolution weights", "do not fit in memory when packed");
+  }
+  return result;
+}
+
+const char* QConvWeights::kernel_name() const noexcept { return packed_->kernel->name; }
+
+std::size_t QConvWeights::bytes() const noexcept {
+  return packed_->weights.size() + 4 * (packed_->bias.size() + packed_->weight_zero_point.size());
+}
+
+}  // namespace pare::kernels

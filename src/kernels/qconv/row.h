@@ -1,0 +1,54 @@
+// Rows of the integer convolution table and the packed form they read.
+#pragma once
+
+#include <vector>
+
+#include "kernels/qconv/qconv.h"
+#include "kernels/qconv/tile.h"
+
+namespace pare::kernels {
+
+/// What the gathered inputs look like: x − in_zp as s16, or x as u8 (s8 inputs + 128) with the zero point folded into the bias.
+enum class QConvInput { kCentredS16, kRawU8 };
+
+/// Part of the output one thread computes: pixels and panels (of `lanes` channels within a group; all groups).
+struct QConvPart {
+  std::int64_t pixel_begin, pixel_end, panel_begin, panel_end;
+};
+
+struct QConvCall {
+  const QConvWeights::Packed* weights;
+  ConvShape shape;
+  const void* input;
+  const QConvEpilogue* epilogue;
+  void* output;
+};
+
+struct QConvKernel {
+  const char* name;
+  Isa isa;
+  std::int64_t rows, lanes, depth;
+  QConvInput input;
+  void (*tile)(const QConvTile&) noexcept;  ///< nullptr for the reference
+  void (*run)(const QConvCall&, const QConvPart&, std::byte* scratch) noexcept;
+};
+
+struct QConvWeights::Packed {
+  const QConvKernel* kernel = nullptr;
+  ConvShape shape;
+  bool input_signed = false;
+  std::int32_t input_zero_point = 0;           ///< in the input's own type
+  std::int64_t steps = 0, panels = 0;          ///< per group: ceil(k / depth), ceil(group_out / lanes)
+  std::vector<std::int8_t> weights;            ///< [groups][panels][steps][lanes][depth], zero-filled at the edges
+  std::vector<std::int32_t> bias;              ///< [out_c]; less in_zp · Σw for kRawU8
+  std::vector<std::int32_t> weight_zero_point; ///< [out_c], s8; empty when all are 0
+};
+
+/// The epilogue for channels from `channel` and pixels from `pixel` on.
+QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpilogue& epilogue, std::int64_t pixel,
+                            std::int64_t channel, void* output) noexcept;
+/// The part of the tile kernels, and its scratch in bytes.
+void qconv_run_tiles(const QConvCall& call, const QConvPart& part, std::byte* scratch) noexcept;
+std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& weights) noexcept;
+
+}  // namespace pare::kernels

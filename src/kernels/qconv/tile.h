@@ -1,0 +1,40 @@
+// What a tile kernel sees: rows of gathered inputs, one panel of weights, one block of outputs. No inline code here, since
+// files of different instruction sets include it.
+#pragma once
+
+#include <cstdint>
+
+#include "pare/dtype.h"
+
+namespace pare::kernels {
+
+/// The float half of the epilogue (QConvEpilogue), as one tile sees it.
+struct QConvFinish {
+  const float* multiplier;  ///< of the tile's first channel; as bias below
+  const std::int32_t* bias;
+  const std::int32_t* weight_zero_point;  ///< nullptr: all zero
+  const std::int32_t* row_sum;            ///< Σ(x − in_zp) of each row; read when weight_zero_point is set
+  DType residual_type, output_type;
+  const void* residual;  ///< of the tile's first row and channel; rows are `stride` elements apart
+  void* output;          ///< likewise
+  std::int64_t stride;
+  float residual_multiplier;
+  std::int32_t residual_zero_point;
+  float lo, hi;      ///< the activation clamp, for 8-bit output also the type's range less out_zero_point
+  std::int32_t out_zero_point;
+};
+
+struct QConvTile {
+  const void* input;           ///< row r at input + r · input_stride bytes, steps · depth elements
+  std::int64_t input_stride;   ///< bytes
+  const std::int8_t* weights;  ///< [steps][lanes][depth]
+  std::int64_t steps;
+  int rows;      ///< 1 … the kernel's rows
+  int channels;  ///< 1 … lanes; fewer than lanes only in a group's last panel
+  QConvFinish finish;
+};
+
+/// Scalar epilogue of `channels` accumulators (bias not yet added) of one row; `channel` is the first one's offset.
+void qconv_finish(const QConvFinish& finish, int row, int channels, const std::int32_t* acc) noexcept;
+
+}  // namespace pare::kernels
