@@ -1,0 +1,117 @@
+#include "train/network.h"
+
+#include <algorithm>
+
+#include "base/text.h"
+#include "train/scope.h"
+#include "train/tensors.h"
+
+namespace pare::train {
+namespace {
+
+/// Images and convolution weights always travel channels-last: several times faster on CPUs.
+at::Tensor laid_out(const at::Tensor& tensor) {
+  return tensor.dim() == 4 && tensor.is_floating_point() ? tensor.contiguous(at::MemoryFormat::ChannelsLast)
+                                                         : tensor.contiguous();
+}
+
+bool fits(const ir::Shape& wanted, const Dims& dims) {
+  if (!wanted.ranked()) return true;
+  if (wanted.rank() != static_cast<std::int64_t>(dims.size())) return false;
+  for (std::size_t i = 0; i < dims.size(); ++i) {
+    const ir::Dim& dim = wanted[static_cast<std::int64_t>(i)];
+    if (dim.is_known() && dim.value() != dims[i]) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+Error unsupported(const std::vector<exec::Refusal>& refusals) {
+  std::vector<std::string> lines;
+  for (const exec::Refusal& refusal : refusals) {
+    lines.push_back(refusal.node.empty() ? refusal.reason : refusal.node + " (" + refusal.op_type + "): " + refusal.reason);
+  }
+  return Error(ErrorCode::kUnsupported, "model", "cannot be trained: " + join(lines, "; "));
+}
+
+Network::Network(const ir::Model& model, at::Device device, bool trainable) : device_(device) {
+  const ir::Graph& graph = model.graph;
+  std::vector<exec::Refusal> refusals;
+  program_ = lower(model, refusals);
+  if (!refusals.empty()) throw unsupported(refusals);
+  initial_.resize(static_cast<std::size_t>(program_.slot_count));
+  for (const ir::ValueId id : graph.values()) {
+    const ir::Value& value = graph.value(id);
+    if (!value.constant || value.producer != ir::kNoNode || value.consumers.empty()) continue;
+    const at::Tensor tensor = to_torch(*value.constant);
+    // Integers are shapes, axes and indices: they stay on the CPU, where they are read.
+    const bool moves = tensor.is_floating_point();
+    initial_[static_cast<std::size_t>(program_.slots.at(id))] = moves ? laid_out(tensor).to(device_) : tensor;
+  }
+  add_entries(graph, program_.roles.parameters, trainable, parameters_);
+  add_entries(graph, program_.roles.statistics, false, statistics_);
+  for (const ir::ValueId id : graph.inputs) {
+    const ir::Value& value = graph.value(id);
+    inputs_.push_back({value.name, program_.slots.at(id), value.dtype, value.shape});
+  }
+  for (const ir::ValueId id : graph.outputs) {
+    output_slots_.push_back(program_.slots.at(id));
+    output_names_.push_back(graph.value(id).name);
+    const ir::Value& value = graph.value(id);
+    if (value.constant && value.producer == ir::kNoNode) initial_[static_cast<std::size_t>(output_slots_.back())] = to_torch(*value.constant).to(device_);
+  }
+}
+
+void Network::add_entries(const ir::Graph& graph, const std::vector<ir::ValueId>& ids, bool gradients,
+                          std::vector<Entry>& entries) {
+  for (const ir::ValueId id : ids) {
+    const ir::Value& value = graph.value(id);
+    entries.push_back({value.name, program_.slots.at(id), value.constant->dtype()});
+    initial_[static_cast<std::size_t>(entries.back().slot)].requires_grad_(gradients);
+  }
+}
+
+at::Tensor Network::bind_one(const Input& input, const Tensor& tensor) const {
+  const std::string subject = "input '" + input.name + "'";
+  if (input.dtype != DType::kUndefined && tensor.dtype() != input.dtype) {
+    throw Error(ErrorCode::kBadInput, subject, "has the wrong element type", std::string(name(input.dtype)),
+                std::string(name(tensor.dtype())));
+  }
+  if (!fits(input.shape, tensor.dims())) {
+    throw Error(ErrorCode::kBadInput, subject, "has the wrong shape", to_string(input.shape), to_string(tensor.dims()));
+  }
+  const at::Tensor bound = borrow(tensor);
+  return (bound.is_floating_point() ? laid_out(bound) : bound).to(device_);
+}
+
+std::vector<at::Tensor> Network::bind(const NamedTensors& inputs) const {
+  for (const auto& [name, tensor] : inputs) {
+    const bool lone = name.empty() && inputs_.size() == 1;
+    const bool known = std::any_of(inputs_.begin(), inputs_.end(), [&, &key = name](const Input& i) { return i.name == key; });
+    if (!known && !lone) throw Error(ErrorCode::kBadInput, "input '" + name + "'", "is not an input of the model");
+  }
+  std::vector<at::Tensor> bound;
+  for (const Input& input : inputs_) {
+    auto found = inputs.find(input.name);
+    if (found == inputs.end() && inputs_.size() == 1) found = inputs.find("");
+    if (found == inputs.end()) throw Error(ErrorCode::kBadInput, "input '" + input.name + "'", "is missing");
+    bound.push_back(bind_one(input, found->second));
+  }
+  return bound;
+}
+
+Network::Results Network::run(const std::vector<at::Tensor>& inputs, bool training,
+                              const at::Generator& generator) const {
+  Frame frame{initial_, training, generator};
+  for (std::size_t i = 0; i < inputs_.size(); ++i) frame[inputs_[i].slot] = inputs[i];
+  for (const Step& step : program_.steps) {
+    guarded(step.node, [&] { step.call(frame); });
+    for (const int slot : step.last_uses) frame[slot] = at::Tensor();
+  }
+  Results results{frame[program_.judged], {}};
+  for (const int slot : output_slots_) results.outputs.push_back(frame[slot]);
+  return results;
+}
+
+}  // namespace pare::train

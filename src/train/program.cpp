@@ -1,0 +1,92 @@
+#include "train/program.h"
+
+#include <utility>
+
+#include "ir/op.h"
+#include "pare/error.h"
+
+namespace pare::train {
+namespace {
+
+/// Why a node cannot be lowered at all, or "".
+std::string why_not(const ir::Model& model, const ir::Node& node) {
+  if (!node.domain.empty()) return "operators of domain '" + node.domain + "' cannot be trained";
+  if (ir::find_operator(node, model.opset()) == nullptr) return ir::why_unknown(node, model.opset());
+  if (find_lowering(node) == nullptr) return "the operator has no gradient in the trainer";
+  return {};
+}
+
+/// A final Softmax turns logits into probabilities; cross-entropy wants the logits.
+ir::ValueId judged_value(const ir::Graph& graph) {
+  ir::ValueId id = graph.outputs.front();
+  while (graph.producer(id) != ir::kNoNode) {
+    const ir::Node& node = graph.node(graph.producer(id));
+    const bool last_axis = node.int_or("axis", -1) == -1 || node.int_or("axis", -1) == 1;
+    if (!(node.is("Softmax") && last_axis) && !node.is("Identity")) break;
+    id = node.input(0);
+  }
+  return id;
+}
+
+void refuse_outputs(const ir::Graph& graph, std::vector<exec::Refusal>& refusals) {
+  if (graph.outputs.empty()) {
+    refusals.push_back({"", "", "the model has no output"});
+    return;
+  }
+  const ir::Value& output = graph.value(graph.outputs.front());
+  if (output.shape.ranked() && output.shape.rank() != 2) {
+    const ir::NodeId producer = output.producer;
+    const std::string node = producer == ir::kNoNode ? "" : graph.node(producer).name;
+    const std::string op = producer == ir::kNoNode ? "" : graph.node(producer).op_type;
+    refusals.push_back({node, op, "the first output must be [batch, classes], and '" + output.name + "' is " + to_string(output.shape)});
+  }
+}
+
+void plan_last_uses(const ir::Graph& graph, Program& program) {
+  std::unordered_map<int, std::size_t> last;
+  std::size_t index = 0;
+  for (const ir::NodeId id : graph.nodes()) {
+    for (const ir::ValueId input : graph.node(id).inputs) {
+      if (input != ir::kNoValue) last[program.slots.at(input)] = index;
+    }
+    ++index;
+  }
+  for (const ir::ValueId output : graph.outputs) last.erase(program.slots.at(output));
+  last.erase(program.judged);
+  for (const auto& [slot, step] : last) program.steps[step].last_uses.push_back(slot);
+}
+
+}  // namespace
+
+Program lower(const ir::Model& model, std::vector<exec::Refusal>& refusals) {
+  const ir::Graph& graph = model.graph;
+  const std::size_t before = refusals.size();
+  Program program;
+  program.roles = find_roles(graph);
+  for (const ir::ValueId id : graph.values()) program.slots.emplace(id, program.slot_count++);
+  refuse_outputs(graph, refusals);
+  for (const ir::NodeId id : graph.nodes()) {
+    const ir::Node& node = graph.node(id);
+    std::string reason = why_not(model, node);
+    Call call;
+    if (reason.empty()) {
+      try {
+        call = find_lowering(node)(
+            LowerContext(graph, node, model.opset(), program.slots, program.roles.frozen_statistics));
+      } catch (const CannotLower& refused) {
+        reason = refused.reason;
+      } catch (const Error& error) {
+        reason = error.what();
+      }
+    }
+    if (!reason.empty()) refusals.push_back({node.name, node.op_type, reason});
+    program.steps.push_back({node.name, std::move(call), {}});
+  }
+  if (refusals.size() == before) {
+    program.judged = program.slots.at(judged_value(graph));
+    plan_last_uses(graph, program);
+  }
+  return program;
+}
+
+}  // namespace pare::train

@@ -1,0 +1,236 @@
+#include "train/trainer.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "train/device.h"
+#include "train/loss.h"
+#include "train/scope.h"
+#include "train/state.h"
+#include "train/tensors.h"
+
+namespace pare::train {
+namespace {
+
+void check_loss(const exec::LossOptions& loss, bool has_teacher) {
+  if (!(loss.alpha >= 0 && loss.alpha <= 1)) {
+    throw Error(ErrorCode::kUsage, "alpha", "is out of range", "0 to 1", std::to_string(loss.alpha));
+  }
+  if (loss.alpha > 0 && !has_teacher) throw Error(ErrorCode::kUsage, "alpha", "needs a teacher", "0", std::to_string(loss.alpha));
+  if (loss.alpha > 0 && !(loss.temperature > 0)) {
+    throw Error(ErrorCode::kUsage, "temperature", "is out of range", "> 0", std::to_string(loss.temperature));
+  }
+  if (!(loss.label_smoothing >= 0 && loss.label_smoothing < 1)) {
+    throw Error(ErrorCode::kUsage, "label_smoothing", "is out of range", "0 to 1", std::to_string(loss.label_smoothing));
+  }
+}
+
+void require_shape(const std::string& name, const Tensor& value, DType dtype, const at::Tensor& like) {
+  if (value.dtype() == dtype && at::IntArrayRef(value.dims()).equals(like.sizes())) return;
+  throw Error(ErrorCode::kBadInput, name, "has the wrong type or shape",
+              std::string(pare::name(dtype)) + " " + to_string(Dims(like.sizes().vec())),
+              std::string(pare::name(value.dtype())) + " " + to_string(value.dims()));
+}
+
+void assign(at::Tensor target, const Tensor& value) {
+  const at::NoGradGuard no_grad;
+  target.copy_(borrow(value));
+}
+
+}  // namespace
+
+TorchTrainer::TorchTrainer(const ir::Model& student, const ir::Model* teacher, const exec::TrainerOptions& options)
+    : options_(options),
+      device_(find_device(options.device)),
+      bf16_(uses_bf16(options.precision, device_)),
+      student_(student, device_, true),
+      generator_(make_generator(device_, options.seed)) {
+  check_loss(options.loss, teacher != nullptr);
+  if (teacher != nullptr && options.loss.alpha > 0) teacher_ = std::make_unique<Network>(*teacher, device_, false);
+  std::vector<at::Tensor> tensors;
+  for (const Network::Entry& entry : student_.parameters()) tensors.push_back(student_.tensor(entry));
+  optimizer_ = std::make_unique<Optimizer>(options.optimizer, tensors);
+  for (const Network::Entry& entry : student_.parameters()) {
+    const ir::Value& value = student.graph.value(student.graph.find_value(entry.name));
+    if (value.mask) set_mask(entry.name, *value.mask);
+  }
+  at::globalContext().setDeterministicCuDNN(true);
+  at::globalContext().setBenchmarkCuDNN(false);
+}
+
+std::size_t TorchTrainer::find(const std::string& name) const {
+  const std::vector<Network::Entry>& entries = student_.parameters();
+  const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.name == name; });
+  if (found == entries.end()) {
+    throw Error(ErrorCode::kBadInput, name, "is not a trainable parameter" + did_you_mean(name, parameters()));
+  }
+  return static_cast<std::size_t>(found - entries.begin());
+}
+
+std::vector<std::string> TorchTrainer::parameters() const {
+  std::vector<std::string> names;
+  for (const Network::Entry& entry : student_.parameters()) names.push_back(entry.name);
+  return names;
+}
+
+Tensor TorchTrainer::parameter(const std::string& name) const {
+  const Network::Entry& entry = student_.parameters()[find(name)];
+  return guarded(name, [&] { return from_torch(student_.tensor(entry), DType::kFloat32); });
+}
+
+void TorchTrainer::set_parameter(const std::string& name, const Tensor& value) {
+  const std::size_t index = find(name);
+  const at::Tensor target = student_.tensor(student_.parameters()[index]);
+  require_shape(name, value, DType::kFloat32, target);
+  guarded(name, [&] {
+    assign(target, value);
+    optimizer_->apply_mask(index);
+  });
+}
+
+void TorchTrainer::set_mask(const std::string& name, const Tensor& mask) {
+  const std::size_t index = find(name);
+  if (mask.defined()) require_shape("mask of " + name, mask, DType::kUint8, student_.tensor(student_.parameters()[index]));
+  guarded(name, [&] { optimizer_->set_mask(index, mask.defined() ? borrow(mask) : at::Tensor()); });
+}
+
+at::Tensor TorchTrainer::student_logits(const std::vector<at::Tensor>& inputs, bool training) {
+  const AutocastScope autocast(device_.type(), bf16_);
+  const at::Tensor logits = student_.run(inputs, training, generator_).judged;
+  if (logits.dim() != 2) {
+    throw Error(ErrorCode::kUnsupported, student_.output_names().front(), "cannot be judged", "[batch, classes]",
+                to_string(Dims(logits.sizes().vec())));
+  }
+  return logits;
+}
+
+at::Tensor TorchTrainer::teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student) {
+  at::Tensor logits;
+  {
+    const c10::InferenceMode inference;
+    const AutocastScope autocast(device_.type(), bf16_);
+    logits = teacher_->run(inputs, false).judged;
+  }
+  if (!logits.sizes().equals(student.sizes())) {
+    throw Error(ErrorCode::kBadInput, "teacher", "has other outputs than the model", to_string(Dims(student.sizes().vec())),
+                to_string(Dims(logits.sizes().vec())));
+  }
+  return logits.clone();  // a tensor of inference mode cannot take part in a gradient
+}
+
+void TorchTrainer::require_finite(double value, const char* what) const {
+  if (std::isfinite(value)) return;
+  throw Error(ErrorCode::kDiverged, "step " + std::to_string(optimizer_->steps()), std::string(what) + " is not finite",
+              "a finite number", std::to_string(value));
+}
+
+exec::StepResult TorchTrainer::judge(const at::Tensor& logits, const at::Tensor& loss, const at::Tensor& labels) const {
+  exec::StepResult result;
+  result.loss = loss.item<double>();
+  result.samples = logits.size(0);
+  if (labels.defined()) result.correct = count_correct(logits, labels);
+  return result;
+}
+
+exec::StepResult TorchTrainer::step(const data::Batch& batch, double learning_rate) {
+  const exec::LossOptions& loss_options = options_.loss;
+  if (batch.labels.empty() && loss_options.alpha != 1) {
+    throw Error(ErrorCode::kBadInput, "data", "has no labels, so that training needs distillation alone", "alpha 1",
+                "alpha " + std::to_string(loss_options.alpha));
+  }
+  const TorchScope scope(options_.threads);
+  return guarded("training step " + std::to_string(optimizer_->steps()), [&] {
+    const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
+    const at::Tensor logits = student_logits(inputs, true);
+    const at::Tensor teacher = teacher_ ? teacher_logits(inputs, logits) : at::Tensor();
+    const at::Tensor labels = batch.labels.empty() ? at::Tensor() : label_tensor(batch.labels, logits);
+    const at::Tensor loss = training_loss(logits, teacher, labels, loss_options);
+    exec::StepResult result = judge(logits, loss, labels);
+    require_finite(result.loss, "the loss");
+    loss.backward();
+    result.gradient_norm = optimizer_->gradient_norm();
+    require_finite(result.gradient_norm, "the gradient");
+    optimizer_->step(learning_rate, result.gradient_norm);
+    return result;
+  });
+}
+
+exec::StepResult TorchTrainer::evaluate(const data::Batch& batch) {
+  const TorchScope scope(options_.threads);
+  return guarded("evaluation", [&] {
+    const c10::InferenceMode inference;
+    const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
+    const at::Tensor logits = student_logits(inputs, false);
+    if (batch.labels.empty()) {
+      if (!teacher_) throw Error(ErrorCode::kBadInput, "data", "has no labels, and there is no teacher to compare with");
+      const exec::LossOptions distillation{0, options_.loss.temperature, 1};
+      return judge(logits, training_loss(logits, teacher_logits(inputs, logits), {}, distillation), {});
+    }
+    const at::Tensor labels = label_tensor(batch.labels, logits);
+    return judge(logits, training_loss(logits, {}, labels, {0, 1, 0}), labels);
+  });
+}
+
+NamedTensors TorchTrainer::forward(const NamedTensors& inputs) {
+  const TorchScope scope(options_.threads);
+  return guarded("forward pass", [&] {
+    const c10::InferenceMode inference;
+    const AutocastScope autocast(device_.type(), bf16_);
+    const Network::Results results = student_.run(student_.bind(inputs), false);
+    NamedTensors outputs;
+    for (std::size_t i = 0; i < results.outputs.size(); ++i) {
+      outputs[student_.output_names()[i]] = from_torch(results.outputs[i], DType::kFloat32);
+    }
+    return outputs;
+  });
+}
+
+void TorchTrainer::write_back(ir::Model& model) const {
+  const auto write = [&](const Network::Entry& entry) {
+    const ir::ValueId id = model.graph.find_value(entry.name);
+    const Tensor* old = id == ir::kNoValue ? nullptr : model.graph.constant(id);
+    const Tensor trained = from_torch(student_.tensor(entry), entry.dtype);
+    if (old == nullptr || old->dims() != trained.dims() || old->dtype() != trained.dtype()) {
+      throw Error(ErrorCode::kBadInput, entry.name, "is not an initializer of the model as it was trained");
+    }
+    model.graph.set_constant(id, trained);
+  };
+  guarded("model", [&] {
+    std::for_each(student_.parameters().begin(), student_.parameters().end(), write);
+    std::for_each(student_.statistics().begin(), student_.statistics().end(), write);
+  });
+}
+
+std::string TorchTrainer::save_state() const {
+  return guarded("training state", [&] {
+    StateWriter writer;
+    writer.text(options_.optimizer.kind);
+    writer.number(optimizer_->steps());
+    writer.tensor(from_torch(generator_.get_state(), DType::kUint8));
+    const std::vector<Network::Entry>& entries = student_.parameters();
+    writer.number(static_cast<std::int64_t>(entries.size()));
+    for (std::size_t i = 0; i < entries.size(); ++i) {
+      writer.text(entries[i].name);
+      writer.tensor(from_torch(student_.tensor(entries[i]), DType::kFloat32));
+      const at::Tensor mask = optimizer_->mask(i);
+      writer.tensor(mask.defined() ? from_torch(mask, DType::kUint8) : Tensor());
+      for (const at::Tensor& moment : optimizer_->moments(i)) writer.tensor(from_torch(moment, DType::kFloat32));
+    }
+    writer.number(static_cast<std::int64_t>(student_.statistics().size()));
+    for (const Network::Entry& entry : student_.statistics()) {
+      writer.text(entry.name);
+      writer.tensor(from_torch(student_.tensor(entry), DType::kFloat32));
+    }
+    return writer.take();
+  });
+}
+
+std::string TorchTrainer::description() const {
+  std::string text = device_.str();
+  text += bf16_ ? ", bf16, " : ", f32, ";
+  text += std::to_string(options_.threads) + (options_.threads == 1 ? " thread" : " threads");
+  return text + ", LibTorch " + TORCH_VERSION;
+}
+
+}  // namespace pare::train

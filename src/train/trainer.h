@@ -1,0 +1,48 @@
+// exec::Trainer on LibTorch.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "exec/trainer.h"
+#include "train/network.h"
+#include "train/optimizer.h"
+
+namespace pare::train {
+
+class TorchTrainer : public exec::Trainer {
+ public:
+  /// Throws as exec::TrainerFactory::create.
+  TorchTrainer(const ir::Model& student, const ir::Model* teacher, const exec::TrainerOptions& options);
+
+  std::vector<std::string> parameters() const override;
+  Tensor parameter(const std::string& name) const override;
+  void set_parameter(const std::string& name, const Tensor& value) override;
+  void set_mask(const std::string& name, const Tensor& mask) override;
+  exec::StepResult step(const data::Batch& batch, double learning_rate) override;
+  /// With labels the plain cross-entropy, comparable with what evaluation reports; without, the distillation loss.
+  exec::StepResult evaluate(const data::Batch& batch) override;
+  NamedTensors forward(const NamedTensors& inputs) override;
+  void write_back(ir::Model& model) const override;
+  std::string save_state() const override;
+  void load_state(const std::string& bytes) override;
+  std::string description() const override;
+
+ private:
+  std::size_t find(const std::string& name) const;
+  at::Tensor student_logits(const std::vector<at::Tensor>& inputs, bool training);
+  at::Tensor teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student);
+  exec::StepResult judge(const at::Tensor& logits, const at::Tensor& loss, const at::Tensor& labels) const;
+  void require_finite(double value, const char* what) const;
+
+  exec::TrainerOptions options_;
+  at::Device device_;
+  bool bf16_;
+  Network student_;
+  std::unique_ptr<Network> teacher_;
+  std::unique_ptr<Optimizer> optimizer_;
+  at::Generator generator_;
+};
+
+}  // namespace pare::train
