@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -20,7 +21,11 @@ struct ValueFacts {
   Shape shape;
   const Tensor* constant = nullptr;
   std::optional<std::vector<Dim>> elements;  ///< integer tensors of rank ≤ 1 only
+  std::shared_ptr<const Tensor> owner;       ///< holds `constant` when inference computed it
 };
+
+/// How errors call a node: "Conv 'features.0'".
+std::string describe(const Node& node);
 
 /// Read side: node, opset of its domain, facts of the inputs. Write side: facts of the outputs.
 /// `outputs` has one entry per node output, default (unknown) until set.
@@ -51,7 +56,7 @@ struct EvaluateContext {
 /// Every tensor axis that shares a `label` within the node is the same index set: removing an index from one removes it
 /// from all. Labels are local to the node. Kind kContracted: summed over (input channels of a convolution).
 /// kConcatenated/kSplit: the axis is the concatenation, in slot order, of the axes with this label on the other side.
-/// kFree: unrelated to any other axis.
+/// For these two, every axis of the label carries the kind. kFree, like an axis that is not listed: unrelated to any other.
 struct AxisRelation {
   enum class Kind { kSame, kContracted, kConcatenated, kSplit, kFree };
   enum class Side { kInput, kOutput };

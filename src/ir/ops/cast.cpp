@@ -1,0 +1,42 @@
+// Cast: to the element type `to`; shape elements keep their symbols between integer types.
+#include "base/float16.h"
+#include "ir/ops/common/axes.h"
+#include "ir/ops/common/facts.h"
+
+namespace pare::ir::ops {
+namespace {
+
+DType target(const InferContext& ctx) {
+  const std::int64_t to = required_int(ctx, "to");
+  if (!is_valid_dtype(static_cast<int>(to))) ctx.fail("attribute 'to' is no element type", "1 to 26", std::to_string(to));
+  return static_cast<DType>(to);
+}
+
+void infer(InferContext& ctx) {
+  const DType to = target(ctx);
+  set_output(ctx, 0, to, ctx.in(0).shape);
+  if ((to == DType::kInt64 || to == DType::kInt32) && is_integer(ctx.in(0).dtype)) ctx.outputs[0].elements = ctx.in(0).elements;
+}
+
+std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
+  const auto to = static_cast<DType>(ctx.node.int_or("to", 0));
+  if (to == ctx.in(0).dtype()) return {ctx.in(0)};
+  if (to == DType::kString || ctx.in(0).dtype() == DType::kString) throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Cast from or to strings");
+  return {pare::cast(ctx.in(0), to)};
+}
+
+}  // namespace
+
+extern const Operator kCast = {
+    .op_type = "Cast",
+    .since = 7,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attributes = {"round_mode", "saturate", "to"},
+    .infer = infer,
+    .evaluate = evaluate,
+    .axes = axes_broadcast,
+    .elementwise = true,
+};
+
+}  // namespace pare::ir::ops

@@ -1,0 +1,48 @@
+// Range: start, start + delta, … below (or, for a negative delta, above) limit.
+#include <algorithm>
+#include <cmath>
+
+#include "ir/ops/common/facts.h"
+#include "ir/ops/common/numeric.h"
+
+namespace pare::ir::ops {
+namespace {
+
+void infer(InferContext& ctx) {
+  require_same_type(ctx);
+  Dim length;
+  const ValueFacts &start = ctx.in(0), &limit = ctx.in(1), &delta = ctx.in(2);
+  // 0 … n−1 for a symbol n; all-constant ranges are evaluated.
+  const auto is = [](const ValueFacts& facts, std::int64_t value) { return facts.elements && facts.elements->size() == 1 && (*facts.elements)[0] == Dim(value); };
+  if (is(start, 0) && is(delta, 1) && limit.elements && limit.elements->size() == 1) length = (*limit.elements)[0];
+  set_output(ctx, 0, start.dtype, Shape({length}));
+}
+
+std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
+  const DType dtype = ctx.in(0).dtype();
+  if (is_integer(dtype)) {
+    const std::int64_t start = to_ints(ctx.in(0)).at(0), limit = to_ints(ctx.in(1)).at(0), delta = to_ints(ctx.in(2)).at(0);
+    if (delta == 0) ctx.fail("delta is zero");
+    std::vector<std::int64_t> out;
+    for (std::int64_t value = start; delta > 0 ? value < limit : value > limit; value += delta) out.push_back(value);
+    return {from_ints(dtype, {static_cast<std::int64_t>(out.size())}, out)};
+  }
+  const double start = to_doubles(ctx.in(0)).at(0), limit = to_doubles(ctx.in(1)).at(0), delta = to_doubles(ctx.in(2)).at(0);
+  if (delta == 0) ctx.fail("delta is zero");
+  std::vector<double> out(static_cast<std::size_t>(std::max(0.0, std::ceil((limit - start) / delta))));
+  for (std::size_t i = 0; i < out.size(); ++i) out[i] = start + static_cast<double>(i) * delta;
+  return {from_doubles(dtype, {static_cast<std::int64_t>(out.size())}, out)};
+}
+
+}  // namespace
+
+extern const Operator kRange = {
+    .op_type = "Range",
+    .since = 11,
+    .min_inputs = 3,
+    .max_inputs = 3,
+    .infer = infer,
+    .evaluate = evaluate,
+};
+
+}  // namespace pare::ir::ops

@@ -1,0 +1,27 @@
+// Sqrt: square root; NaN below zero.
+#include <cmath>
+
+#include "ir/ops/common/elementwise.h"
+
+namespace pare::ir::ops {
+namespace {
+
+std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
+  return map(ctx, [](double x) { return std::sqrt(x); });
+}
+
+}  // namespace
+
+extern const Operator kSqrt = {
+    .op_type = "Sqrt",
+    .since = 7,
+    .min_inputs = 1,
+    .max_inputs = 1,
+    .attributes = {},
+    .infer = infer_same,
+    .evaluate = evaluate,
+    .axes = axes_broadcast,
+    .elementwise = true,
+};
+
+}  // namespace pare::ir::ops

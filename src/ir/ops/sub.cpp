@@ -1,0 +1,37 @@
+// Sub: y = a − b with broadcasting; integers wrap.
+#include <algorithm>
+#include <cmath>
+
+#include "ir/ops/common/elementwise.h"
+
+namespace pare::ir::ops {
+namespace {
+
+Dim subtract(const Dim& a, const Dim& b) {
+  if (b == Dim(0)) return a;
+  if (a.same_as(b)) return Dim(0);
+  return a.is_known() && b.is_known() && a.value() > b.value() ? Dim(a.value() - b.value()) : Dim();
+}
+
+void infer(InferContext& ctx) { infer_arithmetic(ctx, subtract); }
+
+std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
+  return combine_two(ctx, {[](double a, double b) { return a - b; }, [](std::int64_t a, std::int64_t b, bool) {
+                             return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+                           }});
+}
+
+}  // namespace
+
+extern const Operator kSub = {
+    .op_type = "Sub",
+    .since = 7,
+    .min_inputs = 2,
+    .max_inputs = 2,
+    .infer = infer,
+    .evaluate = evaluate,
+    .axes = axes_broadcast,
+    .elementwise = true,
+};
+
+}  // namespace pare::ir::ops
