@@ -27,6 +27,12 @@ class Source {
   virtual Sample read(std::int64_t index) const = 0;  ///< throws Error(kBadInput) naming the file and index
   virtual bool labelled() const = 0;
   virtual bool images() const = 0;  ///< true: uint8 HWC, preprocessing and augmentation apply
+  /// The label alone, without decoding the sample; −1 when unlabelled.
+  virtual std::int64_t label(std::int64_t index) const = 0;
+  /// How messages name a sample: "train.csv line 3 (cats/7.jpg)".
+  virtual std::string where(std::int64_t index) const = 0;
+  /// The files that the samples come from, for fingerprints.
+  virtual std::vector<std::filesystem::path> files() const = 0;
   /// Number of classes where the format knows it (imagefolder); 0 otherwise (largest label + 1 is a lower bound).
   virtual std::int64_t classes() const { return 0; }
 };
@@ -84,7 +90,8 @@ struct Dataset {
 
 /// Reads a data YAML (formats and keys: DESIGN §3, docs/data.md). Paths are relative to the YAML file. Unknown keys,
 /// missing files, wrong sizes, labels out of range of `classes` (0: not checked): Error(kBadInput or kUsage) naming the key.
-/// Each split is opened eagerly enough to find such faults.
+/// Each split is opened eagerly enough to find such faults. `seed` chooses the samples held out of train; leave it 0, so that
+/// runs with different seeds are judged on the same val.
 Dataset open_dataset(const std::filesystem::path& yaml, const std::vector<InputSpec>& inputs, std::int64_t classes = 0,
                      std::uint64_t seed = 0);
 
