@@ -1,0 +1,111 @@
+#include "job.h"
+
+#include <iostream>
+
+#include "pare/error.h"
+#include "pare/text.h"
+#include "table.h"
+
+namespace pare::cli {
+namespace {
+
+using nlohmann::json;
+
+/// The value at a JSON pointer, null when any part of the way is absent or null.
+json at(const json& object, const char* pointer) {
+  const json::json_pointer path(pointer);
+  return object.contains(path) ? object.at(path) : json();
+}
+
+struct Row {
+  const char* title;
+  const char* pointer;  ///< into a SUMMARY of run.json
+  std::string (*show)(double);
+};
+
+std::string show_percent(double value) { return percent(value); }
+std::string show_bytes(double value) { return format_bytes(static_cast<std::int64_t>(value)); }
+std::string show_count(double value) { return format_count(static_cast<std::int64_t>(value)); }
+std::string show_loss(double value) { return fixed(value, 4); }
+
+constexpr Row kRows[] = {
+    {"val top-1", "/val/top1", show_percent},
+    {"val agreement", "/val/agreement", show_percent},
+    {"test top-1", "/test/top1", show_percent},
+    {"test agreement", "/test/agreement", show_percent},
+    {"test loss", "/test/loss", show_loss},
+    {"file", "/file_bytes", show_bytes},
+    {"file, gzip", "/gzip_bytes", show_bytes},
+    {"parameters", "/parameters", show_count},
+    {"nonzero parameters", "/nonzero_parameters", show_count},
+    {"MACs", "/macs", show_count},
+    {"latency, ms", "/latency/median_ms", milliseconds},
+    {"peak memory", "/peak_memory_bytes", show_bytes},
+};
+
+void print_summary(const json& run) {
+  Table table({{""}, {"before", kRight}, {"after", kRight}, {"after/before", kRight}});
+  for (const Row& row : kRows) {
+    const json before = at(run, (std::string("/before") + row.pointer).c_str());
+    const json after = at(run, (std::string("/after") + row.pointer).c_str());
+    const auto text = [&](const json& value) {
+      return value.is_number() ? row.show(value.get<double>()) : std::string("–");
+    };
+    if (!before.is_number() && !after.is_number()) continue;
+    const bool ratio = before.is_number() && after.is_number() && before.get<double>() > 0 && row.show != show_percent;
+    table.add(
+        {row.title, text(before), text(after), ratio ? fixed(after.get<double>() / before.get<double>(), 3) : ""});
+  }
+  table.print();
+}
+
+void print_notes(const json& run) {
+  for (const json& step : at(run, "/steps")) {
+    const json paid = at(step, "/paid");
+    if (paid.is_boolean() && !paid.get<bool>()) std::cout << "did not pay: " << step.value("step", "") << "\n";
+    for (const json& note : at(step, "/notes")) {
+      if (note.is_string()) std::cout << step.value("step", "") << ": " << note.get<std::string>() << "\n";
+    }
+  }
+  for (const json& note : at(run, "/notes")) {
+    if (note.is_string()) std::cout << "note: " << note.get<std::string>() << "\n";
+  }
+}
+
+std::string gate_message(const json& run) {
+  const auto number = [&](const char* pointer) {
+    const json value = at(run, pointer);
+    return value.is_number() ? fixed(value.get<double>(), 2) : std::string("?");
+  };
+  return "the drop is " + number("/gate/drop") + " points, the recipe allows " + number("/gate/max_drop") +
+         "; the results are written";
+}
+
+}  // namespace
+
+int run_job(const Model& model, const Dataset& data, const Recipe& recipe, const Outputs& outputs,
+            const Globals& globals, const std::string& command) {
+  CompressOptions options;
+  options.execution = globals.execution();
+  options.resume = globals.resume;
+  options.force = globals.force;
+  options.command = command;
+  if (globals.dry_run) {
+    std::cout << plan_compression(model, data, recipe, outputs, options);
+    return 0;
+  }
+  options.control = make_control(globals);
+  const CompressResult result = compress_model(model, data, recipe, outputs, options);
+  const json run = json::parse(result.run_json);
+  if (globals.json) {
+    print_json(run);
+  } else {
+    print_summary(run);
+    print_notes(run);
+    std::cout << "wrote " << joined(result.written, ", ") << "\n";
+  }
+  if (!result.gate_passed) throw Error(ErrorCode::kGateNotMet, "gate", gate_message(run));
+  return 0;
+}
+
+}  // namespace pare::cli

@@ -1,0 +1,48 @@
+// Measuring speed: models take turns, so that drift of the machine hits all of them alike.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "pare/control.h"
+#include "pare/evaluate.h"
+#include "pare/model.h"
+
+namespace pare {
+
+struct BenchOptions {
+  std::vector<int> threads = {0};  ///< 0: all cores
+  std::vector<std::int64_t> batches = {1};
+  InputShapes shapes;  ///< by input name; an input given here ignores `batches`
+  double seconds = 1;  ///< measured per model, threads and batch
+  bool profile = false;
+  std::uint64_t seed = 0;       ///< of the random inputs
+  std::int64_t max_memory = 0;  ///< bytes; 0: no limit
+  Control control;
+};
+
+/// One step of a compiled plan with its share of the time.
+struct StepProfile {
+  std::string kernel, op_type, node;
+  Dims output_dims;
+  std::int64_t macs = 0;
+  double median_ms = 0;
+};
+
+struct BenchResult {
+  std::string model;  ///< path
+  int threads = 1;
+  std::int64_t batch = 1;
+  InputShapes shapes;
+  LatencyInfo latency;    ///< of one batch
+  double throughput = 0;  ///< samples per second at the median
+  std::int64_t weight_bytes = 0, arena_bytes = 0;
+  std::vector<StepProfile> profile;  ///< with BenchOptions::profile
+};
+
+/// One result for every model, thread count and batch, in this nesting: threads, batches, models. Throws
+/// Error(kUnsupported) for models that cannot run, Error(kBadInput) for shapes that contradict a model.
+std::vector<BenchResult> bench(const std::vector<Model>& models, const BenchOptions& options = {});
+
+}  // namespace pare

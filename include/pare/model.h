@@ -1,0 +1,53 @@
+// A neural network read from a file.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "pare/tensor.h"
+
+namespace pare {
+
+/// Concrete shapes by input name, where the model leaves axes open.
+using InputShapes = std::map<std::string, Dims>;
+
+/// An input or output of a model. Axes are written as in the model: "3", "batch", or "?" when unknown.
+struct PortInfo {
+  std::string name;
+  DType dtype = DType::kUndefined;
+  bool ranked = false;  ///< false: not even the number of axes is known
+  std::vector<std::string> dims;
+};
+
+/// An immutable model; copies share it. Weights stay mapped from the file until something changes them.
+class Model {
+ public:
+  /// Reads an ONNX file (IR 3–13). Throws Error(kBadInput) naming the file, and the node or tensor at fault: missing,
+  /// not ONNX, truncated, external data missing, too short or outside the model's folder, contradictory shapes.
+  static Model load(const std::string& path);
+  /// The same from memory; `name` stands for the path in messages. External data is not allowed.
+  static Model parse(std::string bytes, const std::string& name);
+
+  const std::string& path() const noexcept;  ///< as given to load(); "" for a model made in memory
+  std::vector<PortInfo> inputs() const;
+  std::vector<PortInfo> outputs() const;
+  std::int64_t opset() const;  ///< of the default operator set
+  std::int64_t ir_version() const;
+  std::int64_t bytes() const;     ///< size as an ONNX file, external data included
+  std::string serialize() const;  ///< the ONNX file's content, all data inside
+  /// Writes an ONNX file, whole or not at all. Throws Error(kUsage) when `path` exists and `force` is false,
+  /// Error(kIo).
+  void save(const std::string& path, bool force = false) const;
+
+  struct Impl;
+  explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}
+  const Impl& impl() const noexcept { return *impl_; }
+
+ private:
+  std::shared_ptr<const Impl> impl_;
+};
+
+}  // namespace pare

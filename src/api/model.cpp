@@ -1,0 +1,123 @@
+#include "pare/model.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "api/model_impl.h"
+#include "base/file.h"
+#include "ir/infer.h"
+#include "ir/verify.h"
+#include "onnx/onnx_file.h"
+#include "pare/error.h"
+#include "passes/pass.h"
+
+namespace pare {
+namespace {
+
+PortInfo port(const ir::Graph& graph, ir::ValueId id) {
+  const ir::Value& value = graph.value(id);
+  PortInfo info{value.name, value.dtype, value.shape.ranked(), {}};
+  for (const ir::Dim& dim : value.shape.dims()) info.dims.push_back(ir::to_string(dim));
+  return info;
+}
+
+std::vector<PortInfo> ports(const ir::Graph& graph, const std::vector<ir::ValueId>& ids) {
+  std::vector<PortInfo> infos;
+  for (ir::ValueId id : ids) infos.push_back(port(graph, id));
+  return infos;
+}
+
+/// The error of a part of a model with the file named before it.
+template <class F>
+void naming(const std::string& subject, F&& work) {
+  try {
+    work();
+  } catch (const Error& error) {
+    if (std::string(error.what()).starts_with(subject)) throw;
+    throw Error(error.code(), subject, error.what());
+  }
+}
+
+}  // namespace
+
+const ir::Model& Model::Impl::prepared() const {
+  std::call_once(once_, [this] {
+    ir::Model copy = model;
+    passes::simplify(copy);
+    prepared_ = std::move(copy);
+  });
+  return *prepared_;
+}
+
+Model Model::load(const std::string& path) {
+  ir::Model model = onnx::read_model(path);
+  naming(path, [&] { ir::infer_shapes(model); });
+  return api::wrap(std::move(model), path);
+}
+
+Model Model::parse(std::string bytes, const std::string& name) {
+  ir::Model model = onnx::parse_model(std::move(bytes), name, {});
+  naming(name, [&] { ir::infer_shapes(model); });
+  return api::wrap(std::move(model), {});
+}
+
+const std::string& Model::path() const noexcept { return impl_->path; }
+
+std::vector<PortInfo> Model::inputs() const { return ports(impl_->model.graph, impl_->model.graph.inputs); }
+
+std::vector<PortInfo> Model::outputs() const { return ports(impl_->model.graph, impl_->model.graph.outputs); }
+
+std::int64_t Model::opset() const { return impl_->model.opset(); }
+
+std::int64_t Model::ir_version() const { return impl_->model.ir_version; }
+
+std::int64_t Model::bytes() const {
+  std::error_code error;
+  const auto file = impl_->path.empty() ? 0 : static_cast<std::int64_t>(fs::file_size(impl_->path, error));
+  if (file <= 0 || error) return static_cast<std::int64_t>(serialize().size());
+  std::int64_t data = 0;
+  const ir::Graph& graph = impl_->model.graph;
+  for (ir::ValueId id : graph.values()) {
+    if (const Tensor* constant = graph.constant(id)) data += static_cast<std::int64_t>(constant->bytes());
+  }
+  return data <= file ? file : static_cast<std::int64_t>(serialize().size());  // less than its data: some lies outside
+}
+
+std::string Model::serialize() const { return onnx::serialize_model(impl_->model); }
+
+void Model::save(const std::string& path, bool force) const {
+  refuse_to_overwrite(path, force);
+  onnx::write_model(impl_->model, path);
+}
+
+namespace api {
+
+Model wrap(ir::Model model, std::string path) {
+  auto impl = std::make_shared<Model::Impl>();
+  impl->model = std::move(model);
+  impl->path = std::move(path);
+  return Model(std::move(impl));
+}
+
+std::vector<data::InputSpec> input_specs(const ir::Model& model) {
+  std::vector<data::InputSpec> specs;
+  for (ir::ValueId id : model.graph.inputs) {
+    const ir::Value& value = model.graph.value(id);
+    data::InputSpec spec{value.name, value.dtype, {}};
+    for (const ir::Dim& dim : value.shape.dims()) spec.dims.push_back(dim.is_known() ? dim.value() : -1);
+    specs.push_back(std::move(spec));
+  }
+  return specs;
+}
+
+std::int64_t output_classes(const ir::Model& model) {
+  if (model.graph.outputs.empty()) return 0;
+  const ir::Shape& shape = model.graph.value(model.graph.outputs[0]).shape;
+  if (!shape.ranked() || shape.rank() < 2) return 0;
+  const ir::Dim& classes = shape[1];
+  return classes.is_known() ? classes.value() : 0;
+}
+
+}  // namespace api
+}  // namespace pare
