@@ -1,0 +1,171 @@
+#include "runtime/lower/product.h"
+
+#include <cmath>
+
+#include "kernels/qdepthwise/qdepthwise.h"
+
+namespace pare::runtime {
+
+namespace {
+
+/// What an integer step holds at run time.
+struct IntegerStep {
+  std::shared_ptr<const kernels::QConvWeights> dense;
+  std::shared_ptr<const kernels::QDepthwiseWeights> depthwise;
+  kernels::ConvShape shape;
+  kernels::QConvEpilogue epilogue;
+  std::vector<float> multiplier;
+  int threads = 1;
+
+  std::string kernel() const { return dense ? dense->kernel_name() : depthwise->kernel_name(); }
+  std::size_t bytes() const { return dense ? dense->bytes() : depthwise->bytes(); }
+  void run(const void* in, const void* residual, void* out, void* scratch) const {
+    kernels::QConvEpilogue e = epilogue;
+    e.multiplier = multiplier.data();
+    e.residual = residual;
+    if (dense) kernels::qconv(*dense, shape, in, e, out, scratch, threads);
+    else kernels::qdepthwise(*depthwise, shape, in, e, out);
+  }
+};
+
+float weight_scale(const QuantView& weight, std::int64_t channel) {
+  return weight.scale[weight.per_tensor() ? 0 : static_cast<std::size_t>(channel)];
+}
+
+/// The bias at scale input · weight: as stored where it is quantized so, else rounded to it. nullopt when it does not fit.
+std::optional<std::vector<std::int32_t>> integer_bias(Lowerer& lw, const IntegerProduct& product, std::int64_t outputs) {
+  std::vector<std::int32_t> bias(static_cast<std::size_t>(outputs));
+  if (product.bias == ir::kNoValue) return bias;
+  const auto view = dequantized(lw.graph(), product.bias);
+  const Tensor* stored = view ? lw.graph().constant(view->q) : nullptr;
+  const Tensor real = lw.constant(product.bias);
+  for (std::size_t c = 0; c < bias.size(); ++c) {
+    const double unit = static_cast<double>(product.input.scale[0]) * weight_scale(product.weight, static_cast<std::int64_t>(c));
+    const double own = view ? view->scale[view->per_tensor() ? 0 : c] : 0;
+    double value = std::nearbyint(real.data<float>()[c] / unit);
+    if (stored && std::abs(own - unit) <= 1e-5 * unit)
+      value = static_cast<double>(stored->data<std::int32_t>()[c]) - view->zero_point[view->per_tensor() ? 0 : c];
+    if (!(std::abs(value) < 1 << 30)) return std::nullopt;
+    bias[c] = static_cast<std::int32_t>(value);
+  }
+  return bias;
+}
+
+/// Rounding a float bias costs half a unit of the sum; that must stay far below one step of the output.
+bool bias_exact_enough(Lowerer& lw, const Group& group, const IntegerProduct& product, std::int64_t outputs) {
+  if (product.bias == ir::kNoValue || !lw.graph().constant(product.bias) || !group.quantize) return true;
+  for (std::int64_t c = 0; c < outputs; ++c)
+    if (product.input.scale[0] * weight_scale(product.weight, c) > 0.25f * group.quantize->scale[0]) return false;
+  return true;
+}
+
+void pack(Lowerer& lw, const Group& group, const IntegerProduct& product, const kernels::FilterStrides& strides,
+          const std::vector<std::int32_t>& bias, IntegerStep& step) {
+  const Tensor& weight = *lw.graph().constant(product.weight.q);
+  std::vector<std::int32_t> zero(static_cast<std::size_t>(step.shape.out_c));
+  for (std::size_t c = 0; c < zero.size(); ++c) zero[c] = product.weight.zero_point[product.weight.per_tensor() ? 0 : c];
+  const kernels::QConvFilter filter{weight.raw(), product.weight.dtype == DType::kUint8, strides, zero.data()};
+  const std::string key = "integer " + lw.main(group).name;
+  const std::int32_t in_zero = product.input.zero_point[0];
+  const kernels::ConvShape& s = step.shape;
+  if (s.groups > 1 && s.groups == s.in_c && s.groups == s.out_c) {
+    step.depthwise = lw.cache().get<kernels::QDepthwiseWeights>(key, weight, [&] {
+      return std::make_shared<const kernels::QDepthwiseWeights>(
+          kernels::QDepthwiseWeights::pack(s, filter, product.input.dtype, in_zero, bias.data()));
+    });
+  } else {
+    step.dense = lw.cache().get<kernels::QConvWeights>(key, weight, [&] {
+      return std::make_shared<const kernels::QConvWeights>(
+          kernels::QConvWeights::pack(s, filter, product.input.dtype, in_zero, bias.data()));
+    });
+  }
+}
+
+/// Multipliers, clamp, output type; all in output units (kernels/qconv/qconv.h).
+void set_epilogue(const Group& group, const IntegerProduct& product, const Clamp& clamp, IntegerStep& step) {
+  const float out_scale = group.quantize ? group.quantize->scale[0] : 1.0f;
+  for (std::int64_t c = 0; c < step.shape.out_c; ++c)
+    step.multiplier.push_back(static_cast<float>(static_cast<double>(product.input.scale[0]) * weight_scale(product.weight, c) / out_scale));
+  step.epilogue.lo = clamp.lo / out_scale;
+  step.epilogue.hi = clamp.hi / out_scale;
+  step.epilogue.output_type = group.quantize ? group.quantize->dtype : DType::kFloat32;
+  step.epilogue.out_zero_point = group.quantize ? group.quantize->zero_point[0] : 0;
+}
+
+BufferId set_residual(Lowerer& lw, ir::ValueId added, Layout layout, float out_scale, IntegerStep& step) {
+  if (added == ir::kNoValue) return kNoBuffer;
+  kernels::QConvEpilogue& e = step.epilogue;
+  const auto view = quantized_activation(lw.graph(), added);
+  e.residual_type = view ? view->dtype : DType::kFloat32;
+  e.residual_multiplier = (view ? view->scale[0] : 1.0f) / out_scale;
+  e.residual_zero_point = view ? view->zero_point[0] : 0;
+  return lw.read(view ? view->q : added, layout);
+}
+
+}  // namespace
+
+std::vector<onednn::PostOp> post_ops(const Group& group) {
+  std::vector<onednn::PostOp> post;
+  for (const Follow& follow : group.follow)
+    post.push_back({follow.add != ir::kNoValue, follow.activation.op, follow.activation.params});
+  return post;
+}
+
+ir::ValueId added_value(const Group& group) {
+  for (const Follow& follow : group.follow)
+    if (follow.add != ir::kNoValue) return follow.add;
+  return ir::kNoValue;
+}
+
+std::optional<Clamp> final_clamp(const Group& group) {
+  Clamp clamp;
+  bool clamped = false;
+  for (const Follow& follow : group.follow) {
+    const auto bounds = follow.add == ir::kNoValue ? clamp_of(follow.activation) : std::nullopt;
+    if (clamped || (follow.add == ir::kNoValue && !bounds)) return std::nullopt;
+    if (!bounds) continue;
+    clamp = *bounds;
+    clamped = true;
+  }
+  return clamp;
+}
+
+void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product, const std::string& kernel,
+                  BufferId in, BufferId add, BufferId out) {
+  const BufferId scratch = lw.scratch(product->scratch_bytes());
+  std::vector<BufferId> reads = {in};
+  if (add != kNoBuffer) reads.push_back(add);
+  lw.emit(group, {kernel, product->implementation(), static_cast<std::int64_t>(product->weight_bytes())}, reads, {out, scratch},
+          [=](const Frame& frame) {
+    const float* added = add == kNoBuffer ? nullptr : frame.at<float>(add);
+    product->run(frame.at<float>(in), added, frame.at<float>(out), frame.at(scratch));
+  });
+}
+
+std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,
+                                         const kernels::FilterStrides& strides, Layout layout) {
+  std::string why;
+  const auto product = integer_product(lw.graph(), group, why);
+  const auto clamp = final_clamp(group);
+  if (!product || !clamp) return why.empty() ? "no integer form" : why;
+  const auto bias = integer_bias(lw, *product, shape.out_c);
+  if (!bias || !bias_exact_enough(lw, group, *product, shape.out_c))
+    return "the bias cannot be held at the scale of input times weight";
+  IntegerStep step{.shape = shape, .threads = lw.threads()};
+  pack(lw, group, *product, strides, *bias, step);
+  set_epilogue(group, *product, *clamp, step);
+  const float out_scale = group.quantize ? group.quantize->scale[0] : 1.0f;
+  const BufferId in = lw.read(product->input.q, layout), residual = set_residual(lw, added_value(group), layout, out_scale, step);
+  const BufferId out = lw.write(group.output, layout);
+  const BufferId scratch = lw.scratch(step.dense ? kernels::qconv_scratch_bytes(*step.dense, shape, lw.threads()) : 0);
+  std::vector<BufferId> reads = {in};
+  if (residual != kNoBuffer) reads.push_back(residual);
+  const StepNote note{step.kernel(), group.quantize ? "8-bit input, weight and output" : "8-bit input and weight, float output",
+                      static_cast<std::int64_t>(step.bytes())};
+  lw.emit(group, note, reads, {out, scratch}, [=, step = std::move(step)](const Frame& frame) {
+    step.run(frame.at(in), residual == kNoBuffer ? nullptr : frame.at(residual), frame.at(out), frame.at(scratch));
+  });
+  return std::nullopt;
+}
+
+}  // namespace pare::runtime

@@ -1,0 +1,26 @@
+// Operators that give the same elements another shape: no step of their own.
+#include "runtime/lowerer.h"
+
+namespace pare::runtime {
+
+namespace {
+
+std::optional<std::string> lower_reshape(Lowerer& lw, const Group& group) {
+  const ir::Node& node = lw.main(group);
+  if (group.integer) return "no integer form";
+  if (node.output(1) != ir::kNoValue) return "a second output is asked for";
+  const bool same_shape = lw.dims(node.input(0)) == lw.dims(group.output);
+  const Layout layout = same_shape ? lw.stored(node.input(0)) : Layout::kOnnx;
+  lw.alias(group.output, lw.read(node.input(0), layout), layout);
+  return std::nullopt;
+}
+
+}  // namespace
+
+#define PARE_RESHAPE(type) \
+  std::optional<std::string> lower_##type(Lowerer& lw, const Group& group) { return lower_reshape(lw, group); }
+PARE_RESHAPE(Reshape) PARE_RESHAPE(Flatten) PARE_RESHAPE(Squeeze) PARE_RESHAPE(Unsqueeze) PARE_RESHAPE(Identity)
+PARE_RESHAPE(Dropout)
+#undef PARE_RESHAPE
+
+}  // namespace pare::runtime

@@ -1,0 +1,49 @@
+// Elementwise functions of one operand, in whatever layout it lies.
+#include "runtime/lowerer.h"
+
+namespace pare::runtime {
+
+namespace {
+
+/// Between DequantizeLinear and QuantizeLinear: a table of 256 results.
+void lower_table(Lowerer& lw, const Group& group, const Activation& activation) {
+  const auto from = quantized_activation(lw.graph(), lw.main(group).input(0));
+  const Layout layout = lw.stored(from->q);
+  const std::int64_t count = element_count(lw.dims(group.output));
+  std::vector<std::uint8_t> table(256);
+  kernels::build_lut(activation.op, activation.params, from->params(), group.quantize->params(), table.data());
+  const BufferId x = lw.read(from->q, layout), y = lw.write(group.output, layout);
+  lw.emit(group, {"table_8bit", "8-bit input and output"}, {x}, {y}, [=](const Frame& frame) {
+    kernels::apply_lut(table.data(), count, frame.at(x), frame.at(y));
+  });
+}
+
+std::optional<std::string> lower_unary(Lowerer& lw, const Group& group) {
+  const ir::Node& node = lw.main(group);
+  const auto activation = activation_of(lw.model(), node);
+  if (!activation) return "its parameters are not constant";
+  if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
+  if (group.integer) {
+    lower_table(lw, group, *activation);
+    return std::nullopt;
+  }
+  const Layout layout = lw.stored(node.input(0));
+  const std::int64_t count = element_count(lw.dims(group.output));
+  const BufferId x = lw.read(node.input(0), layout), y = lw.write(group.output, layout);
+  lw.emit(group, {"unary_f32", ""}, {x}, {y}, [x, y, count, a = *activation](const Frame& frame) {
+    kernels::unary(a.op, a.params, count, frame.at<float>(x), frame.at<float>(y));
+  });
+  return std::nullopt;
+}
+
+}  // namespace
+
+#define PARE_UNARY(type) \
+  std::optional<std::string> lower_##type(Lowerer& lw, const Group& group) { return lower_unary(lw, group); }
+PARE_UNARY(Relu) PARE_UNARY(Clip) PARE_UNARY(LeakyRelu) PARE_UNARY(Elu) PARE_UNARY(Celu) PARE_UNARY(Sigmoid)
+PARE_UNARY(HardSigmoid) PARE_UNARY(HardSwish) PARE_UNARY(Tanh) PARE_UNARY(Softplus) PARE_UNARY(Softsign) PARE_UNARY(Mish)
+PARE_UNARY(Gelu) PARE_UNARY(Erf) PARE_UNARY(Exp) PARE_UNARY(Log) PARE_UNARY(Sqrt) PARE_UNARY(Reciprocal) PARE_UNARY(Neg)
+PARE_UNARY(Abs) PARE_UNARY(Sign) PARE_UNARY(Floor) PARE_UNARY(Ceil) PARE_UNARY(Round)
+#undef PARE_UNARY
+
+}  // namespace pare::runtime

@@ -1,0 +1,94 @@
+// Turns groups of nodes into steps. Lowerings (runtime/lower/, rows in lowerings.inc) use it to read and write values.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "exec/backend.h"
+#include "ir/model.h"
+#include "runtime/group.h"
+#include "runtime/plan.h"
+#include "runtime/weight_cache.h"
+
+namespace pare::runtime {
+
+/// What a step is called and why it was chosen.
+struct StepNote {
+  std::string kernel, reason;
+  std::int64_t weight_bytes = 0;
+};
+
+class Lowerer {
+ public:
+  Lowerer(const ir::Model& model, const exec::CompileOptions& options, WeightCache& cache, Plan& plan)
+      : model_(model), options_(options), cache_(cache), plan_(plan) {}
+
+  void add_inputs();
+  /// Emits the group's steps: its fused lowering, else its nodes one by one, else the scalar reference.
+  void lower(const Group& group);
+  /// Makes the value dense and records it for the observer as of now.
+  void observe(ir::ValueId value);
+  void finish();
+
+  const ir::Model& model() const { return model_; }
+  const ir::Graph& graph() const { return model_.graph; }
+  const ir::Node& main(const Group& group) const { return graph().node(group.main()); }
+  WeightCache& cache() { return cache_; }
+  int threads() const { return options_.threads; }
+
+  /// Concrete shape; throws Error(kUnsupported) naming the value where it depends on data.
+  Dims dims(ir::ValueId value) const;
+  DType dtype(ir::ValueId value) const { return graph().value(value).dtype; }
+  /// The value as a tensor when it is constant, dequantized where it is a DequantizeLinear of a constant; undefined otherwise.
+  Tensor constant(ir::ValueId value);
+  /// Layout in which the value lies in memory already (both for shapes where they are the same bytes: see same_bytes).
+  Layout stored(ir::ValueId value) const;
+
+  /// The value's buffer in the layout; converts where needed. Only rank-4 values have kChannelsLast.
+  BufferId read(ir::ValueId value, Layout layout = Layout::kOnnx);
+  /// As read() with ones prepended to the shape up to `rank`.
+  BufferId read_padded(ir::ValueId value, std::size_t rank, Layout layout);
+  BufferId write(ir::ValueId value, Layout layout = Layout::kOnnx);
+  BufferId scratch(std::size_t bytes);
+  /// `value` is the memory of `of`, whose layout must be kOnnx or of the same bytes.
+  void alias(ir::ValueId value, BufferId of, Layout layout = Layout::kOnnx);
+
+  void emit(const Group& group, StepNote note, std::vector<BufferId> reads, std::vector<BufferId> writes,
+            std::function<void(const Frame&)> run);
+  void keep(std::shared_ptr<const void> packed) { plan_.kept.push_back(std::move(packed)); }
+
+ private:
+  BufferId add_buffer(Buffer buffer);
+  BufferId add_constant(const std::string& name, const Tensor& tensor, const Dims& dims, Layout layout);
+  BufferId convert(BufferId from, Layout layout);
+  void dequantize(ir::ValueId value);
+  std::optional<std::string> lower_fused(const Group& group);
+  void lower_by_reference(const Group& group, const std::string& reason);
+  const Buffer& buffer(BufferId id) const { return plan_.buffers[static_cast<std::size_t>(id)]; }
+
+  const ir::Model& model_;
+  const exec::CompileOptions& options_;
+  WeightCache& cache_;
+  Plan& plan_;
+  std::map<std::pair<ir::ValueId, Layout>, BufferId> buffers_;
+};
+
+/// Both layouts are the same bytes: one channel, or one pixel.
+bool same_bytes(const Dims& dims) noexcept;
+/// Axis sizes as they lie in memory.
+Dims physical(const Dims& dims, Layout layout);
+/// Where an ONNX axis lies in memory.
+std::int64_t physical_axis(std::int64_t axis, Layout layout) noexcept;
+
+/// A row of lowerings.inc. Returns why this group cannot be lowered so, having emitted nothing; nullopt: done.
+struct Lowering {
+  std::string_view op_type;
+  std::optional<std::string> (*lower)(Lowerer&, const Group&);
+};
+const Lowering* find_lowering(const ir::Node& node);
+
+}  // namespace pare::runtime

@@ -1,0 +1,161 @@
+#include "runtime/onednn.h"
+
+#include <oneapi/dnnl/dnnl.hpp>
+#include <optional>
+#include <unordered_map>
+
+#include "runtime/weight_cache.h"
+
+namespace pare::runtime::onednn {
+
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
+std::optional<algorithm> eltwise(kernels::UnaryOp op) noexcept {
+  switch (op) {
+    case kernels::UnaryOp::kRelu:
+    case kernels::UnaryOp::kLeakyRelu: return algorithm::eltwise_relu;
+    case kernels::UnaryOp::kClip: return algorithm::eltwise_clip;
+    case kernels::UnaryOp::kElu: return algorithm::eltwise_elu;
+    case kernels::UnaryOp::kSigmoid: return algorithm::eltwise_logistic;
+    case kernels::UnaryOp::kHardSwish: return algorithm::eltwise_hardswish;
+    case kernels::UnaryOp::kTanh: return algorithm::eltwise_tanh;
+    default: return std::nullopt;
+  }
+}
+
+dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::desc& result) {
+  dnnl::post_ops ops;
+  for (const PostOp& item : post) {
+    if (item.add) {
+      ops.append_binary(algorithm::binary_add, result);
+      continue;
+    }
+    const float alpha = item.op == kernels::UnaryOp::kRelu ? 0.0f : item.params.alpha;
+    ops.append_eltwise(1.0f, *eltwise(item.op), alpha, item.params.beta);
+  }
+  dnnl::primitive_attr attr;
+  attr.set_post_ops(ops);
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+int add_argument(const std::vector<PostOp>& post) {
+  for (std::size_t i = 0; i < post.size(); ++i)
+    if (post[i].add) return DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i)) | DNNL_ARG_SRC_1;
+  return 0;
+}
+
+/// The weights in the layout that the primitive asked for; `plain` describes them as they are stored.
+std::shared_ptr<const memory> packed_weights(const std::string& key, const memory::desc& plain, const memory::desc& wanted,
+                                             const Tensor& weight, WeightCache& cache) {
+  const auto* bytes = reinterpret_cast<const char*>(&wanted.data);
+  const std::string full = key + '\n' + std::string(bytes, sizeof(wanted.data));
+  return cache.get<memory>(full, weight, [&]() -> std::shared_ptr<const memory> {
+    auto* data = const_cast<std::byte*>(weight.raw());
+    if (plain == wanted) return std::make_shared<memory>(plain, engine(), data);  // the cache keeps the tensor
+    memory from(plain, engine(), data);
+    auto to = std::make_shared<memory>(wanted, engine());
+    dnnl::stream stream(engine());
+    dnnl::reorder(from, *to).execute(stream, from, *to);
+    stream.wait();
+    return to;
+  });
+}
+
+template <class Descriptor>
+class DnnlProduct final : public Product {
+ public:
+  DnnlProduct(const Descriptor& desc, std::shared_ptr<const memory> weights, Tensor bias, int add)
+      : desc_(desc), primitive_(desc), weights_(std::move(weights)), bias_(std::move(bias)), add_(add) {}
+
+  void run(const float* in, const float* add, float* out, std::byte* scratch) const override {
+    const auto view = [](const memory::desc& desc, const void* data) { return memory(desc, engine(), const_cast<void*>(data)); };
+    std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
+                                                 {DNNL_ARG_WEIGHTS, *weights_},
+                                                 {DNNL_ARG_DST, view(desc_.dst_desc(), out)},
+                                                 {DNNL_ARG_SCRATCHPAD, view(desc_.scratchpad_desc(), scratch)}};
+    if (bias_.defined()) arguments.emplace(DNNL_ARG_BIAS, view(desc_.bias_desc(), bias_.raw()));
+    if (add_) arguments.emplace(add_, view(desc_.dst_desc(), add));
+    dnnl::stream stream(engine());
+    primitive_.execute(stream, arguments);
+    stream.wait();
+  }
+  std::size_t scratch_bytes() const override { return desc_.scratchpad_desc().get_size(); }
+  std::size_t weight_bytes() const override { return weights_->get_desc().get_size() + bias_.bytes(); }
+  std::string implementation() const override { return desc_.impl_info_str(); }
+
+ private:
+  Descriptor desc_;
+  dnnl::primitive primitive_;
+  std::shared_ptr<const memory> weights_;
+  Tensor bias_;
+  int add_;
+};
+
+/// The best implementation that is not oneDNN's plain reference or a product over im2col where a direct one exists.
+template <class Descriptor>
+bool is_reference(const Descriptor& desc) { return std::string(desc.impl_info_str()).rfind("ref", 0) == 0; }
+
+}  // namespace
+
+bool can_fuse(kernels::UnaryOp op) noexcept { return eltwise(op).has_value(); }
+
+std::unique_ptr<Product> convolution(const std::string& key, const kernels::ConvShape& s, const Tensor& weight,
+                                     const Tensor& bias, const std::vector<PostOp>& post, WeightCache& cache,
+                                     std::string& reason) try {
+  using Conv = dnnl::convolution_forward;
+  const auto f32 = memory::data_type::f32;
+  const memory::desc src({s.batch, s.in_c, s.in_h, s.in_w}, f32, memory::format_tag::nhwc);
+  const memory::desc dst({s.batch, s.out_c, s.out_h, s.out_w}, f32, memory::format_tag::nhwc);
+  const memory::dims grouped = {s.groups, s.group_out(), s.group_in(), s.kh, s.kw}, whole = {s.out_c, s.in_c, s.kh, s.kw};
+  const memory::dims& filter = s.groups > 1 ? grouped : whole;
+  const memory::desc plain(filter, f32, s.groups > 1 ? memory::format_tag::goihw : memory::format_tag::oihw);
+  const memory::desc any(filter, f32, memory::format_tag::any);
+  const memory::desc bias_desc = bias.defined() ? memory::desc({s.out_c}, f32, memory::format_tag::x) : memory::desc();
+  // Padding below and right is whatever makes the output size come out.
+  const std::int64_t bottom = (s.out_h - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1 - s.in_h - s.pad_top;
+  const std::int64_t right = (s.out_w - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1 - s.in_w - s.pad_left;
+  const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src, any, bias_desc, dst,
+                      {s.stride_h, s.stride_w}, {s.dilation_h - 1, s.dilation_w - 1}, {s.pad_top, s.pad_left}, {bottom, right});
+  const Conv::primitive_desc desc(op, attributes(post, dst), engine());
+  if (is_reference(desc)) {
+    reason = "oneDNN has only its reference for this convolution";
+    return nullptr;
+  }
+  auto weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
+  return std::make_unique<DnnlProduct<Conv::primitive_desc>>(desc, std::move(weights), bias, add_argument(post));
+} catch (const dnnl::error& error) {
+  reason = std::string("oneDNN refuses: ") + error.message;
+  return nullptr;
+}
+
+std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, std::int64_t k, std::int64_t n,
+                                       const Tensor& weight, bool transposed, const Tensor& bias,
+                                       const std::vector<PostOp>& post, WeightCache& cache, std::string& reason) try {
+  using Inner = dnnl::inner_product_forward;
+  const auto f32 = memory::data_type::f32;
+  const memory::desc src({m, k}, f32, memory::format_tag::nc), dst({m, n}, f32, memory::format_tag::nc);
+  const memory::desc plain({n, k}, f32, transposed ? memory::format_tag::oi : memory::format_tag::io);
+  const memory::desc bias_desc = bias.defined() ? memory::desc({n}, f32, memory::format_tag::x) : memory::desc();
+  const Inner::desc op(dnnl::prop_kind::forward_inference, src, memory::desc({n, k}, f32, memory::format_tag::any), bias_desc, dst);
+  const Inner::primitive_desc desc(op, attributes(post, dst), engine());
+  if (is_reference(desc)) {
+    reason = "oneDNN has only its reference for this product";
+    return nullptr;
+  }
+  auto weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
+  return std::make_unique<DnnlProduct<Inner::primitive_desc>>(desc, std::move(weights), bias, add_argument(post));
+} catch (const dnnl::error& error) {
+  reason = std::string("oneDNN refuses: ") + error.message;
+  return nullptr;
+}
+
+}  // namespace pare::runtime::onednn

@@ -1,0 +1,50 @@
+// oneDNN behind plain types: f32 convolution and matrix product. onednn.cpp is the only file that includes it (2.x API).
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/kernel.h"
+#include "pare/tensor.h"
+
+namespace pare::runtime {
+class WeightCache;
+}
+
+namespace pare::runtime::onednn {
+
+/// What follows the product, in order: an activation, or the addition of a tensor of the result's shape.
+struct PostOp {
+  bool add = false;
+  kernels::UnaryOp op = kernels::UnaryOp::kIdentity;
+  kernels::UnaryParams params;
+};
+
+/// True for the activations that a PostOp may name.
+bool can_fuse(kernels::UnaryOp op) noexcept;
+
+/// A compiled product with constant weights. Immutable; thread-safe.
+class Product {
+ public:
+  virtual ~Product() = default;
+  /// `add`: the tensor of the PostOp that adds (nullptr when there is none). scratch: scratch_bytes(), 64-byte aligned.
+  virtual void run(const float* in, const float* add, float* out, std::byte* scratch) const = 0;
+  virtual std::size_t scratch_bytes() const = 0;
+  virtual std::size_t weight_bytes() const = 0;
+  virtual std::string implementation() const = 0;  ///< oneDNN's name, "jit:avx2"
+};
+
+/// NHWC in and out; weight ONNX [O, I/groups, kh, kw]; bias [O] or undefined. Direct algorithms only: Winograd's error passes
+/// 1e-4. nullptr with a reason when oneDNN refuses.
+std::unique_ptr<Product> convolution(const std::string& key, const kernels::ConvShape& shape, const Tensor& weight,
+                                     const Tensor& bias, const std::vector<PostOp>& post, WeightCache& cache,
+                                     std::string& reason);
+
+/// in [m, k], weight [n, k] when `transposed` else [k, n]; out [m, n] = in · weight + bias[n].
+std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, std::int64_t k, std::int64_t n,
+                                       const Tensor& weight, bool transposed, const Tensor& bias,
+                                       const std::vector<PostOp>& post, WeightCache& cache, std::string& reason);
+
+}  // namespace pare::runtime::onednn

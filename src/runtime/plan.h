@@ -1,0 +1,89 @@
+// What a model becomes for one set of input shapes: buffers, and steps that read and write them.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "exec/backend.h"
+
+namespace pare::runtime {
+
+using BufferId = int;
+inline constexpr BufferId kNoBuffer = -1;
+
+/// kOnnx: dense row-major. kChannelsLast: a rank-4 value [N, C, H, W] stored as N, H, W, C.
+enum class Layout { kOnnx, kChannelsLast };
+
+struct Buffer {
+  enum class Home {
+    kArena,     ///< at `offset` of the arena, from step `first` to step `last`
+    kConstant,  ///< `constant`
+    kInput,     ///< the caller's tensor `input`
+    kAlias,     ///< the memory of `alias_of` under another shape or layout
+  };
+  std::string name;  ///< of the graph's value; "" for scratch
+  DType dtype = DType::kUndefined;
+  Dims dims;         ///< ONNX order, whatever the layout
+  Layout layout = Layout::kOnnx;
+  Home home = Home::kArena;
+  std::size_t bytes = 0, offset = 0;
+  BufferId alias_of = kNoBuffer;
+  std::size_t input = 0;
+  Tensor constant;
+  int first = -1, last = -1;  ///< steps, inclusive; set for arena buffers
+};
+
+/// The addresses of one run's buffers.
+class Frame {
+ public:
+  explicit Frame(std::size_t count) : addresses_(count) {}
+  template <class T = std::byte> T* at(BufferId id) const { return reinterpret_cast<T*>(addresses_[static_cast<std::size_t>(id)]); }
+  void set(BufferId id, const std::byte* address) { addresses_[static_cast<std::size_t>(id)] = const_cast<std::byte*>(address); }
+
+ private:
+  std::vector<std::byte*> addresses_;
+};
+
+struct Step {
+  exec::PlanStep info;
+  std::vector<BufferId> reads, writes;  ///< writes: outputs and scratch
+  std::function<void(const Frame&)> run;
+};
+
+/// Value `name` lies dense in `buffer` once `step` has run (−1: before the first).
+struct Observed { std::string name; BufferId buffer; int step; };
+
+/// Arenas of one plan, handed out to concurrent runs and taken back.
+class ArenaPool {
+ public:
+  using Arena = std::unique_ptr<std::byte, void (*)(void*)>;
+  Arena take(std::size_t bytes);  ///< throws Error(kMemory)
+  void give_back(Arena arena);
+
+ private:
+  std::mutex mutex_;
+  std::vector<Arena> free_;
+};
+
+struct Plan {
+  std::vector<Buffer> buffers;
+  std::vector<Step> steps;
+  std::vector<BufferId> inputs;   ///< in order of the graph's inputs
+  std::vector<BufferId> outputs;  ///< in order of the graph's outputs, dense
+  std::vector<std::string> output_names;
+  std::vector<Observed> observed;
+  std::vector<std::shared_ptr<const void>> kept;  ///< packed weights that steps point into
+  std::size_t arena_bytes = 0, weight_bytes = 0;
+  ArenaPool arenas;
+
+  BufferId root(BufferId id) const;  ///< the buffer that owns the memory
+};
+
+/// Sets every arena buffer's lifetime from the steps, and its offset so that buffers alive at the same step never overlap:
+/// largest first into the smallest gap that fits (greedy by size; Pisarchyk & Lee, arXiv:2001.03288). 64-byte aligned.
+void plan_memory(Plan& plan);
+
+}  // namespace pare::runtime
