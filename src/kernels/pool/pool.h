@@ -23,8 +23,8 @@ void average_pool(const PoolShape& shape, const float* in, float* out) noexcept;
 /// 8 bits to 8 bits: v = float(Σ(x − in_zp)) · (in_scale / out_scale) / float(count); saturate(rint(v) + out_zp).
 void average_pool(const PoolShape& shape, const QuantParams& from, const void* in, const QuantParams& to, void* out) noexcept;
 
-/// Mean over `pixels` of each channel: in [batch, pixels, channels] → out [batch, channels]. f32 sums are pairwise-exact to
-/// 1e-6 relative of the mean magnitude.
+/// Mean over `pixels` of each channel: in [batch, pixels, channels] → out [batch, channels]. f32 is summed
+/// in f64.
 void global_average_pool(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const float* in, float* out) noexcept;
 /// Rounding as average_pool; pixels < 2^23. `to.type` may be kFloat32: v = float(Σ) · in_scale / float(pixels), no rounding.
 void global_average_pool(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const QuantParams& from, const void* in,

@@ -53,17 +53,27 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
   return f;
 }
 
+namespace {
+
+void finish_one(const QConvFinish& f, int row, std::int64_t c, std::int32_t acc) noexcept {
+  std::int32_t sum = acc + f.bias[c];
+  if (f.weight_zero_point) sum -= f.weight_zero_point[c] * f.row_sum[row];
+  float v = static_cast<float>(sum) * f.multiplier[c];
+  const std::int64_t at = row * f.stride + c;
+  if (f.residual_type != DType::kUndefined) v = v + residual_at(f, at) * f.residual_multiplier;
+  v = v > f.lo ? v : f.lo;  // as vmaxps and vminps: NaN becomes lo
+  v = v < f.hi ? v : f.hi;
+  store(f, at, v);
+}
+
+}  // namespace
+
 void qconv_finish(const QConvFinish& f, int row, int channels, const std::int32_t* acc) noexcept {
-  for (int c = 0; c < channels; ++c) {
-    std::int32_t sum = acc[c] + f.bias[c];
-    if (f.weight_zero_point) sum -= f.weight_zero_point[c] * f.row_sum[row];
-    float v = static_cast<float>(sum) * f.multiplier[c];
-    const std::int64_t at = row * f.stride + c;
-    if (f.residual_type != DType::kUndefined) v = v + residual_at(f, at) * f.residual_multiplier;
-    v = v > f.lo ? v : f.lo;  // as vmaxps and vminps: NaN becomes lo
-    v = v < f.hi ? v : f.hi;
-    store(f, at, v);
-  }
+  for (int c = 0; c < channels; ++c) finish_one(f, row, c, acc[c]);
+}
+
+void qconv_finish_from(const QConvFinish& f, std::int64_t first, int channels, const std::int32_t* acc) noexcept {
+  for (int c = 0; c < channels; ++c) finish_one(f, 0, first + c, acc[c]);
 }
 
 }  // namespace pare::kernels

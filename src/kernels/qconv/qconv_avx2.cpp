@@ -37,49 +37,12 @@ void accumulate(const QConvTile& t, std::int32_t* sums) {
   }
 }
 
-__m256 residual(const QConvFinish& f, std::int64_t at) {
-  if (f.residual_type == DType::kFloat32) return _mm256_loadu_ps(static_cast<const float*>(f.residual) + at);
-  const __m128i bytes = _mm_loadl_epi64(reinterpret_cast<const __m128i*>(static_cast<const std::uint8_t*>(f.residual) + at));
-  const __m256i wide = f.residual_type == DType::kInt8 ? _mm256_cvtepi8_epi32(bytes) : _mm256_cvtepu8_epi32(bytes);
-  return _mm256_cvtepi32_ps(_mm256_sub_epi32(wide, _mm256_set1_epi32(f.residual_zero_point)));
-}
-
-/// 8 channels from `c` of row `row`, up to the clamp.
-__m256 finish8(const QConvFinish& f, int row, int c, const std::int32_t* sums) {
-  const auto load = [c](const std::int32_t* p) { return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(p + c)); };
-  __m256i acc = _mm256_add_epi32(load(sums), load(f.bias));
-  if (f.weight_zero_point) {
-    acc = _mm256_sub_epi32(acc, _mm256_mullo_epi32(load(f.weight_zero_point), _mm256_set1_epi32(f.row_sum[row])));
-  }
-  __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), _mm256_loadu_ps(f.multiplier + c));
-  if (f.residual_type != DType::kUndefined) {
-    v = _mm256_add_ps(v, _mm256_mul_ps(residual(f, row * f.stride + c), _mm256_set1_ps(f.residual_multiplier)));
-  }
-  return _mm256_min_ps(_mm256_max_ps(v, _mm256_set1_ps(f.lo)), _mm256_set1_ps(f.hi));
-}
-
-void finish_row(const QConvFinish& f, int row, const std::int32_t* sums) {
-  const __m256 v0 = finish8(f, row, 0, sums), v1 = finish8(f, row, 8, sums);
-  const std::int64_t at = row * f.stride;
-  if (f.output_type == DType::kFloat32) {
-    _mm256_storeu_ps(static_cast<float*>(f.output) + at, v0);
-    _mm256_storeu_ps(static_cast<float*>(f.output) + at + 8, v1);
-    return;
-  }
-  const __m256i zero = _mm256_set1_epi32(f.out_zero_point);
-  const __m256i q0 = _mm256_add_epi32(_mm256_cvtps_epi32(v0), zero), q1 = _mm256_add_epi32(_mm256_cvtps_epi32(v1), zero);
-  const __m256i q16 = _mm256_permute4x64_epi64(_mm256_packs_epi32(q0, q1), 0xD8);
-  const __m128i low = _mm256_castsi256_si128(q16), high = _mm256_extracti128_si256(q16, 1);
-  const __m128i q8 = f.output_type == DType::kInt8 ? _mm_packs_epi16(low, high) : _mm_packus_epi16(low, high);
-  _mm_storeu_si128(reinterpret_cast<__m128i*>(static_cast<std::uint8_t*>(f.output) + at), q8);
-}
-
 template <int R>
 void tile(const QConvTile& t) {
   alignas(32) std::int32_t sums[R * 16];
   accumulate<R>(t, sums);
   for (int r = 0; r < R; ++r) {
-    if (t.channels == 16) finish_row(t.finish, r, sums + 16 * r);
+    if (t.channels == 16) qconv_finish16(t.finish, r, 0, sums + 16 * r);
     else qconv_finish(t.finish, r, t.channels, sums + 16 * r);
   }
 }

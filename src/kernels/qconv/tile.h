@@ -34,7 +34,14 @@ struct QConvTile {
   QConvFinish finish;
 };
 
-/// Scalar epilogue of `channels` accumulators (bias not yet added) of one row; `channel` is the first one's offset.
+/// Scalar epilogue of `channels` accumulators (bias not yet added) of one row.
 void qconv_finish(const QConvFinish& finish, int row, int channels, const std::int32_t* acc) noexcept;
+/// The same from channel `first` on, of row 0.
+void qconv_finish_from(const QConvFinish& finish, std::int64_t first, int channels, const std::int32_t* acc) noexcept;
+
+namespace avx2 {
+/// The same of 16 channels from `first` on, in vectors.
+void qconv_finish16(const QConvFinish& finish, int row, std::int64_t first, const std::int32_t* acc) noexcept;
+}  // namespace avx2
 
 }  // namespace pare::kernels

@@ -23,6 +23,9 @@ void dequantize(const QuantLayout& layout, DType in_type, const void* in, float*
 /// 8 bits to 8 bits, per tensor; in and out may be the same buffer.
 void requantize(std::int64_t count, const QuantParams& from, const void* in, const QuantParams& to, void* out) noexcept;
 
+/// quantize() of one stretch with one set of parameters on the calling thread; a building block of other families.
+void quantize_span(const float* in, std::int64_t count, const QuantParams& to, void* out) noexcept;
+
 /// One element, the definition.
 std::int32_t quantize_one(float x, float scale, std::int32_t zero_point, DType type) noexcept;
 

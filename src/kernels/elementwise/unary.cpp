@@ -1,0 +1,115 @@
+// Unary operators: one loop an operator, vectorized by the compiler where the operator is not a call into libm.
+#include <cmath>
+#include <functional>
+
+#include "base/threads.h"
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/math.h"
+#include "kernels/quantize/quantize.h"
+#include "kernels/window.h"
+
+namespace pare::kernels {
+namespace {
+
+constexpr float kSeluAlpha = 1.67326319217681884765625f, kSeluGamma = 1.05070102214813232421875f;  // ONNX defaults
+
+inline float clamp(float x, float lo, float hi) noexcept {  // NaN stays
+  x = x < lo ? lo : x;
+  return x > hi ? hi : x;
+}
+inline float softplus(float x) noexcept { return std::fmax(x, 0.0f) + std::log1p(std::exp(-std::fabs(x))); }
+inline float gelu_tanh_inner(float x) noexcept { return 0.7978845608028654f * (x + 0.044715f * x * x * x); }
+
+/// Exact math (libm) and the vectorizable one, for operators that are written once over both.
+struct Libm {
+  static float exp(float x) noexcept { return std::exp(x); }
+  static float expm1(float x) noexcept { return std::expm1(x); }
+  static float tanh(float x) noexcept { return std::tanh(x); }
+};
+struct Vector {
+  static float exp(float x) noexcept { return vector_exp(x); }
+  static float expm1(float x) noexcept { return vector_expm1(x); }
+  static float tanh(float x) noexcept { return vector_tanh(x); }
+};
+
+template <class M>
+float sigmoid(float x) noexcept {
+  return 1.0f / (1.0f + M::exp(-x));
+}
+template <class M>
+float elu(float x, float alpha, float divisor) noexcept {
+  const float negative = alpha * M::expm1(x / divisor);
+  return x < 0.0f ? negative : x;
+}
+
+/// use(f) with the operator as a callable of one float.
+template <class M, class Use>
+auto with_operator(UnaryOp op, const UnaryParams& params, const Use& use) noexcept {
+  const float a = params.alpha, b = params.beta;
+  switch (op) {
+    case UnaryOp::kIdentity: return use([](float x) { return x; });
+    case UnaryOp::kRelu: return use([](float x) { return x < 0.0f ? 0.0f : x; });
+    case UnaryOp::kClip: return use([a, b](float x) { return clamp(x, a, b); });
+    case UnaryOp::kLeakyRelu: return use([a](float x) { return x < 0.0f ? a * x : x; });
+    case UnaryOp::kElu: return use([a](float x) { return elu<M>(x, a, 1.0f); });
+    case UnaryOp::kSelu: return use([](float x) { return kSeluGamma * elu<M>(x, kSeluAlpha, 1.0f); });
+    case UnaryOp::kCelu: return use([a](float x) { return elu<M>(x, a, a); });
+    case UnaryOp::kSigmoid: return use([](float x) { return sigmoid<M>(x); });
+    case UnaryOp::kHardSigmoid: return use([a, b](float x) { return clamp(a * x + b, 0.0f, 1.0f); });
+    case UnaryOp::kHardSwish: return use([](float x) { return x * clamp(x / 6.0f + 0.5f, 0.0f, 1.0f); });
+    case UnaryOp::kSilu: return use([](float x) { return x * sigmoid<M>(x); });
+    case UnaryOp::kTanh: return use([](float x) { return M::tanh(x); });
+    case UnaryOp::kSoftplus: return use([](float x) { return softplus(x); });
+    case UnaryOp::kSoftsign: return use([](float x) { return x / (1.0f + std::fabs(x)); });
+    case UnaryOp::kMish: return use([](float x) { return x * M::tanh(softplus(x)); });
+    case UnaryOp::kGelu: return use([](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f)); });
+    case UnaryOp::kGeluTanh: return use([](float x) { return 0.5f * x * (1.0f + M::tanh(gelu_tanh_inner(x))); });
+    case UnaryOp::kErf: return use([](float x) { return std::erf(x); });
+    case UnaryOp::kExp: return use([](float x) { return M::exp(x); });
+    case UnaryOp::kLog: return use([](float x) { return std::log(x); });
+    case UnaryOp::kSqrt: return use([](float x) { return std::sqrt(x); });
+    case UnaryOp::kReciprocal: return use([](float x) { return 1.0f / x; });
+    case UnaryOp::kNeg: return use([](float x) { return -x; });
+    case UnaryOp::kAbs: return use([](float x) { return std::fabs(x); });
+    case UnaryOp::kSign: return use([](float x) { return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x); });
+    case UnaryOp::kFloor: return use([](float x) { return std::floor(x); });
+    case UnaryOp::kCeil: return use([](float x) { return std::ceil(x); });
+    case UnaryOp::kRound: return use([](float x) { return __builtin_rintf(x); });
+  }
+  __builtin_unreachable();
+}
+
+}  // namespace
+
+float unary_one(UnaryOp op, const UnaryParams& params, float x) noexcept {
+  return with_operator<Libm>(op, params, [x](auto f) { return static_cast<float>(f(x)); });
+}
+
+void unary(UnaryOp op, const UnaryParams& params, std::int64_t count, const float* in, float* out) noexcept {
+  with_operator<Vector>(op, params, [=](auto f) {
+    const auto body = [=](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t i = begin; i < end; ++i) out[i] = f(in[i]);
+    };
+    parallel_for(count, kGrainOperations / 4, std::ref(body));
+  });
+}
+
+void build_lut(UnaryOp op, const UnaryParams& params, const QuantParams& from, const QuantParams& to,
+               std::uint8_t table[256]) noexcept {
+  for (int byte = 0; byte < 256; ++byte) {
+    const std::int32_t q = from.type == DType::kInt8 ? static_cast<std::int8_t>(byte) : byte;
+    const float x = static_cast<float>(q - from.zero_point) * from.scale;
+    table[byte] = static_cast<std::uint8_t>(quantize_one(unary_one(op, params, x), to.scale, to.zero_point, to.type));
+  }
+}
+
+void apply_lut(const std::uint8_t table[256], std::int64_t count, const void* in, void* out) noexcept {
+  const auto* source = static_cast<const std::uint8_t*>(in);
+  auto* target = static_cast<std::uint8_t*>(out);
+  const auto body = [=](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) target[i] = table[source[i]];
+  };
+  parallel_for(count, kGrainOperations, std::ref(body));
+}
+
+}  // namespace pare::kernels

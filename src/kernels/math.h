@@ -1,0 +1,58 @@
+// Exponentials that the compiler can vectorize; only for files compiled for the baseline.
+#pragma once
+
+#include <bit>
+#include <cmath>
+#include <cstdint>
+
+namespace pare::kernels {
+
+inline constexpr float kLargePower = 1e30f;  // beyond it the − 1 is lost and 2^n · p may overflow before the sum does
+
+/// e^x − 1 = (2^n − 1) + 2^n · p with x = n·ln2 + r, |r| ≤ ln2/2, p = e^r − 1 by its Taylor series to r^7 (error < 2e-8 of r).
+struct ExpParts {
+  float p;             ///< e^r − 1
+  float scale, scale2; ///< scale · scale2 = 2^n, each in range even where 2^n is not
+};
+
+inline ExpParts exp_parts(float x) noexcept {
+  constexpr float kLog2e = 1.44269504088896341f, kLn2High = 0.693145751953125f, kLn2Low = 1.42860682030941723e-6f;
+  x = x > -104.0f ? x : -104.0f;  // below: 0 (also where x is NaN: callers pass it through)
+  x = x < 89.0f ? x : 89.0f;      // above: inf
+  const float n = __builtin_rintf(x * kLog2e);
+  const float r = (x - n * kLn2High) - n * kLn2Low;
+  float q = 1.0f / 5040;
+  q = q * r + 1.0f / 720;
+  q = q * r + 1.0f / 120;
+  q = q * r + 1.0f / 24;
+  q = q * r + 1.0f / 6;
+  q = q * r + 0.5f;
+  const auto whole = static_cast<std::int32_t>(n), half = whole >> 1;
+  return {r + r * r * q, std::bit_cast<float>((half + 127) << 23), std::bit_cast<float>((whole - half + 127) << 23)};
+}
+
+/// e^x within 2 units in the last place; NaN stays.
+inline float vector_exp(float x) noexcept {
+  const ExpParts e = exp_parts(x);
+  const float y = (1.0f + e.p) * e.scale * e.scale2;
+  return x == x ? y : x;
+}
+
+/// e^x − 1, accurate near 0 too.
+inline float vector_expm1(float x) noexcept {
+  const ExpParts e = exp_parts(x);
+  const float power = e.scale * e.scale2;
+  const float y = power < kLargePower ? (power - 1.0f) + power * e.p : (1.0f + e.p) * e.scale * e.scale2;
+  return x == x ? y : x;
+}
+
+inline float vector_sigmoid(float x) noexcept { return 1.0f / (1.0f + vector_exp(-x)); }
+
+/// (e^2x − 1) / (e^2x + 1); beyond ±10 it is ±1 in f32.
+inline float vector_tanh(float x) noexcept {
+  const float c = x > 10.0f ? 10.0f : (x < -10.0f ? -10.0f : x);
+  const float m = vector_expm1(2.0f * c);
+  return m / (m + 2.0f);
+}
+
+}  // namespace pare::kernels
