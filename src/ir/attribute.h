@@ -26,6 +26,8 @@ struct Attribute {
   /// The serialized AttributeProto when its kind is none of the above (sparse tensors, type protos): kept, not understood.
   std::string opaque;
   std::string unknown_fields;  ///< wire bytes of fields that Pare does not know
+  /// One a tensor of `value` when any has them: its name, documentation and metadata as a serialized TensorProto.
+  std::vector<std::string> tensor_annotations;
 };
 
 /// Ordered by name, as attributes carry no order.

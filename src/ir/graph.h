@@ -42,6 +42,9 @@ struct Value {
   /// The serialized TypeProto when it is not a tensor type (sequence, map, optional, sparse): kept, not understood.
   std::string opaque_type;
   bool has_value_info = false;  ///< the file declared this intermediate value's type
+  bool listed_as_input = false;  ///< an initializer that the file also lists among the graph's inputs (a default)
+  /// Denotations and unknown fields of a tensor type: a serialized TypeProto without sizes, written back with the type.
+  std::string type_annotations;
   Baggage baggage;
 };
 

@@ -10,15 +10,17 @@
 
 namespace pare::onnx {
 
-/// Reads a model. Tensor data is mapped from the file (or its external data files), not copied. Shapes are not inferred.
-/// Errors (all kBadInput, subject = the path or "path: node/tensor"): missing file, not a protobuf, truncated, no graph, IR or
-/// opset out of range, external data missing / too short / outside the model's folder, inconsistent tensor.
+/// Reads a model. Tensor data is mapped from the file (or its external data files), not copied. Shapes are not
+/// inferred. Errors (all kBadInput, subject = the path or "path: node/tensor"): missing file, not a protobuf,
+/// truncated, no graph, IR or opset out of range, external data missing / too short / outside the model's folder,
+/// inconsistent tensor.
 ir::Model read_model(const std::filesystem::path& path);
 /// The same from memory; external data is resolved relative to `folder`.
 ir::Model parse_model(std::string bytes, const std::string& subject, const std::filesystem::path& folder);
 
 struct WriteOptions {
-  std::int64_t external_threshold = std::int64_t{1800} << 20;  ///< tensors go to `<file>.data` when the file would be larger
+  std::int64_t external_threshold = std::int64_t{1800}
+                                    << 20;  ///< tensors go to `<file>.data` when the file would be larger
 };
 void write_model(const ir::Model& model, const std::filesystem::path& path, const WriteOptions& options = {});
 std::string serialize_model(const ir::Model& model);

@@ -1,0 +1,39 @@
+// TensorProto → Tensor: raw, typed or external data, every element type.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "onnx/external.h"
+#include "pare/tensor.h"
+
+namespace pare::onnx {
+
+class TensorReader {
+ public:
+  /// `segments`: what cut() took out of the messages; `owner` keeps them alive; `mapped`: they lie in a mapped file.
+  TensorReader(std::string file, const fs::path& folder, std::vector<std::string_view> segments,
+               std::shared_ptr<const void> owner, bool mapped)
+      : file_(std::move(file)),
+        external_(folder),
+        segments_(std::move(segments)),
+        owner_(std::move(owner)),
+        mapped_(mapped) {}
+
+  /// `what` names the tensor in errors ("initializer 'w'"). Raw data is viewed in place; where the file does not align
+  /// it for its element type it is copied once, because kernels may assume alignment.
+  Tensor read(const TensorProto& proto, const std::string& what);
+
+ private:
+  Tensor read_raw(const TensorProto& proto, DType dtype, Dims dims, const std::string& subject);
+
+  std::string file_;
+  ExternalFiles external_;
+  std::vector<std::string_view> segments_;
+  std::shared_ptr<const void> owner_;
+  bool mapped_;
+};
+
+}  // namespace pare::onnx
