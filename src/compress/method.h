@@ -40,7 +40,7 @@ struct StepContext {
 /// A request for one streaming pass over calibration data, merged over methods.
 struct StatisticsRequest {
   std::vector<std::string> values;            ///< value names to observe
-  std::string kind;                           ///< "range", "histogram"
+  std::string kind = "range";                 ///< "range", "histogram" (which includes the range)
   std::int64_t samples = 512;
 };
 
@@ -56,11 +56,16 @@ struct Method {
   /// Faults that can be seen before any work: Error(kUsage/kBadInput/kUnsupported).
   void (*validate)(const ir::Model&, const StepContext&);
   void (*apply)(ir::Model&, const Statistics&, StepContext&);
+  bool needs_floats = true;         ///< needs float weights: cannot follow a step that makes integers
+  bool makes_integers = false;
+  /// Names of the layers that the step would change, for --dry-run; null: all parameters.
+  std::vector<std::string> (*targets)(const ir::Model&, const nlohmann::json& options) = nullptr;
 };
 
 /// All rows of methods.inc.
 std::span<const Method* const> methods();
-/// Error(kUsage) with a suggestion when unknown.
-const Method& find_method(std::string_view step, std::string_view name);
+/// The row of a step; an empty name is its first row. Error(kUsage) with a suggestion when unknown, naming `subject` (the
+/// step when empty).
+const Method& find_method(std::string_view step, std::string_view name, const std::string& subject = {});
 
 }  // namespace pare::compress

@@ -11,10 +11,12 @@
 
 namespace pare::compress {
 
-enum class OptionType { kBool, kInt, kFloat, kString, kStrings, kGroup };
+enum class OptionType { kBool, kInt, kFloat, kString, kStrings, kNumbers, kGroup };
 
 /// One option. `fallback` is JSON text ("0.01", "\"cubic\"", "null" for none). Choices restrict strings; min/max numbers.
-/// A kGroup option holds nested options (`children`), written as a map in YAML and as --name-child on the command line.
+/// A list option (kStrings, kNumbers) also takes a single element; the fallback "null" makes null a legal value.
+/// A kGroup option holds nested options (`children`), written as a map in YAML and as --name-child on the command line;
+/// with the fallback "null" it is off unless given (`true` gives the defaults of its children).
 struct Option {
   std::string_view name;
   OptionType type;

@@ -26,7 +26,17 @@ struct QdqPlan {
 };
 
 /// x → node   becomes   x → QuantizeLinear → DequantizeLinear → node; the weight is stored as int8 → DequantizeLinear,
-/// the bias as int32 → DequantizeLinear. Raises the opset to 13 where lower.
+/// the bias as int32 → DequantizeLinear. Raises the opset to 13 where lower (Error(kUnsupported) names the node whose meaning
+/// would change). One pair serves all consumers of a value; a graph output stays as it was. New names:
+/// `<value>_quantized`, `<value>_dequantized`, `<value>_scale`, `<value>_zero_point`.
+/// Error(kInternal) when the plan names what the graph does not have.
 void insert_qdq(ir::Model& model, const QdqPlan& plan);
+
+/// round_half_even(x / scale) + zero_point, saturated to the params' type, along its axis. ONNX QuantizeLinear.
+Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params);
+
+/// Raises the default opset to `target` (≤ 13) by converting the nodes whose form changed on the way (Clip, Squeeze,
+/// Unsqueeze, ReduceSum, Dropout); Error(kUnsupported) names a node that cannot be converted. Nothing when it is high enough.
+void raise_opset(ir::Model& model, std::int64_t target);
 
 }  // namespace pare::passes

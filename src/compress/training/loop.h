@@ -29,6 +29,7 @@ struct LoopOptions {
   std::int64_t limit = 0;               ///< training samples; 0: all
   bool augment = true;
   int workers = 1;
+  bool keep_best = false;               ///< end with the weights of the best epoch on val (top-1, or loss without labels)
 };
 
 /// Called in order; any may be empty. `step` counts optimizer steps from 0, `total` is their number.
@@ -47,8 +48,12 @@ exec::TrainerOptions trainer_options(const nlohmann::json& resolved, int threads
 /// Learning rate before optimizer step `step` of `total`.
 double learning_rate_at(const LoopOptions& options, std::int64_t step, std::int64_t total);
 
+/// Number of optimizer steps of one epoch over `samples`: a last, smaller batch is dropped when there is a full one.
+std::int64_t steps_per_epoch(const LoopOptions& options, std::int64_t samples);
+
 /// Trains; returns the curve: [{epoch, step, lr, train_loss, train_top1, val_loss, val_top1, samples_per_s}].
-/// Checkpoints at every epoch's end and on cancellation; continues from one bit-identically.
+/// Checkpoints at every epoch's end and on cancellation; continues from one bit-identically. Error(kDiverged) leaves the last
+/// checkpoint. Epochs count from 1 in the curve.
 nlohmann::json train(exec::Trainer& trainer, const data::Dataset& dataset, const LoopOptions& options, const LoopHooks& hooks,
                      std::uint64_t seed, CheckpointStore* checkpoints, const Control& control, const std::string& stage);
 

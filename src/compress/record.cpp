@@ -1,0 +1,135 @@
+#include "compress/record.h"
+
+#include <cstdio>
+#include <map>
+
+#include "base/hash.h"
+#include "base/threads.h"
+#include "compress/statistics.h"
+#include "eval/evaluate.h"
+#include "eval/measure.h"
+#include "ir/infer.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+using nlohmann::json;
+
+template <class T>
+json optional_json(const std::optional<T>& value) { return value ? json(*value) : json(nullptr); }
+
+json interval_json(const std::optional<eval::Interval>& interval) {
+  return interval ? json::array({interval->low, interval->high}) : json(nullptr);
+}
+
+json quality(const ir::Model& model, exec::Executor& executor, exec::Executor* reference, const std::shared_ptr<const data::Split>& split,
+             const PipelineInputs& inputs, const std::string& stage) {
+  if (!split || split->size() == 0) return nullptr;
+  eval::EvaluateOptions options{.batch_size = forward_batch(model, 32), .stage = stage};
+  const bool fixed = forward_batch(model, 1) > 1;
+  if (fixed) options.limit = split->size() / options.batch_size * options.batch_size;
+  if (fixed && options.limit == 0) return nullptr;
+  return to_json(eval::evaluate(executor, *split, reference, options, inputs.control));
+}
+
+json layer_json(const eval::LayerCost& layer) {
+  return {{"parameters", layer.parameters}, {"macs", layer.macs}, {"bytes", layer.bytes}, {"bits", layer.bits},
+          {"sparsity", layer.sparsity}, {"pattern", layer.pattern}, {"kernel", layer.kernel},
+          {"latency_ms", layer.latency_ms < 0 ? json(nullptr) : json(layer.latency_ms)}};
+}
+
+std::string percent(double ratio) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f %%", 100 * ratio);
+  return text;
+}
+
+double at(const json& summary, const char* group, const char* key) { return summary.at(group).at(key).get<double>(); }
+
+}  // namespace
+
+json to_json(const eval::Metrics& metrics) {
+  return {{"samples", metrics.samples}, {"top1", optional_json(metrics.top1)}, {"top1_interval", interval_json(metrics.top1_interval)},
+          {"top5", optional_json(metrics.top5)}, {"loss", optional_json(metrics.loss)}, {"agreement", optional_json(metrics.agreement)},
+          {"agreement_interval", interval_json(metrics.agreement_interval)}, {"snr_db", optional_json(metrics.snr_db)}};
+}
+
+Measured measure_model(const ir::Model& model, exec::Executor* reference, const PipelineInputs& inputs, const std::string& stage) {
+  const int threads = resolve_threads(inputs.execution.threads);
+  const std::string bytes = inputs.store.serialize(model);
+  auto executor = inputs.backend.compile(model, {.threads = threads, .max_memory = inputs.execution.max_memory});
+  Measured measured;
+  measured.hash = hash_hex(bytes);
+  json& summary = measured.summary;
+  summary["val"] = quality(model, *executor, reference, inputs.dataset.val, inputs, stage + ": val");
+  summary["test"] = quality(model, *executor, reference, inputs.dataset.test, inputs, stage + ": test");
+  const auto shapes = ir::input_shapes_for(model, 1);
+  const NamedTensors sample = eval::random_inputs(model, shapes, inputs.execution.seed);
+  inputs.control.check_cancelled();
+  const eval::Latency latency = eval::measure_latency(*executor, sample, {});
+  summary["latency"] = {{"median_ms", latency.median_ms}, {"p90_ms", latency.p90_ms}, {"threads", threads}, {"batch", forward_batch(model, 1)}};
+  eval::ModelCost cost = eval::model_cost(model, bytes, shapes);
+  eval::add_layer_latency(cost, *executor, sample, 5);
+  measured.layers = json::array();
+  for (const eval::LayerCost& layer : cost.layers)
+    measured.layers.push_back({{"node", layer.node}, {"op_type", layer.op_type}, {"weight", layer.weight}, {"dims", layer.weight_dims}, {"cost", layer_json(layer)}});
+  summary["file_bytes"] = cost.file_bytes;
+  summary["gzip_bytes"] = cost.gzip_bytes;
+  summary["parameters"] = cost.parameters;
+  summary["nonzero_parameters"] = cost.nonzero_parameters;
+  summary["macs"] = cost.macs;
+  const exec::MemoryUse memory = executor->memory(shapes);
+  summary["peak_memory_bytes"] = memory.weights + memory.arena;
+  return measured;
+}
+
+json join_layers(const json& before, const json& after) {
+  std::map<std::string, json> later;
+  for (const json& layer : after) later[layer.at("node")] = layer.at("cost");
+  json layers = before;
+  for (json& layer : layers) {
+    layer["before"] = layer.at("cost");
+    auto found = later.find(layer.at("node").get<std::string>());
+    layer["after"] = found == later.end() ? json(nullptr) : found->second;
+    layer.erase("cost");
+  }
+  return layers;
+}
+
+void judge_step(json& step, const json& before, const json& after, const std::string& metric) {
+  constexpr double kWorthwhile = 0.98;  // smaller gains drown in the noise of measuring
+  const double latency = at(after, "latency", "median_ms") / at(before, "latency", "median_ms");
+  const double file = after.at("file_bytes").get<double>() / before.at("file_bytes").get<double>();
+  const double gzip = after.at("gzip_bytes").get<double>() / before.at("gzip_bytes").get<double>();
+  json notes = step.contains("notes") ? step["notes"] : json::array();
+  bool paid = latency < kWorthwhile || file < kWorthwhile || gzip < kWorthwhile;
+  if (step.at("step") == "finetune") {
+    const json &old = before.at("val"), &now = after.at("val");
+    paid = old.is_object() && !old.at(metric).is_null() && !now.at(metric).is_null() && now.at(metric).get<double>() > old.at(metric).get<double>();
+    if (!paid) notes.push_back("the step did not pay: " + metric + " on val is no better than before it");
+  } else {
+    if (latency >= kWorthwhile) notes.push_back("no faster: measured latency is " + percent(latency) + " of what it was");
+    if (file >= kWorthwhile) notes.push_back("the uncompressed file is no smaller: " + percent(file) + " of what it was; gzip: " + percent(gzip));
+    if (!paid) notes.push_back("the step did not pay: neither latency nor bytes got better");
+  }
+  if (step.at("step") == "prune" && latency >= kWorthwhile)
+    notes.push_back("this backend runs sparse weights with dense kernels: zeros save bytes in compressed files, not time");
+  step["paid"] = paid;
+  step["notes"] = notes;
+}
+
+std::string decisive_metric(const data::Dataset& dataset) {
+  const auto& split = dataset.val ? dataset.val : dataset.test;
+  return split && !split->labelled() ? "agreement" : "top1";
+}
+
+json gate_json(double max_drop, const json& before, const json& after, const std::string& metric) {
+  const json &old = before.at("val"), &now = after.at("val");
+  if (!now.is_object() || now.at(metric).is_null()) throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
+  const double reference = metric == "agreement" ? 100 : old.at(metric).get<double>();
+  const double drop = reference - now.at(metric).get<double>();
+  return {{"max_drop", max_drop}, {"drop", drop}, {"split", "val"}, {"passed", drop <= max_drop}};
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,153 @@
+#include "compress/statistics.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/rng.h"
+#include "base/threads.h"
+#include "ir/infer.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+constexpr int kHalf = ActivationHistogram::kBins / 2;
+
+struct Wanted {
+  std::set<std::string> values, with_bins;
+  std::int64_t samples = 0;
+};
+
+Wanted merge_requests(const std::vector<StatisticsRequest>& requests, std::int64_t split_size) {
+  Wanted wanted;
+  for (const StatisticsRequest& request : requests) {
+    if (request.kind != "range" && request.kind != "histogram")
+      throw Error(ErrorCode::kInternal, request.kind, "unknown kind of statistics");
+    wanted.values.insert(request.values.begin(), request.values.end());
+    if (request.kind == "histogram") wanted.with_bins.insert(request.values.begin(), request.values.end());
+    std::int64_t samples = request.samples > 0 ? request.samples : split_size;
+    wanted.samples = std::max(wanted.samples, samples);
+  }
+  return wanted;
+}
+
+[[noreturn]] void not_finite(const ir::Graph& graph, const std::string& value) {
+  ir::ValueId id = graph.find_value(value);
+  ir::NodeId producer = id == ir::kNoValue ? ir::kNoNode : graph.producer(id);
+  std::string subject = producer == ir::kNoNode ? "input '" + value + "'" : "layer '" + graph.node(producer).name + "'";
+  throw Error(ErrorCode::kBadInput, subject, "produces values that are not finite on the calibration data");
+}
+
+}  // namespace
+
+bool ActivationHistogram::add(std::span<const float> values, bool bins) {
+  if (values.empty()) return true;
+  float low = values[0], high = values[0];
+  bool finite = true;
+  for (float value : values) {
+    finite = finite && std::isfinite(value);
+    low = std::min(low, value);
+    high = std::max(high, value);
+  }
+  if (!finite) return false;
+  min_ = count_ == 0 ? low : std::min(min_, low);
+  max_ = count_ == 0 ? high : std::max(max_, high);
+  count_ += static_cast<std::int64_t>(values.size());
+  if (!bins) return true;
+  widen(std::max(std::fabs(low), std::fabs(high)));
+  const double scale = std::ldexp(1.0, -exponent_);
+  for (float value : values) ++bins_[static_cast<std::size_t>(static_cast<int>(std::floor(value * scale)) + kHalf)];
+  return true;
+}
+
+void ActivationHistogram::widen(float magnitude) {
+  // The largest magnitude must fall strictly below kHalf bins.
+  int needed = magnitude > 0 ? std::ilogb(magnitude) + 1 - std::ilogb(static_cast<double>(kHalf)) : -140;
+  if (bins_.empty()) {
+    bins_.assign(kBins, 0);
+    exponent_ = needed;
+    return;
+  }
+  for (; exponent_ < needed; ++exponent_) {
+    std::vector<std::int64_t> wider(kBins, 0);
+    for (int i = 0; i < kBins; ++i) wider[static_cast<std::size_t>(((i - kHalf) >> 1) + kHalf)] += bins_[static_cast<std::size_t>(i)];
+    bins_ = std::move(wider);
+  }
+}
+
+double ActivationHistogram::quantile(double fraction) const {
+  if (bins_.empty()) throw Error(ErrorCode::kInternal, "histogram", "quantile without bins");
+  const auto rank = static_cast<std::int64_t>(std::ceil(fraction * static_cast<double>(count_)));
+  if (rank <= 0) return min_;
+  std::int64_t below = 0;
+  for (int i = 0; i < kBins; ++i) {
+    below += bins_[static_cast<std::size_t>(i)];
+    if (below >= rank) return std::clamp(std::ldexp(i - kHalf + 1.0, exponent_), static_cast<double>(min_), static_cast<double>(max_));
+  }
+  return max_;
+}
+
+const ActivationHistogram& Statistics::of(const std::string& value) const {
+  auto found = values_.find(value);
+  if (found == values_.end() || found->second.count() == 0)
+    throw Error(ErrorCode::kInternal, value, "the value was not observed during calibration");
+  return found->second;
+}
+
+std::vector<std::int64_t> calibration_indices(std::int64_t split_size, std::int64_t count, std::uint64_t seed) {
+  std::vector<std::int64_t> indices = Rng(seed, kRngCalibration).permutation(split_size);
+  if (count > 0 && count < split_size) indices.resize(static_cast<std::size_t>(count));
+  std::sort(indices.begin(), indices.end());
+  return indices;
+}
+
+std::int64_t forward_batch(const ir::Model& model, std::int64_t wanted) {
+  constexpr std::int64_t kElements = 600'000;  // of all inputs of a batch: 4 images of 3x224x224, 32 of anything small
+  std::int64_t elements = 1;
+  for (ir::ValueId input : model.graph.inputs) {
+    const ir::Shape& shape = model.graph.value(input).shape;
+    if (shape.ranked() && shape.rank() > 0 && shape[0].is_known()) return std::max<std::int64_t>(1, shape[0].value());
+    std::int64_t size = 1;
+    for (std::int64_t axis = 1; axis < shape.rank(); ++axis) size *= shape[axis].is_known() ? std::max<std::int64_t>(1, shape[axis].value()) : 1;
+    elements = std::max(elements, size);
+  }
+  return std::clamp<std::int64_t>(kElements / elements, 1, wanted);
+}
+
+Statistics gather_statistics(const ir::Model& model, const std::vector<StatisticsRequest>& requests, const StepContext& context) {
+  Statistics statistics;
+  if (requests.empty()) return statistics;
+  if (!context.dataset.train) throw Error(ErrorCode::kUsage, "data: train", "calibration needs a train split");
+  const data::Split& split = *context.dataset.train;
+  const Wanted wanted = merge_requests(requests, split.size());
+  exec::CompileOptions compile{.threads = resolve_threads(context.execution.threads), .max_memory = context.execution.max_memory};
+  std::set<std::string> inputs;
+  for (ir::ValueId input : model.graph.inputs) inputs.insert(model.graph.value(input).name);
+  for (const std::string& value : wanted.values)
+    if (!inputs.count(value)) compile.observed.push_back(value);
+  auto executor = context.backend.compile(model, compile);
+  auto see = [&](const std::string& value, const Tensor& tensor) {
+    if (!wanted.values.count(value)) return;
+    if (!statistics.at(value).add(tensor.data<float>(), wanted.with_bins.count(value) > 0)) not_finite(model.graph, value);
+  };
+  const std::vector<std::int64_t> indices = calibration_indices(split.size(), wanted.samples, context.execution.seed);
+  const auto batch_size = static_cast<std::size_t>(forward_batch(model, 32));
+  const bool fixed = forward_batch(model, 1) > 1;
+  std::size_t done = 0;
+  for (; done < indices.size();) {
+    context.control.check_cancelled();
+    std::size_t end = std::min(indices.size(), done + batch_size);
+    if (fixed && end - done < batch_size) break;
+    data::Batch batch = split.batch({indices.begin() + static_cast<std::ptrdiff_t>(done), indices.begin() + static_cast<std::ptrdiff_t>(end)});
+    for (const auto& [name, tensor] : batch.inputs)
+      if (wanted.values.count(name)) see(name, tensor);
+    executor->observe(batch.inputs, [&](const std::string& value, const Tensor& tensor) { if (!inputs.count(value)) see(value, tensor); });
+    done = end;
+    context.control.report({"calibrate", static_cast<std::int64_t>(done), static_cast<std::int64_t>(indices.size()), "samples", {}, -1});
+  }
+  if (done == 0) throw Error(ErrorCode::kBadInput, "data: train", "too few samples for the model's fixed batch", std::to_string(batch_size), std::to_string(indices.size()));
+  statistics.set_samples(static_cast<std::int64_t>(done));
+  return statistics;
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,85 @@
+#include "compress/training/train_model.h"
+
+#include "base/threads.h"
+#include "compress/targets.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+/// Without labels only the original model can teach: alpha 1.
+exec::TrainerOptions resolved_options(const StepContext& context) {
+  nlohmann::json options = context.options;
+  if (!context.dataset.train->labelled()) {
+    if (options.at("distill").is_null()) options["distill"] = {{"temperature", 4.0}, {"alpha", 1.0}};
+    options["distill"]["alpha"] = 1.0;
+  }
+  return trainer_options(options, resolve_threads(context.execution.threads), context.execution.seed);
+}
+
+void apply_masks(ir::Graph& graph) {
+  for (ir::ValueId id : graph.values()) {
+    ir::Value& value = graph.value(id);
+    if (!value.mask || !value.constant) continue;
+    auto mask = value.mask->data<std::uint8_t>();
+    auto weights = value.constant->mutable_data<float>();
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (mask[i] == 0) weights[i] = 0;
+  }
+}
+
+void require_masks_kept(const ir::Graph& graph) {
+  for (ir::ValueId id : graph.values()) {
+    const ir::Value& value = graph.value(id);
+    if (!value.mask || !value.constant) continue;
+    auto weights = value.constant->data<float>();
+    auto mask = value.mask->data<std::uint8_t>();
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (mask[i] == 0 && weights[i] != 0) throw Error(ErrorCode::kInternal, value.name, "training changed a masked weight");
+  }
+}
+
+}  // namespace
+
+void mask_zeros(ir::Model& model) {
+  for (const Layer& layer : find_layers(model.graph)) {
+    ir::Value& value = model.graph.value(layer.weight.value);
+    if (value.mask || !value.constant || value.constant->dtype() != DType::kFloat32) continue;
+    double zeros = ir::sparsity(*value.constant);
+    if (zeros == 0 || zeros == 1) continue;
+    Tensor mask(DType::kUint8, value.constant->dims());
+    auto out = mask.mutable_data<std::uint8_t>();
+    auto weights = value.constant->data<float>();
+    for (std::size_t i = 0; i < weights.size(); ++i) out[i] = weights[i] != 0;
+    value.mask = std::move(mask);
+  }
+}
+
+void validate_training(const ir::Model& model, const StepContext& context, const std::string& subject) {
+  if (!context.dataset.train || context.dataset.train->size() == 0)
+    throw Error(ErrorCode::kUsage, subject, "training needs a train split in the data file");
+  const auto& distill = context.options.at("distill");
+  bool alpha_given = !distill.is_null() && !distill.at("alpha").is_null();
+  if (!context.dataset.train->labelled() && alpha_given && distill.at("alpha").get<double>() != 1)
+    throw Error(ErrorCode::kUsage, subject + ".distill.alpha", "the training data has no labels", "1", distill.at("alpha").dump());
+  for (ir::NodeId id : model.graph.nodes())
+    if (model.graph.node(id).is("QuantizeLinear"))
+      throw Error(ErrorCode::kUnsupported, subject, "the model is quantized already (node '" + model.graph.node(id).name +
+                  "'); only float models can be trained");
+}
+
+void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks, const std::string& stage) {
+  const exec::TrainerOptions options = resolved_options(context);
+  if (context.options.at("keep_zeros").get<bool>()) mask_zeros(model);
+  apply_masks(model.graph);
+  const bool distill = options.loss.alpha > 0;
+  auto trainer = context.trainer().create(model, distill ? &context.original : nullptr, options);
+  context.record["trainer"] = trainer->description();
+  if (distill) context.record["distill"] = {{"temperature", options.loss.temperature}, {"alpha", options.loss.alpha}};
+  context.record["curve"] = train(*trainer, context.dataset, loop_options(context.options), hooks, context.execution.seed,
+                                  context.checkpoints, context.control, stage);
+  trainer->write_back(model);
+  require_masks_kept(model.graph);
+}
+
+}  // namespace pare::compress
