@@ -106,9 +106,9 @@ std::int64_t mapped(std::int64_t i, std::int64_t size, PadMode mode) {  // one s
 }
 
 TEST(Pad, EveryModeGrowingAndCropping) {
-  for (std::uint64_t seed = 0; seed < 1500; ++seed) {
+  for (std::uint64_t seed = 0; seed < 600; ++seed) {
     Random random(seed);
-    const int rank = static_cast<int>(random.integer(1, 4));
+    const int rank = static_cast<int>(random.integer(1, 3));
     Dims8 in{}, out{}, before{};
     for (int i = 0; i < rank; ++i) {
       in[i] = random.integer(1, 9), before[i] = random.integer(-in[i] / 2, 12);

@@ -60,6 +60,7 @@ void run_pixel(PixelKernel kernel, const ConvShape& s, const float* packed, cons
 }  // namespace
 
 std::vector<float> pack_depthwise(const ConvShape& shape, const float* filter, const FilterStrides& strides) {
+  active_isa();  // an unusable PARE_FORCE_ISA is reported here, where errors may be thrown
   std::vector<float> packed(shape.taps() * shape.in_c);
   for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
     for (std::int64_t c = 0; c < shape.in_c; ++c) {

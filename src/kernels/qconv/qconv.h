@@ -50,7 +50,7 @@ class QConvWeights {
 
   /// Packs for `kernel`, or the best available row. `shape` gives all but batch and the spatial sizes, which may differ in
   /// each call. `input_type` is kUint8 or kInt8 (s8 x is handled as u8 x + 128 with zero point + 128); `bias` is [out_c]
-  /// int32 at scale in_scale · w_scale[c], or nullptr. Throws Error(kMemory).
+  /// int32 at scale in_scale · w_scale[c], or nullptr. Throws Error(kMemory), Error(kUsage) for an unusable PARE_FORCE_ISA.
   static QConvWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type, std::int32_t input_zero_point,
                            const std::int32_t* bias, const QConvKernel* kernel = nullptr);
 

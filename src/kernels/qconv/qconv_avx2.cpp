@@ -41,10 +41,11 @@ template <int R>
 void tile(const QConvTile& t) {
   alignas(32) std::int32_t sums[R * 16];
   accumulate<R>(t, sums);
-  for (int r = 0; r < R; ++r) {
-    if (t.channels == 16) qconv_finish16(t.finish, r, 0, sums + 16 * r);
-    else qconv_finish(t.finish, r, t.channels, sums + 16 * r);
+  if (t.channels == 16) {
+    qconv_finish16(t.finish, R, 0, sums);
+    return;
   }
+  for (int r = 0; r < R; ++r) qconv_finish(t.finish, r, t.channels, sums + 16 * r);
 }
 
 }  // namespace

@@ -40,8 +40,8 @@ void qconv_finish(const QConvFinish& finish, int row, int channels, const std::i
 void qconv_finish_from(const QConvFinish& finish, std::int64_t first, int channels, const std::int32_t* acc) noexcept;
 
 namespace avx2 {
-/// The same of 16 channels from `first` on, in vectors.
-void qconv_finish16(const QConvFinish& finish, int row, std::int64_t first, const std::int32_t* acc) noexcept;
+/// The same of `rows` rows × 16 channels from `first` on, in vectors; sums [rows][16].
+void qconv_finish16(const QConvFinish& finish, int rows, std::int64_t first, const std::int32_t* sums) noexcept;
 }  // namespace avx2
 
 }  // namespace pare::kernels

@@ -26,12 +26,16 @@ std::int64_t block_rows(const QConvWeights::Packed& w) noexcept {
   return std::max<std::int64_t>(1, kBlockBytes / (row_bytes(w) * rows)) * rows;
 }
 
+constexpr std::int64_t kChunk = 16;  ///< inputs widened at a time; a row may be written that much past its end
+
 /// How inputs become elements of a row.
 struct Widen {
   QConvInput input;
   bool is_signed;
   std::int32_t zero_point;  ///< in the input's own type
+  const std::uint8_t* end;  ///< of the whole input
 
+  /// Writes up to kChunk − 1 elements past `count`, which later parts of the row or the next row overwrite.
   void copy(const std::uint8_t* in, std::int64_t count, std::byte* out) const noexcept {
     if (input == QConvInput::kRawU8) {
       if (!is_signed) std::memcpy(out, in, count);
@@ -39,12 +43,19 @@ struct Widen {
       return;
     }
     auto* wide = reinterpret_cast<std::int16_t*>(out);
+    const bool whole_chunks = end - in >= count + kChunk;
+    if (is_signed) widen(reinterpret_cast<const std::int8_t*>(in), count, whole_chunks, wide);
+    else widen(in, count, whole_chunks, wide);
+  }
+
+  template <class T>
+  void widen(const T* in, std::int64_t count, bool whole_chunks, std::int16_t* out) const noexcept {
     const auto zero = static_cast<std::int16_t>(zero_point);
-    if (is_signed) {
-      for (std::int64_t i = 0; i < count; ++i) wide[i] = static_cast<std::int16_t>(static_cast<std::int8_t>(in[i]) - zero);
-    } else {
-      for (std::int64_t i = 0; i < count; ++i) wide[i] = static_cast<std::int16_t>(in[i] - zero);
+    std::int64_t i = 0;
+    for (; i < (whole_chunks ? count : count - kChunk + 1); i += kChunk) {
+      for (std::int64_t j = 0; j < kChunk; ++j) out[i + j] = static_cast<std::int16_t>(in[i + j] - zero);
     }
+    for (; i < count; ++i) out[i] = static_cast<std::int16_t>(in[i] - zero);
   }
 
   void fill_zero_point(std::int64_t count, std::byte* out) const noexcept {
@@ -139,14 +150,15 @@ void run_block(const QConvCall& call, const QConvPart& part, const Block& block)
 }  // namespace
 
 std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& w) noexcept {
-  return round_up(block_rows(w) * (row_bytes(w) + 4), kAlign) + kAlign;
+  return round_up(block_rows(w) * (row_bytes(w) + 4) + 2 * kChunk, kAlign) + kAlign;
 }
 
 void qconv_run_tiles(const QConvCall& call, const QConvPart& part, std::byte* scratch) noexcept {
   const QConvWeights::Packed& w = *call.weights;
   const ConvShape& s = call.shape;
   const std::int64_t capacity = block_rows(w), stride = row_bytes(w), k = s.taps() * s.group_in();
-  const Widen widen{w.kernel->input, w.input_signed, w.input_zero_point};
+  const auto* input_end = static_cast<const std::uint8_t*>(call.input) + s.batch * s.in_h * s.in_w * s.in_c;
+  const Widen widen{w.kernel->input, w.input_signed, w.input_zero_point, input_end};
   scratch += (kAlign - reinterpret_cast<std::uintptr_t>(scratch) % kAlign) % kAlign;
   auto* row_sum = reinterpret_cast<std::int32_t*>(scratch);
   std::byte* gathered = scratch + capacity * 4;

@@ -44,7 +44,7 @@ void qdepthwise_pixel(const QDepthwisePixel& p) noexcept {
   std::int64_t c = 0;
   for (; c + 16 <= p.channels; c += 16) {
     sum16(p, c, sums);
-    qconv_finish16(p.finish, 0, c, sums);
+    qconv_finish16(p.finish, 1, c, sums);
   }
   for (; c < p.channels; ++c) {  // loading 16 inputs could leave the tensor
     std::int32_t acc = 0;

@@ -7,8 +7,8 @@ namespace pare::kernels {
 
 enum class ReduceOp { kSum, kMean, kMax, kMin, kProd, kSumSquare, kL1, kL2, kLogSumExp };
 
-/// out [outer, inner]. Accumulates in f64. An empty axis
-/// gives the identity (0, 1, ±inf; NaN for kMean). NaN propagates.
+/// out [outer, inner]. Accumulates in f64. An empty axis gives the identity
+/// (0, 1, ±inf; NaN for kMean). NaN propagates.
 void reduce(ReduceOp op, std::int64_t outer, std::int64_t axis, std::int64_t inner, const float* in, float* out) noexcept;
 
 /// First (or last) index of the largest (or smallest) element along the axis.
