@@ -42,6 +42,7 @@ Tensor read_jpeg(const std::string& content, const fs::path& path) {
   if (tjDecompressHeader3(decoder.get(), bytes, content.size(), &width, &height, &sampling, &space) != 0) {
     throw damaged(path, tjGetErrorStr2(decoder.get()));
   }
+  if (width <= 0 || height <= 0) throw damaged(path, "the jpeg file is truncated");  // nothing but tables
   const bool inks = space == TJCS_CMYK || space == TJCS_YCCK;
   Tensor image(DType::kUint8, {height, width, 3});
   Tensor pixels = inks ? Tensor(DType::kUint8, {height, width, 4}) : std::move(image);

@@ -25,9 +25,9 @@ struct Wanted {
   std::int64_t channels, height, width;
 };
 
-// Reads a rank-4 input in the layout that its channel axis gives away: 1 or 3 (or 4) channels sit first or last.
+// The layout that the channel axis of a rank-4 input gives away: 1 or 3 channels sit first or last.
 std::string layout_of(const InputSpec& input, const std::string& fallback) {
-  const auto is_channels = [](std::int64_t dim) { return dim == 1 || dim == 3 || dim == 4; };
+  const auto is_channels = [](std::int64_t dim) { return dim == 1 || dim == 3; };
   const bool first = is_channels(input.dims[1]), last = is_channels(input.dims[3]);
   if (first == last) return fallback;
   return first ? "NCHW" : "NHWC";
