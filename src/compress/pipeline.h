@@ -24,6 +24,7 @@ struct PipelineInputs {
   bool resume = false;
   std::string command;                    ///< the command line that reproduces the run, for the record
   nlohmann::json environment;             ///< machine, ISA, versions: filled by the caller
+  double latency_seconds = 1;             ///< spent on measuring the latency of one model
 };
 
 struct PipelineResult {

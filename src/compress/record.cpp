@@ -67,7 +67,7 @@ Measured measure_model(const ir::Model& model, exec::Executor* reference, const 
   const auto shapes = ir::input_shapes_for(model, 1);
   const NamedTensors sample = eval::random_inputs(model, shapes, inputs.execution.seed);
   inputs.control.check_cancelled();
-  const eval::Latency latency = eval::measure_latency(*executor, sample, {});
+  const eval::Latency latency = eval::measure_latency(*executor, sample, {.seconds = inputs.latency_seconds});
   summary["latency"] = {{"median_ms", latency.median_ms}, {"p90_ms", latency.p90_ms}, {"threads", threads}, {"batch", forward_batch(model, 1)}};
   eval::ModelCost cost = eval::model_cost(model, bytes, shapes);
   eval::add_layer_latency(cost, *executor, sample, 5);

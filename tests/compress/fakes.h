@@ -307,7 +307,7 @@ struct World {
   ~World() { std::filesystem::remove_all(folder); }
 
   PipelineInputs inputs(const Recipe& recipe) {
-    return {model, "model.onnx", dataset, recipe, backend, trainer, store, {.threads = 1, .seed = seed}, control, folder / "checkpoints", resume, "pare compress", {}};
+    return {model, "model.onnx", dataset, recipe, backend, trainer, store, {.threads = 1, .seed = seed}, control, folder / "checkpoints", resume, "pare compress", {}, 0.005};
   }
   PipelineResult run(const std::string& yaml) {
     Recipe recipe = parse_recipe(yaml, "r.yaml");
