@@ -70,9 +70,9 @@ void gather_taps(const ConvShape& s, const Widen& widen, const std::uint8_t* lin
   const std::int64_t c = s.group_in();
   if (s.dilation_w == 1 && s.groups == 1) {  // taps are contiguous: the part inside the image is one copy
     const std::int64_t left = std::clamp<std::int64_t>(-x0, 0, s.kw), right = std::clamp<std::int64_t>(s.in_w - x0, left, s.kw);
-    widen.fill_zero_point(left * c, out);
+    if (left > 0) widen.fill_zero_point(left * c, out);
     if (right > left) widen.copy(line + (x0 + left) * c, (right - left) * c, out + left * c * element);
-    widen.fill_zero_point((s.kw - right) * c, out + right * c * element);
+    if (right < s.kw) widen.fill_zero_point((s.kw - right) * c, out + right * c * element);
     return;
   }
   for (std::int64_t kx = 0; kx < s.kw; ++kx, out += c * element) {
@@ -82,22 +82,36 @@ void gather_taps(const ConvShape& s, const Widen& widen, const std::uint8_t* lin
   }
 }
 
-void gather_row(const QConvCall& call, const Widen& widen, std::int64_t group, std::int64_t pixel, std::byte* out) noexcept {
+/// Coordinates of an output pixel, stepped instead of divided out each time.
+struct Pixel {
+  std::int64_t n, y, x;
+
+  Pixel(const ConvShape& s, std::int64_t index) noexcept
+      : n(index / (s.out_h * s.out_w)), y(index / s.out_w % s.out_h), x(index % s.out_w) {}
+  void step(const ConvShape& s) noexcept {
+    if (++x < s.out_w) return;
+    x = 0;
+    if (++y < s.out_h) return;
+    y = 0, ++n;
+  }
+};
+
+void gather_row(const QConvCall& call, const Widen& widen, std::int64_t group, const Pixel& pixel, std::byte* out) noexcept {
   const ConvShape& s = call.shape;
   const QConvWeights::Packed& w = *call.weights;
   const std::int64_t element = input_bytes(*w.kernel), taps_bytes = s.kw * s.group_in() * element;
-  const std::int64_t n = pixel / (s.out_h * s.out_w), oy = pixel / s.out_w % s.out_h, ox = pixel % s.out_w;
   std::byte* at = out;
   for (std::int64_t ky = 0; ky < s.kh; ++ky, at += taps_bytes) {
-    const std::int64_t y = oy * s.stride_h - s.pad_top + ky * s.dilation_h;
+    const std::int64_t y = pixel.y * s.stride_h - s.pad_top + ky * s.dilation_h;
     if (y < 0 || y >= s.in_h) {
       widen.fill_zero_point(s.kw * s.group_in(), at);
       continue;
     }
-    const auto* line = static_cast<const std::uint8_t*>(call.input) + (n * s.in_h + y) * s.in_w * s.in_c + group * s.group_in();
-    gather_taps(s, widen, line, ox * s.stride_w - s.pad_left, element, at);
+    const auto* line = static_cast<const std::uint8_t*>(call.input) + (pixel.n * s.in_h + y) * s.in_w * s.in_c + group * s.group_in();
+    gather_taps(s, widen, line, pixel.x * s.stride_w - s.pad_left, element, at);
   }
-  std::memset(at, 0, out + row_bytes(w) - at);  // the tail meets zero weights
+  const std::int64_t tail = out + row_bytes(w) - at;
+  if (tail > 0) std::memset(at, 0, tail);  // meets zero weights
 }
 
 std::int32_t centred_sum(const QConvWeights::Packed& w, const std::byte* row, std::int64_t k) noexcept {
@@ -167,8 +181,9 @@ void qconv_run_tiles(const QConvCall& call, const QConvPart& part, std::byte* sc
     const std::int64_t count = std::min(capacity, part.pixel_end - pixel);
     for (std::int64_t group = 0; group < s.groups; ++group) {
       const std::byte* rows = direct ? static_cast<const std::byte*>(call.input) + pixel * stride : gathered;
-      for (std::int64_t r = 0; r < count; ++r) {
-        if (!direct) gather_row(call, widen, group, pixel + r, gathered + r * stride);
+      Pixel at(s, pixel);
+      for (std::int64_t r = 0; r < count; ++r, at.step(s)) {
+        if (!direct) gather_row(call, widen, group, at, gathered + r * stride);
         if (!w.weight_zero_point.empty()) row_sum[r] = centred_sum(w, rows + r * stride, k);
       }
       run_block(call, part, {rows, row_sum, pixel, count, group});
