@@ -22,7 +22,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const auto to = static_cast<DType>(ctx.node.int_or("to", 0));
   if (to == ctx.in(0).dtype()) return {ctx.in(0)};
   if (to == DType::kString || ctx.in(0).dtype() == DType::kString) throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Cast from or to strings");
-  return {pare::cast(ctx.in(0), to)};
+  return {pare::cast(ctx.in(0), to, ctx.node.int_or("saturate", 1) != 0)};
 }
 
 }  // namespace

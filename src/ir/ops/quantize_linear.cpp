@@ -45,7 +45,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor& x = ctx.in(0);
   const DType dtype = ctx.has(2) ? ctx.in(2).dtype() : declared_type(ctx.node);
   std::vector<double> values = quotients(ctx);
-  if (is_float(dtype)) return {cast(from_doubles(DType::kFloat32, x.dims(), values), dtype)};
+  if (is_float(dtype)) return {cast(from_doubles(DType::kFloat32, x.dims(), values), dtype, ctx.node.int_or("saturate", 1) != 0)};
   const std::vector<double> zero = ctx.has(2) ? to_doubles(ctx.in(2)) : std::vector<double>{0};
   const ScaleMap where(ctx, x.dims(), ctx.has(2) ? ctx.in(2).dims() : Dims{});
   const IntRange range = range_of(dtype);

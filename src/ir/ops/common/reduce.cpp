@@ -1,6 +1,7 @@
 #include "ir/ops/common/reduce.h"
 
 #include <algorithm>
+#include <cmath>
 
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
@@ -29,10 +30,20 @@ std::vector<long double> elements(const Tensor& x) {
   return {values.begin(), values.end()};
 }
 
+/// Bounds of an integer type, exactly; the infinities that start an empty minimum or maximum become them.
+std::pair<long double, long double> bounds(DType dtype) {
+  if (dtype == DType::kBool) return {0, 1};
+  const bool is_unsigned = name(dtype).starts_with("u");
+  const int width = bits(dtype) - (is_unsigned ? 0 : 1);
+  return {is_unsigned ? 0 : -std::ldexp(1.0L, width), std::ldexp(1.0L, width) - 1};
+}
+
 Tensor narrow(DType dtype, Dims dims, const std::vector<long double>& values) {
   if (is_integer(dtype) || dtype == DType::kBool) {
+    const auto [low, high] = bounds(dtype);
     std::vector<std::int64_t> out;
     for (long double v : values) {
+      if (std::isinf(v)) v = v < 0 ? low : high;
       out.push_back(dtype == DType::kUint64 ? static_cast<std::int64_t>(static_cast<std::uint64_t>(v)) : static_cast<std::int64_t>(v));
     }
     return from_ints(dtype, std::move(dims), out);

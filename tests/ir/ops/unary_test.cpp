@@ -1,0 +1,44 @@
+// Operators that the packaged node tests do not reach (their models are older than opset 7, or newer than the package).
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ir/node_tests.h"
+#include "ir/op_case.h"
+
+namespace pare::testing {
+namespace {
+
+Tensor floats(Dims dims, const std::vector<float>& values) { return Tensor::from<float>(std::move(dims), values); }
+
+TEST(GlobalPooling, AverageAndLargestOfEachPlane) {
+  const Tensor x = floats({1, 2, 2, 2}, {1, 2, 3, 6, -1, -2, -3, -4});
+  EXPECT_EQ(difference(floats({1, 2, 1, 1}, {3, -2.5F}), run_one("GlobalAveragePool", 17, {x})), "");
+  EXPECT_EQ(difference(floats({1, 2, 1, 1}, {6, -1}), run_one("GlobalMaxPool", 17, {x})), "");
+}
+
+TEST(Activations, Gelu) {
+  // Values of scipy.stats.norm.cdf(x)·x, and of the tanh formula in double.
+  const Tensor x = floats({4}, {-2, -0.5F, 0, 1.5F});
+  EXPECT_EQ(difference(floats({4}, {-0.04550026F, -0.15426877F, 0, 1.39978920F}), run_one("Gelu", 20, {x})), "");
+  EXPECT_EQ(difference(floats({4}, {-0.04540231F, -0.15428599F, 0, 1.39957158F}), run_one("Gelu", 20, {x}, {{"approximate", std::string("tanh")}})), "");
+}
+
+TEST(Activations, SoftplusDoesNotOverflow) {
+  EXPECT_EQ(difference(floats({3}, {0.69314718F, 1000, 0}), run_one("Softplus", 17, {floats({3}, {0, 1000, -1000})})), "");
+}
+
+TEST(Activations, ReluKeepsNan) {
+  const Tensor y = run_one("Relu", 17, {floats({3}, {-1, NAN, 2})});
+  EXPECT_EQ(y.data<float>()[0], 0);
+  EXPECT_TRUE(std::isnan(y.data<float>()[1]));
+  EXPECT_EQ(y.data<float>()[2], 2);
+}
+
+TEST(Logic, Not) {
+  const Tensor x = Tensor::from<bool>({3}, {true, false, true});
+  EXPECT_EQ(difference(Tensor::from<bool>({3}, {false, true, false}), run_one("Not", 17, {x})), "");
+}
+
+}  // namespace
+}  // namespace pare::testing
