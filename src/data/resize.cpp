@@ -38,6 +38,7 @@ struct Taps {
 // For each output position the input positions that count and their weights, which sum to 2^kFractionBits.
 std::vector<Taps> taps_for(int in, int out, const Filter& filter) {
   const double scale = static_cast<double>(in) / out, stretch = std::max(scale, 1.0), support = filter.support * stretch;
+  const double shrink = 1 / stretch;  // multiplied, not divided by: the last bit of a weight decides some ties
   std::vector<Taps> taps(static_cast<std::size_t>(out));
   for (int o = 0; o < out; ++o) {
     const double center = (o + 0.5) * scale;
@@ -46,7 +47,7 @@ std::vector<Taps> taps_for(int in, int out, const Filter& filter) {
     std::vector<double> weights;
     double sum = 0;
     for (int i = first; i < last; ++i) {
-      weights.push_back(filter.weight((i - center + 0.5) / stretch));
+      weights.push_back(filter.weight((i - center + 0.5) * shrink));
       sum += weights.back();
     }
     Taps& tap = taps[static_cast<std::size_t>(o)];

@@ -1,4 +1,5 @@
-// Antialiased resizing, equal to Pillow's: a convolution whose support grows with the reduction, in fixed point.
+// Antialiased resizing, bit-equal to Pillow 11's: a convolution whose support grows with the reduction, in fixed point.
+// (Pillow 13 resizes columns first for some sizes, which rounds differently.)
 #pragma once
 
 #include <string>

@@ -19,7 +19,7 @@ struct ResizeCase {
   std::vector<int> expected;
 };
 
-// From Pillow 13: Image.fromarray(pattern).resize((out_width, out_height), filter).
+// From Pillow 11.3: Image.fromarray(pattern).resize((out_width, out_height), filter).
 TEST(Resize, EqualsPillow) {
   const std::vector<ResizeCase> cases{
       {5, 7, 3, 4, "bilinear", {65, 119, 131, 130, 101, 138, 128, 156, 110, 162, 145, 134, 120, 101, 111, 136,
