@@ -58,15 +58,19 @@ void for_pixels(const PoolShape& s, const Pixel& pixel) noexcept {
 }
 
 template <class T>
+void keep_larger(const T* __restrict value, std::int64_t count, T* __restrict best) noexcept {  // a NaN wins
+  for (std::int64_t c = 0; c < count; ++c) best[c] = (value[c] > best[c] || value[c] != value[c]) ? value[c] : best[c];
+}
+
+template <class T>
 void max_pool_as(const PoolShape& s, const T* in, T* out) noexcept {
   constexpr T kLowest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
   for_pixels(s, [&](std::int64_t pixel) {
     T* best = out + pixel * s.channels;
     bool first = true;
     for_taps(s, taps_of(s, pixel), [&](std::int64_t at) {
-      const T* value = in + at;
-      if (first) std::memcpy(best, value, s.channels * sizeof(T));
-      else for (std::int64_t c = 0; c < s.channels; ++c) best[c] = (value[c] > best[c] || value[c] != value[c]) ? value[c] : best[c];
+      if (first) std::memcpy(best, in + at, s.channels * sizeof(T));
+      else keep_larger(in + at, s.channels, best);
       first = false;
     });
     if (first) std::fill_n(best, s.channels, kLowest);
