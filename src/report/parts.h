@@ -1,0 +1,22 @@
+// The parts of the page, each HTML of its own; "" when the record has nothing for it.
+#pragma once
+
+#include <string>
+
+#include "report/record.h"
+
+namespace pare::report {
+
+/// One sentence: "24.1× smaller as gzip, 1.90× faster, −0.41 points (gate passed)".
+std::string verdict(const Json& run);
+/// What a reader must not miss: a missed gate, steps that did not pay, a slower or larger result, the run's own notes.
+std::string alerts(const Json& run);
+std::string tiles(const Json& run);
+std::string before_after(const Json& run);
+std::string steps(const Json& run);
+std::string training_curves(const Json& run);
+std::string layer_charts(const Json& run);
+std::string layer_table(const Json& run);
+std::string environment(const Json& run);
+
+}  // namespace pare::report

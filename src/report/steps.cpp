@@ -1,0 +1,86 @@
+// Steps and training curves.
+#include "report/chart.h"
+#include "report/format.h"
+#include "report/html.h"
+#include "report/parts.h"
+
+namespace pare::report {
+
+namespace {
+
+std::string with_change(const std::string& value, const std::string& change) {
+  return change == kAbsent ? value : value + "<br/><span class=\"soft\">" + change + "</span>";
+}
+
+std::string paid_mark(const Json& step) {
+  const Json& paid = at(step, {"paid"});
+  if (!paid.is_boolean()) return kAbsent;
+  return paid.get<bool>() ? "<span class=\"mark good\">✓ paid</span>" : "<span class=\"mark bad\">✗ did not pay</span>";
+}
+
+std::string notes_of(const Json& step) {
+  std::string out;
+  for (const Json& note : list(step, "notes"))
+    out += "<span class=\"wrap\">" + escape(note.is_string() ? note.get<std::string>() : note.dump()) + "</span>";
+  return out;
+}
+
+std::string title_of(const Json& step) {
+  const std::string name = text(step, {"step"}), method = text(step, {"method"});
+  return method.empty() || method == name ? name : name.empty() ? method : name + ": " + method;
+}
+
+std::string options_of(const Json& step) {
+  const std::string options = text(step, {"options"});
+  return options.empty() || options == "{}" ? "" : "<br/><span class=\"soft wrap\">" + escape(options) + "</span>";
+}
+
+Line curve_line(const Json& step, const char* name, const char* key) {
+  Line line{name, {}};
+  for (const Json& point : list(step, "curve")) {
+    const Figure x = number(point, {"epoch"}) ? number(point, {"epoch"}) : number(point, {"step"});
+    if (const Figure y = number(point, {key}); x && y) line.points.emplace_back(*x, *y);
+  }
+  return line;
+}
+
+}  // namespace
+
+std::string steps(const Json& run) {
+  Table table({"Step", "Metric", "Gzip", "Non-zero", "Latency", "Time", "", "Notes"}, "Steps");
+  const std::string split = headline_split(run);
+  const auto summary_metric = [&](const Json& summary) {
+    const Figure wanted = metric_of(run, summary, split);
+    return wanted ? wanted : metric_of(run, summary, "val");
+  };
+  const Json* previous = &at(run, {"before"});
+  for (const Json& step : list(run, "steps")) {
+    // Deltas compare with the state before the step, which is the last one that was measured.
+    const Json& now = at(step, {"summary"});
+    const auto cell = [&](std::initializer_list<const char*> keys, std::string (*show)(Figure)) {
+      return with_change(show(number(now, keys)), ratio(number(*previous, keys), number(now, keys)));
+    };
+    table.row({escape(title_of(step)) + options_of(step),
+               with_change(percent(summary_metric(now)), difference(summary_metric(*previous), summary_metric(now))),
+               cell({"gzip_bytes"}, bytes), cell({"nonzero_parameters"}, count),
+               cell({"latency", "median_ms"}, milliseconds),
+               number(step, {"seconds"}) ? milliseconds(*number(step, {"seconds"}) * 1000) : kAbsent, paid_mark(step),
+               notes_of(step)});
+    if (now.is_object()) previous = &step.at("summary");
+  }
+  return table.empty() ? "" : table.html();
+}
+
+std::string training_curves(const Json& run) {
+  std::string out;
+  for (const Json& step : list(run, "steps")) {
+    const std::string charts =
+        line_chart("Loss", "epoch", {curve_line(step, "train", "train_loss"), curve_line(step, "val", "val_loss")}) +
+        line_chart("Top-1, %", "epoch", {curve_line(step, "train", "train_top1"), curve_line(step, "val", "val_top1")});
+    if (!charts.empty())
+      out += "<h3>" + escape(title_of(step)) + "</h3>\n<div class=\"charts\">\n" + charts + "</div>\n";
+  }
+  return out;
+}
+
+}  // namespace pare::report
