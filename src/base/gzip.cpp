@@ -37,12 +37,21 @@ struct Deflater {
   ~Deflater() { deflateEnd(&stream); }
 };
 
+// A gzip file ends with the size of its last member, which is all of them as a rule. Deflate reaches about 1032:1, so a
+// larger claim is damage.
+std::size_t expected_size(std::string_view compressed) {
+  if (compressed.size() < 18) return 0;
+  std::size_t size = 0;
+  for (std::size_t i = 1; i <= 4; ++i) size = size << 8 | static_cast<unsigned char>(compressed[compressed.size() - i]);
+  return size <= compressed.size() * 1100 ? size : 0;
+}
+
 }  // namespace
 
 std::string gunzip(std::string_view compressed, const std::string& name) {
   Inflater inflater;
   z_stream& stream = inflater.stream;
-  std::string content;
+  std::string content(expected_size(compressed) + 1, '\0');  // one more than wanted, so that the end is seen without growing
   std::size_t used = 0, consumed = 0;
   for (;;) {
     if (used == content.size()) content.resize(std::max(content.size() * 2, compressed.size() * 4 + 1024));
@@ -68,6 +77,7 @@ std::string gunzip(std::string_view compressed, const std::string& name) {
     }
   }
   content.resize(used);
+  if (content.capacity() > used + used / 4) content.shrink_to_fit();
   return content;
 }
 

@@ -43,6 +43,9 @@ Tensor read_jpeg(const std::string& content, const fs::path& path) {
     throw damaged(path, tjGetErrorStr2(decoder.get()));
   }
   if (width <= 0 || height <= 0) throw damaged(path, "the jpeg file is truncated");  // nothing but tables
+  // A block of 64 pixels takes at least a bit, so a larger claim is damage that would only make us allocate.
+  const auto claimed = static_cast<std::size_t>(width) * static_cast<std::size_t>(height);
+  if (claimed / 4096 > content.size() + 256) throw damaged(path, "the jpeg file is too short for its dimensions");
   const bool inks = space == TJCS_CMYK || space == TJCS_YCCK;
   Tensor image(DType::kUint8, {height, width, 3});
   Tensor pixels = inks ? Tensor(DType::kUint8, {height, width, 4}) : std::move(image);
