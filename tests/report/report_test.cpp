@@ -1,0 +1,196 @@
+// run.json → HTML: well-formed, complete, escaped, and whole with anything absent.
+#include "report/report.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+#include <fstream>
+
+#include "pare/error.h"
+#include "report/chart.h"
+#include "report/format.h"
+#include "rich_run.h"
+
+namespace pare::test {
+namespace {
+
+using Json = nlohmann::json;
+using report::render_html;
+
+/// First way in which the page is not well-formed XML after its doctype; "" when it is.
+std::string broken_markup(const std::string& page) {
+  std::vector<std::string> open;
+  std::size_t at = page.find('\n') + 1;
+  while ((at = page.find('<', at)) != std::string::npos) {
+    const std::size_t end = page.find('>', at);
+    if (end == std::string::npos) return "a tag does not end";
+    const std::string tag = page.substr(at + 1, end - at - 1);
+    if (tag.find('<') != std::string::npos) return "'<' inside a tag: " + tag;
+    const std::string name =
+        tag.substr(tag.starts_with('/') ? 1 : 0, tag.find_first_of(" /\n", 1) - (tag.starts_with('/') ? 1 : 0));
+    if (tag.starts_with('/')) {
+      if (open.empty() || open.back() != tag.substr(1))
+        return "</" + tag.substr(1) + "> closes " + (open.empty() ? "nothing" : open.back());
+      open.pop_back();
+    } else if (!tag.ends_with('/')) {
+      open.push_back(name);
+    }
+    at = end;
+  }
+  if (!open.empty()) return open.back() + " stays open";
+  for (at = page.find('&'); at != std::string::npos; at = page.find('&', at + 1)) {
+    const std::string rest = page.substr(at, 7);
+    bool known = false;
+    for (const char* entity : {"&amp;", "&lt;", "&gt;", "&quot;", "&#39;"}) known = known || rest.starts_with(entity);
+    if (!known) return "bare '&': " + rest;
+  }
+  return "";
+}
+
+std::string render(const Json& run) {
+  std::string page = render_html(run.dump());
+  EXPECT_EQ(broken_markup(page), "");
+  EXPECT_EQ(page.find("<script"), std::string::npos);
+  for (const char* outside : {"src=", "href=", "@import", "url("})
+    EXPECT_EQ(page.find(outside), std::string::npos) << outside;
+  return page;
+}
+
+void expect_parts(const std::string& page, const std::vector<std::string>& parts) {
+  for (const std::string& part : parts) EXPECT_NE(page.find(part), std::string::npos) << part;
+}
+
+TEST(Report, RichRun) {
+  const std::string page = render(rich_run());
+  if (const char* out = std::getenv("PARE_REPORT_OUT")) std::ofstream(out) << page;  // to look at
+  expect_parts(page, {"24.1× smaller as gzip, 1.92× faster, −0.41 points (gate passed)", "fmnist_resnet10"});
+  expect_parts(page, {"93.91 %", "93.50 %", "[93.44, 94.36]", "4.9 MB", "188.4 kB", "24.1×", "1.42 ms", "740 µs",
+                      "2 threads, batch 1", "10000", "61.0 MB", "40.1 M"});
+  expect_parts(page, {"✓ paid", "✗ did not pay", "Step prune did not pay", "latency is unchanged"});
+  expect_parts(page, {"Sparsity", "Bits per weight", "Measured latency", "spmm_u8s8s32__avx512vnni_vbmi_q64", "8:64",
+                      "87.5 %", "64×64×3×3"});
+  expect_parts(page, {"Loss", "Top-1, %", "class=\"l-after\"", "class=\"l-third\"", "<svg", "aria-label"});
+  expect_parts(page, {"max_drop: 0.9", "Debian 12", "Some CPU &lt;9000&gt;", "&quot;fm &amp; n.yaml&quot; -o out",
+                      "prefers-color-scheme:dark"});
+}
+
+TEST(Report, MinimalRun) {
+  const std::string page = render({{"format", "pare-run"}, {"version", 1}});
+  expect_parts(page, {"Nothing to compare was measured", "—", "Before and after"});
+  EXPECT_EQ(page.find("<section id=\"layers\""), std::string::npos);
+  EXPECT_EQ(page.find("nan"), std::string::npos);
+}
+
+/// Sets every member to null in turn, at any depth.
+void null_out_each(const Json& run, Json& part, int& pages) {
+  if (!part.is_structured()) return;
+  for (auto& [key, member] : part.items()) {
+    if (key == "format" || key == "version") continue;
+    const Json kept = member;
+    if (!(part.is_array() && kept.is_object())) {  // entries of lists are objects by contract
+      member = nullptr;
+      EXPECT_EQ(broken_markup(render_html(run.dump())), "") << key;
+      ++pages;
+      member = kept;
+    }
+    null_out_each(run, member, pages);
+  }
+}
+
+TEST(Report, AnyFigureMayBeAbsent) {
+  Json run = rich_run(1);
+  int pages = 0;
+  null_out_each(run, run, pages);
+  EXPECT_GT(pages, 100);
+}
+
+TEST(Report, TextIsEscapedEverywhere) {
+  const std::string evil = "<script>alert('x')</script>\"&";
+  Json run = rich_run(2);
+  for (const char* key : {"command", "started", "recipe"}) run[key] = evil;
+  run["metric"] = "top1";
+  run["model"] = {{"name", evil}, {"path", evil}, {"hash", evil}};
+  run["data"]["description"] = evil;
+  run["environment"]["cpu"] = evil;
+  run["environment"][evil] = 1;
+  run["notes"] = {evil};
+  run["gate"] = {{"passed", false}, {"split", evil}, {"drop", 2}, {"max_drop", 1}};
+  run["layers"][0]["node"] = run["layers"][0]["op_type"] = evil;
+  run["layers"][0]["after"]["kernel"] = run["layers"][0]["after"]["pattern"] = evil;
+  run["layers"][0]["dims"] = {evil};
+  run["steps"][0]["step"] = run["steps"][0]["method"] = evil;
+  run["steps"][0]["options"] = {{evil, evil}};
+  run["steps"][0]["notes"] = {evil};
+  run["outputs"]["model"] = evil;
+  const std::string page = render(run);  // render() looks for "<script"
+  EXPECT_NE(page.find("&lt;script&gt;"), std::string::npos);
+  Json odd = rich_run(1);
+  odd["metric"] = evil;
+  render(odd);
+  std::string control = "a";
+  control += '\1';
+  odd["model"]["name"] = control + "b";
+  EXPECT_NE(render(odd).find("a b"), std::string::npos);
+}
+
+TEST(Report, BadNewsIsLoud) {
+  Json run = rich_run(2);
+  run["gate"] = {{"passed", false}, {"split", "val"}, {"drop", 2.5}, {"max_drop", 0.5}};
+  run["after"]["latency"]["median_ms"] = 2.84;
+  run["after"]["gzip_bytes"] = 9082000;
+  expect_parts(render(run), {"2.00× larger as gzip, 2.00× slower, −0.41 points (gate failed)",
+                             "The quality gate failed.", "2.5 points", "0.5 were allowed", "The result is not faster",
+                             "The result is not smaller", "class=\"verdict bad\""});
+}
+
+TEST(Report, AgreementWithoutLabels) {
+  Json run = rich_run(1);
+  run["metric"] = "agreement";
+  run["before"]["test"]["agreement"] = 100.0;
+  expect_parts(render(run), {"−1.30 points", "Agreement with the original"});
+}
+
+TEST(Report, HundredsOfLayersScroll) {
+  const std::string page = render(rich_run(300));
+  expect_parts(page, {"class=\"scroll tall\"", "/layer74/block3/conv/Conv"});
+  EXPECT_LT(page.size(), 2u << 20);
+}
+
+void expect_refused(const std::string& text, const std::string& word) {
+  try {
+    render_html(text);
+    ADD_FAILURE() << "accepted: " << text;
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::kBadInput);
+    EXPECT_NE(std::string(error.what()).find(word), std::string::npos) << error.what();
+  }
+}
+
+TEST(Report, MalformedRecords) {
+  expect_refused("", "not JSON");
+  expect_refused("{\"format\": \"pare-run\",", "not JSON");
+  expect_refused("[1]", "not a JSON object");
+  expect_refused("{}", "pare-run");
+  expect_refused(R"({"format": "pare-run", "version": 2})", "version");
+  expect_refused(R"({"format": "pare-run", "version": 1, "layers": {}})", "'layers'");
+  expect_refused(R"({"format": "pare-run", "version": 1, "steps": [3]})", "'steps'");
+  expect_refused(R"({"format": "pare-run", "version": 1, "before": []})", "'before'");
+}
+
+TEST(Report, Ticks) {
+  EXPECT_EQ(report::round_ticks(0, 10, 5), (std::vector<double>{0, 2, 4, 6, 8, 10}));
+  EXPECT_EQ(report::round_ticks(1, 4, 6), (std::vector<double>{1, 1.5, 2, 2.5, 3, 3.5, 4}));
+  EXPECT_EQ(report::round_ticks(3, 3, 6), (std::vector<double>{3}));
+}
+
+TEST(Report, Figures) {
+  EXPECT_EQ(report::milliseconds(0.74), "740 µs");
+  EXPECT_EQ(report::milliseconds(12.34), "12.3 ms");
+  EXPECT_EQ(report::milliseconds(std::nullopt), "—");
+  EXPECT_EQ(report::ratio(100.0, 0.0), "—");
+  EXPECT_EQ(report::ratio(100.0, 8.0), "12.5×");
+  EXPECT_EQ(report::difference(93.0, 93.0), "±0.00");
+}
+
+}  // namespace
+}  // namespace pare::test
