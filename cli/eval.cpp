@@ -80,7 +80,7 @@ int run(const Options& options) {
   const Model model = Model::load(options.model);
   std::optional<Model> reference;
   if (!options.reference.empty()) reference = Model::load(options.reference);
-  const Dataset data = Dataset::open(options.data, model, options.globals.seed);
+  const Dataset data = Dataset::open(options.data, model);
   if (options.globals.dry_run) return dry_run(options, data);
   EvaluateOptions how;
   how.execution = options.globals.execution();

@@ -14,9 +14,10 @@ class Dataset {
  public:
   /// No splits at all: for steps that need no data.
   Dataset();
-  /// Paths in the description are relative to it. Throws Error(kBadInput or kUsage) naming the key or file: missing
-  /// files, damaged content, arrays whose shape or type is not what the model wants, labels beyond the model's classes.
-  static Dataset open(const std::string& yaml, const Model& model, std::uint64_t seed = 0);
+  /// Paths in the description are relative to it; `val` is a fixed tenth held out of `train` unless it is given. Throws
+  /// Error(kBadInput or kUsage) naming the key or file: missing files, damaged content, arrays whose shape or type is
+  /// not what the model wants, labels beyond the model's classes.
+  static Dataset open(const std::string& yaml, const Model& model);
 
   bool empty() const noexcept;
   const std::string& description() const noexcept;  ///< "idx, 54000 train, 6000 val (held out), 10000 test"

@@ -17,10 +17,10 @@ const data::Split* split_of(const data::Dataset& dataset, const std::string& nam
 
 Dataset::Dataset() : impl_(std::make_shared<Impl>()) {}
 
-Dataset Dataset::open(const std::string& yaml, const Model& model, std::uint64_t seed) {
+Dataset Dataset::open(const std::string& yaml, const Model& model) {
   auto impl = std::make_shared<Impl>();
   const ir::Model& ir_model = model.impl().model;
-  impl->dataset = data::open_dataset(yaml, api::input_specs(ir_model), api::output_classes(ir_model), seed);
+  impl->dataset = data::open_dataset(yaml, api::input_specs(ir_model), api::output_classes(ir_model));
   return Dataset(std::move(impl));
 }
 
