@@ -124,8 +124,9 @@ std::string line_chart(const std::string& title, const std::string& x_label, con
   const double margin = (frame.y_high - frame.y_low) * 0.05;
   frame.y_low -= margin;
   frame.y_high += margin;
-  std::string body =
-      grid(frame, round_ticks(frame.x_low, frame.x_high, 6), round_ticks(frame.y_low, frame.y_high, 4), x_label);
+  std::vector<double> x_ticks = round_ticks(frame.x_low, frame.x_high, 6);
+  std::erase_if(x_ticks, [](double x) { return x != std::round(x); });  // epochs are counted
+  std::string body = grid(frame, x_ticks, round_ticks(frame.y_low, frame.y_high, 4), x_label);
   std::string keys;
   for (std::size_t i = 0; i < drawn.size(); ++i) {
     body += polyline(drawn[i], frame, kSuffix[i]);

@@ -25,7 +25,7 @@ struct Line {
   std::vector<std::pair<double, double>> points;
 };
 
-/// Up to two lines with axes, ticks and a key; "" when there are no points.
+/// Up to two lines over whole-numbered x, with axes, ticks and a key; "" when there are no points.
 std::string line_chart(const std::string& title, const std::string& x_label, const std::vector<Line>& lines);
 
 /// Ticks at round numbers (1, 2 or 5 times a power of ten) that cover low … high with about `wanted` steps.

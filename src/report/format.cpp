@@ -67,6 +67,7 @@ std::string count(Figure value) {
 
 std::string plain(Figure value) {
   if (!value) return kAbsent;
+  if (*value == std::floor(*value) && std::abs(*value) < 1e15) return fixed(*value, 0);
   char buffer[64];
   std::snprintf(buffer, sizeof buffer, "%.4g", *value);
   return buffer;

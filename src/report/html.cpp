@@ -51,7 +51,7 @@ const char* style() {
 *{box-sizing:border-box}
 html{color-scheme:light dark;-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,sans-serif}
-main{max-width:70rem;margin:0 auto;padding:1.25rem 1rem 3rem}
+main{max-width:80rem;margin:0 auto;padding:1.25rem 1rem 3rem}
 h1{font-size:1.6rem;line-height:1.25;margin:.25rem 0;overflow-wrap:anywhere}
 h2{font-size:1.2rem;margin:2.25rem 0 .6rem;padding-top:.9rem;border-top:1px solid var(--line)}
 h3{font-size:1rem;margin:1.25rem 0 .4rem}
@@ -68,12 +68,13 @@ p{margin:.5rem 0;overflow-wrap:anywhere}
 .scroll{overflow:auto;max-width:100%;-webkit-overflow-scrolling:touch}
 .tall{max-height:34rem;border:1px solid var(--line);border-radius:6px}
 .tall thead th{position:sticky;top:0;background:var(--panel)}
-table{border-collapse:collapse;font-size:.92rem;min-width:100%}
+table{border-collapse:collapse;font-size:.88rem;min-width:100%}
 th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:left;vertical-align:top}
 thead th{color:var(--soft);font-weight:600;white-space:nowrap}
 tbody th{font-weight:500}
 .numeric td,.numeric thead th:not(:first-child){text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
 td.left,.numeric td .wrap{text-align:left}
+.numeric code{font-size:.8rem}
 .wrap{display:block;white-space:normal;min-width:14rem;text-align:left}
 pre{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.7rem .8rem;font-size:.85rem;margin:.5rem 0}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
@@ -84,7 +85,7 @@ figcaption{font-weight:600;margin-bottom:.3rem}
 .key i{display:inline-block;width:.8rem;height:.8rem;border-radius:2px;margin-right:.3rem;vertical-align:-.08rem}
 .k-before{background:var(--before)}.k-after{background:var(--after)}.k-third{background:var(--third)}
 svg{display:block;width:100%;height:auto;max-width:100%;color:var(--ink)}
-svg text{fill:currentColor;font:12px system-ui,sans-serif}
+svg text{fill:currentColor;font:9.5px system-ui,sans-serif}
 svg .soft{fill:var(--soft)}
 .b-before{fill:var(--before)}.b-after{fill:var(--after)}
 .axis{stroke:var(--line);stroke-width:1;fill:none}
@@ -98,7 +99,7 @@ svg .soft{fill:var(--soft)}
 .charts{display:grid;gap:1rem 2rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
 .charts>*{min-width:0}
 @media (max-width:30rem){main{padding:1rem .75rem 2rem}h1{font-size:1.35rem}.verdict{font-size:1.05rem}
-.bars{grid-template-columns:minmax(4.5rem,7rem) 1fr auto;gap:.15rem .4rem;font-size:.78rem}th,td{padding:.3rem .45rem}.key{margin-left:0;margin-right:.6rem}}
+.bars{grid-template-columns:minmax(4.5rem,7rem) 1fr auto;gap:.15rem .4rem;font-size:.78rem}th,td{padding:.3rem .45rem}.key{margin-left:.5rem}svg text{font-size:12px}.interval{display:block}}
 @media print{.tall{max-height:none;overflow:visible}}
 )css";
 }

@@ -1,4 +1,5 @@
 // Steps and training curves.
+#include "base/text.h"
 #include "report/chart.h"
 #include "report/format.h"
 #include "report/html.h"
@@ -64,7 +65,7 @@ std::string steps(const Json& run) {
                with_change(percent(summary_metric(now)), difference(summary_metric(*previous), summary_metric(now))),
                cell({"gzip_bytes"}, bytes), cell({"nonzero_parameters"}, count),
                cell({"latency", "median_ms"}, milliseconds),
-               number(step, {"seconds"}) ? milliseconds(*number(step, {"seconds"}) * 1000) : kAbsent, paid_mark(step),
+               number(step, {"seconds"}) ? format_duration(*number(step, {"seconds"})) : kAbsent, paid_mark(step),
                notes_of(step)});
     if (now.is_object()) previous = &step.at("summary");
   }

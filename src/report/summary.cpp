@@ -49,7 +49,7 @@ std::string with_interval(const Json& metrics, const std::string& metric) {
   const Json& interval = at(metrics, {(metric + "_interval").c_str()});
   std::string cell = percent(value);
   if (interval.is_array() && interval.size() == 2 && interval[0].is_number() && interval[1].is_number())
-    cell += " <span class=\"soft\">[" + fixed(interval[0].get<double>(), 2) + ", " +
+    cell += " <span class=\"soft interval\">[" + fixed(interval[0].get<double>(), 2) + ", " +
             fixed(interval[1].get<double>(), 2) + "]</span>";
   return cell;
 }

@@ -188,6 +188,8 @@ TEST(Report, Figures) {
   EXPECT_EQ(report::milliseconds(12.34), "12.3 ms");
   EXPECT_EQ(report::milliseconds(std::nullopt), "—");
   EXPECT_EQ(report::ratio(100.0, 0.0), "—");
+  EXPECT_EQ(report::plain(10000.0), "10000");
+  EXPECT_EQ(report::plain(0.18734), "0.1873");
   EXPECT_EQ(report::ratio(100.0, 8.0), "12.5×");
   EXPECT_EQ(report::difference(93.0, 93.0), "±0.00");
 }
