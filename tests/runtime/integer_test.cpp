@@ -1,0 +1,96 @@
+// QDQ graphs: integer execution against the graph run as written.
+#include "runtime/graphs.h"
+
+namespace pare {
+namespace {
+
+using test::Builder;
+using Ints = std::vector<std::int64_t>;
+
+/// Runs the model both ways; a difference is at most one step of the last quantization. Returns the kernels used.
+std::vector<std::string> expect_within_one_step(const ir::Model& model, const Dims& in, float step) {
+  const NamedTensors inputs = {{"x", test::random_tensor(in, 11)}};
+  exec::CompileOptions as_written;
+  as_written.float_qdq = true;
+  const NamedTensors got = test::run(model, inputs), want = test::run(model, inputs, as_written);
+  for (const auto& [name, tensor] : want) EXPECT_LE(test::max_difference(got.at(name), tensor), step * 1.001) << name;
+  double spread = 0;
+  for (const auto& [name, tensor] : want)
+    for (float x : tensor.data<float>()) spread = std::max(spread, static_cast<double>(std::abs(x)));
+  EXPECT_GT(spread, 10 * step) << "the test is vacuous: the outputs are all but constant";
+  return test::kernels_of(*runtime::backend().compile(model, {}), {{"x", in}});
+}
+
+bool uses(const std::vector<std::string>& kernels, const std::string& part) {
+  return std::any_of(kernels.begin(), kernels.end(), [&](const std::string& k) { return k.find(part) != std::string::npos; });
+}
+
+TEST(Integer, ConvolutionWithActivationAndResidual) {
+  for (DType type : {DType::kUint8, DType::kInt8})
+    for (std::int64_t groups : {1, 8})
+      for (bool residual : {false, true}) {
+        Builder b;
+        const int zero = type == DType::kUint8 ? 120 : -7;
+        const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(2), ir::Dim(8), ir::Dim(7), ir::Dim(6)})), 1 / 120.0f, zero, type);
+        ir::ValueId y = b.node("Conv", {x, b.quantized_weight({8, 8 / groups, 3, 3}, 0), b.weight({8})}, {{"group", groups}, {"pads", Ints{1, 1, 1, 1}}});
+        if (residual) y = b.node("Add", {y, x});
+        y = b.node("Relu", {y});
+        const ir::Model& model = b.finish({b.qdq(y, 0.03f, type == DType::kUint8 ? 0 : -128, type)});
+        SCOPED_TRACE(std::to_string(groups) + (residual ? " residual " : " ") + std::string(name(type)));
+        const auto kernels = expect_within_one_step(model, {2, 8, 7, 6}, 0.03f);
+        EXPECT_TRUE(uses(kernels, groups == 1 ? "qconv" : "qdepthwise"));
+        EXPECT_FALSE(uses(kernels, "f32"));
+      }
+}
+
+TEST(Integer, ProductsWithAndWithoutQuantizedOutput) {
+  for (bool quantized : {false, true}) {
+    Builder b;
+    const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(3), ir::Dim(40)})), 1 / 120.0f, 120);
+    ir::ValueId y = b.node("Gemm", {x, b.quantized_weight({9, 40}, 0), b.weight({9})}, {{"transB", std::int64_t{1}}});
+    if (quantized) y = b.qdq(y, 0.01f, 128);
+    EXPECT_TRUE(uses(expect_within_one_step(b.finish({y}), {3, 40}, quantized ? 0.01f : 1e-4f), "qconv"));
+  }
+  Builder b;
+  const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(2), ir::Dim(3), ir::Dim(40)})), 1 / 120.0f, 120);
+  const ir::ValueId y = b.node("Add", {b.node("MatMul", {x, b.quantized_weight({40, 5}, 1)}), b.weight({5})});
+  EXPECT_TRUE(uses(expect_within_one_step(b.finish({b.qdq(y, 0.01f, 128)}), {2, 3, 40}, 0.01f), "qconv"));
+}
+
+TEST(Integer, PoolsAddsTablesAndMovesStayOn8Bits) {
+  Builder b;
+  const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(2), ir::Dim(4), ir::Dim(8), ir::Dim(8)})), 1 / 120.0f, 120);
+  const ir::ValueId pooled = b.qdq(b.node("MaxPool", {x}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}), 1 / 120.0f, 120);
+  const ir::ValueId mean = b.qdq(b.node("AveragePool", {x}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}), 1 / 200.0f, 110);
+  const ir::ValueId added = b.qdq(b.node("Add", {pooled, mean}), 1 / 100.0f, 100);
+  const ir::ValueId soft = b.qdq(b.node("Sigmoid", {added}), 1 / 255.0f, 0);
+  const ir::ValueId joined = b.qdq(b.node("Concat", {soft, pooled}, {{"axis", std::int64_t{1}}}), 1 / 110.0f, 100);
+  const ir::ValueId flat = b.node("Flatten", {b.qdq(b.node("GlobalAveragePool", {joined}), 1 / 300.0f, 20)});
+  const auto kernels = expect_within_one_step(b.finish({flat}), {2, 4, 8, 8}, 1 / 100.0f);
+  for (const char* part : {"max_pool_8bit", "average_pool_8bit", "binary_8bit", "table_8bit", "concat", "global_average_pool_8bit", "requantize"})
+    EXPECT_TRUE(uses(kernels, part)) << part;
+  EXPECT_FALSE(uses(kernels, "f32"));
+}
+
+TEST(Integer, QuantizationRisesPastMaxPool) {
+  Builder b;
+  const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(1), ir::Dim(3), ir::Dim(8), ir::Dim(8)})), 1 / 120.0f, 120);
+  const ir::ValueId y = b.node("Relu", {b.node("Conv", {x, b.quantized_weight({4, 3, 3, 3}, 0)})});
+  const ir::Model& model = b.finish({b.qdq(b.node("MaxPool", {y}, {{"kernel_shape", Ints{2, 2}}}), 0.02f, 0)});
+  const auto kernels = expect_within_one_step(model, {1, 3, 8, 8}, 0.02f);
+  EXPECT_TRUE(uses(kernels, "max_pool_8bit"));
+  EXPECT_FALSE(uses(kernels, "max_pool_f32"));
+}
+
+TEST(Integer, UnfusableBiasFallsBackToFloat) {
+  Builder b;
+  const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(1), ir::Dim(2), ir::Dim(4), ir::Dim(4)})), 1 / 120.0f, 120);
+  // A bias of 1e9 at scale input · weight does not fit into 32 bits.
+  const ir::ValueId huge = b.constant(Tensor::from<float>({2}, {1e9f, 0.0f}));
+  const ir::Model& model = b.finish({b.node("Conv", {x, b.quantized_weight({2, 2, 1, 1}, 0), huge})});
+  const auto kernels = test::kernels_of(*runtime::backend().compile(model, {}), {{"x", {1, 2, 4, 4}}});
+  EXPECT_TRUE(uses(kernels, "conv_f32"));
+}
+
+}  // namespace
+}  // namespace pare
