@@ -110,7 +110,9 @@ TEST(Pipeline, KilledAnywhereResumesToTheSameModel) {
     Error error = error_of([&] { world.run(kRecipe); });
     world.control = {};
     world.resume = true;
-    if (error.code() != ErrorCode::kTerminated) EXPECT_LT(events, stop) << "the run ended before the stop";
+    if (error.code() != ErrorCode::kTerminated) {
+      EXPECT_LT(events, stop) << "the run ended before the stop";
+    }
     EXPECT_EQ(world.store.serialize(world.run(kRecipe).model), expected) << stop;
   }
 }
