@@ -16,8 +16,8 @@ namespace pare::compress {
 /// sums of independent branches would otherwise double the variance in every block, 2^L after L of them, where this bounds the
 /// growth by (1 + 1/L)^L < e (the depth scaling of Hayou et al., Stable ResNet, 2021). Fixup (Zhang et al. 2019) starts these
 /// weights at 0 instead; zeros are avoided here because Pare keeps zeros that it finds in a model.
-/// Other initializers (embeddings, constants) stay. A masked initializer keeps its zeros. The same seed gives the same weights,
-/// whatever else the model holds. Throws Error(kUnsupported) naming a weight that is stored quantized.
+/// Other initializers (embeddings, constants) stay. A masked initializer keeps its zeros. The same seed gives the same weights.
+/// Throws Error(kUnsupported) naming a weight that is stored quantized.
 void initialize_weights(ir::Model& model, std::uint64_t seed);
 
 }  // namespace pare::compress
