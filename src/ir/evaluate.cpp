@@ -19,10 +19,12 @@ std::map<ValueId, int> count_uses(const Graph& graph) {
 void check_input(const Value& value, const Tensor& tensor) {
   const std::string subject = "input '" + value.name + "'";
   if (value.dtype != DType::kUndefined && tensor.dtype() != value.dtype) {
-    throw Error(ErrorCode::kBadInput, subject, "wrong element type", std::string(name(value.dtype)), std::string(name(tensor.dtype())));
+    throw Error(ErrorCode::kBadInput, subject, "wrong element type", std::string(name(value.dtype)),
+                std::string(name(tensor.dtype())));
   }
   if (!merge(value.shape, Shape::of(tensor.dims()))) {
-    throw Error(ErrorCode::kBadInput, subject, "shape contradicts the model", to_string(value.shape), to_string(tensor.dims()));
+    throw Error(ErrorCode::kBadInput, subject, "shape contradicts the model", to_string(value.shape),
+                to_string(tensor.dims()));
   }
 }
 
@@ -31,7 +33,8 @@ class Interpreter {
  public:
   Interpreter(const Model& model, const NamedTensors& inputs) : model_(model), uses_(count_uses(model.graph)) {
     for (const auto& [input, tensor] : inputs) {
-      if (!model.graph.is_input(model.graph.find_value(input))) throw Error(ErrorCode::kBadInput, "input '" + input + "'", "the model has no such input");
+      if (!model.graph.is_input(model.graph.find_value(input)))
+        throw Error(ErrorCode::kBadInput, "input '" + input + "'", "the model has no such input");
     }
     for (ValueId id : model.graph.inputs) {
       const Value& value = model.graph.value(id);
@@ -51,7 +54,8 @@ class Interpreter {
     std::vector<Tensor> results = op->evaluate(EvaluateContext{node, opset, tensors});
     for (std::size_t slot = 0; slot < node.outputs.size(); ++slot) {
       if (node.outputs[slot] == kNoValue) continue;
-      if (slot >= results.size()) throw Error(ErrorCode::kUnsupported, describe(node), "output " + std::to_string(slot) + " is not computed");
+      if (slot >= results.size())
+        throw Error(ErrorCode::kUnsupported, describe(node), "output " + std::to_string(slot) + " is not computed");
       if (uses_[node.outputs[slot]] > 0) live_[node.outputs[slot]] = std::move(results[slot]);
     }
     for (ValueId id : node.inputs) {
@@ -62,7 +66,8 @@ class Interpreter {
   const Tensor& get(ValueId id) const {
     if (const Tensor* constant = model_.graph.constant(id)) return *constant;
     const auto found = live_.find(id);
-    if (found == live_.end()) throw Error(ErrorCode::kBadInput, "value '" + model_.graph.value(id).name + "'", "nothing produces it");
+    if (found == live_.end())
+      throw Error(ErrorCode::kBadInput, "value '" + model_.graph.value(id).name + "'", "nothing produces it");
     return found->second;
   }
 

@@ -46,15 +46,19 @@ void sweep(const Model& model, Facts& facts, Visit&& visit) {
   }
 }
 
-/// A type that the file declares must agree with what follows from the operators; what an earlier run inferred gives way.
+/// A type that the file declares must agree with what follows from the operators; what an earlier run inferred gives
+/// way.
 void merge_declared(const Node& node, const Value& value, bool is_declared, ValueFacts& inferred) {
   const std::string what = "output '" + value.name + "' contradicts its declaration";
   if (inferred.dtype == DType::kUndefined) inferred.dtype = value.dtype;
   if (is_declared && value.dtype != DType::kUndefined && inferred.dtype != value.dtype) {
-    throw Error(ErrorCode::kBadInput, describe(node), what, std::string(name(value.dtype)), std::string(name(inferred.dtype)));
+    throw Error(ErrorCode::kBadInput, describe(node), what, std::string(name(value.dtype)),
+                std::string(name(inferred.dtype)));
   }
+  if (!is_declared && inferred.shape.ranked()) return;
   const auto merged = merge(inferred.shape, value.shape);
-  if (!merged && is_declared) throw Error(ErrorCode::kBadInput, describe(node), what, to_string(value.shape), to_string(inferred.shape));
+  if (!merged && is_declared)
+    throw Error(ErrorCode::kBadInput, describe(node), what, to_string(value.shape), to_string(inferred.shape));
   if (merged) inferred.shape = *merged;
 }
 
@@ -63,7 +67,8 @@ using Bindings = std::map<std::string, std::int64_t>;
 
 void bind_symbols(const std::string& input, const Shape& declared, const Dims& given, Bindings& bindings) {
   const auto contradict = [&] {
-    throw Error(ErrorCode::kBadInput, "input '" + input + "'", "shape contradicts the model", to_string(declared), to_string(Shape::of(given)));
+    throw Error(ErrorCode::kBadInput, "input '" + input + "'", "shape contradicts the model", to_string(declared),
+                to_string(Shape::of(given)));
   };
   if (!declared.ranked()) return;
   if (declared.rank() != static_cast<std::int64_t>(given.size())) contradict();
@@ -73,7 +78,8 @@ void bind_symbols(const std::string& input, const Shape& declared, const Dims& g
     if (!declared[axis].is_symbol()) continue;
     const auto [bound, fresh] = bindings.try_emplace(declared[axis].name(), size);
     if (!fresh && bound->second != size) {
-      throw Error(ErrorCode::kBadInput, "input '" + input + "'", "dimension '" + bound->first + "' has two sizes", std::to_string(bound->second), std::to_string(size));
+      throw Error(ErrorCode::kBadInput, "input '" + input + "'", "dimension '" + bound->first + "' has two sizes",
+                  std::to_string(bound->second), std::to_string(size));
     }
   }
 }
@@ -81,7 +87,8 @@ void bind_symbols(const std::string& input, const Shape& declared, const Dims& g
 void substitute(Shape& shape, const Bindings& bindings) {
   if (!shape.ranked()) return;
   for (Dim& dim : shape.dims()) {
-    if (const auto bound = bindings.find(dim.name()); dim.is_symbol() && bound != bindings.end()) dim = Dim(bound->second);
+    if (const auto bound = bindings.find(dim.name()); dim.is_symbol() && bound != bindings.end())
+      dim = Dim(bound->second);
   }
 }
 
@@ -91,7 +98,8 @@ ValueId find_input(const Model& model, const std::string& wanted) {
     names.push_back(model.graph.value(id).name);
     if (names.back() == wanted) return id;
   }
-  throw Error(ErrorCode::kBadInput, "input '" + wanted + "'", "the model has no such input" + did_you_mean(wanted, names), join(names, ", "));
+  throw Error(ErrorCode::kBadInput, "input '" + wanted + "'",
+              "the model has no such input" + did_you_mean(wanted, names), join(names, ", "));
 }
 
 }  // namespace
@@ -129,7 +137,8 @@ std::vector<ValueFacts> infer_for(const Model& model, const std::map<std::string
   return facts.take();
 }
 
-std::map<std::string, Dims> input_shapes_for(const Model& model, std::int64_t batch, const std::map<std::string, Dims>& overrides) {
+std::map<std::string, Dims> input_shapes_for(const Model& model, std::int64_t batch,
+                                             const std::map<std::string, Dims>& overrides) {
   for (const auto& [input, dims] : overrides) find_input(model, input);
   std::map<std::string, Dims> out;
   for (ValueId id : model.graph.inputs) {
@@ -139,7 +148,9 @@ std::map<std::string, Dims> input_shapes_for(const Model& model, std::int64_t ba
       continue;
     }
     const auto refuse = [&] {
-      throw Error(ErrorCode::kBadInput, "input '" + value.name + "'", "shape is not fixed by the model; give it with --shape " + value.name + "=…", "numbers", to_string(value.shape));
+      throw Error(ErrorCode::kBadInput, "input '" + value.name + "'",
+                  "shape is not fixed by the model; give it with --shape " + value.name + "=…", "numbers",
+                  to_string(value.shape));
     };
     if (!value.shape.ranked()) refuse();
     Dims dims;

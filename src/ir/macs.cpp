@@ -6,10 +6,12 @@
 namespace pare::ir {
 namespace {
 
-void require_static(const Model& model, const Node& node, const std::vector<ValueId>& ids, const std::vector<ValueFacts>& facts) {
+void require_static(const Model& model, const Node& node, const std::vector<ValueId>& ids,
+                    const std::vector<ValueFacts>& facts) {
   for (ValueId id : ids) {
     if (id == kNoValue || facts[static_cast<std::size_t>(id)].shape.is_static()) continue;
-    throw Error(ErrorCode::kBadInput, describe(node), "shape of '" + model.graph.value(id).name + "' is not known for these inputs", "numbers",
+    throw Error(ErrorCode::kBadInput, describe(node),
+                "shape of '" + model.graph.value(id).name + "' is not known for these inputs", "numbers",
                 to_string(facts[static_cast<std::size_t>(id)].shape));
   }
 }

@@ -99,11 +99,13 @@ void complete_facts(ValueFacts& facts) {
   }
 }
 
-std::vector<ValueFacts> infer_node(const Node& node, const Operator& op, std::int64_t opset, std::span<const ValueFacts> inputs) {
+std::vector<ValueFacts> infer_node(const Node& node, const Operator& op, std::int64_t opset,
+                                   std::span<const ValueFacts> inputs) {
   const auto count = static_cast<int>(node.inputs.size());
   if (count < op.min_inputs || (op.max_inputs >= 0 && count > op.max_inputs)) {
     const std::string most = op.max_inputs < 0 ? " or more" : " to " + std::to_string(op.max_inputs);
-    throw Error(ErrorCode::kBadInput, describe(node), "wrong number of inputs", std::to_string(op.min_inputs) + most, std::to_string(count));
+    throw Error(ErrorCode::kBadInput, describe(node), "wrong number of inputs", std::to_string(op.min_inputs) + most,
+                std::to_string(count));
   }
   for (int slot = 0; slot < op.min_inputs; ++slot) {
     if (node.inputs[static_cast<std::size_t>(slot)] == kNoValue) {

@@ -16,6 +16,7 @@ void complete_facts(ValueFacts& facts);
 
 /// Facts of a node's outputs from those of its inputs. Small results of constant inputs are evaluated.
 /// `inputs` has one entry per input slot. Errors name the node.
-std::vector<ValueFacts> infer_node(const Node& node, const Operator& op, std::int64_t opset, std::span<const ValueFacts> inputs);
+std::vector<ValueFacts> infer_node(const Node& node, const Operator& op, std::int64_t opset,
+                                   std::span<const ValueFacts> inputs);
 
 }  // namespace pare::ir

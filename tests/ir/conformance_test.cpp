@@ -72,7 +72,8 @@ void expect_inferred(const NodeTest& test, bool all_known) {
 void check(const std::filesystem::path& folder) {
   NodeTest test = read_node_test(folder);
   NamedTensors inputs;
-  for (std::size_t i = 0; i < test.inputs.size(); ++i) inputs[test.model.graph.value(test.model.graph.inputs[i]).name] = test.inputs[i];
+  for (std::size_t i = 0; i < test.inputs.size(); ++i)
+    inputs[test.model.graph.value(test.model.graph.inputs[i]).name] = test.inputs[i];
   const NamedTensors outputs = ir::evaluate(test.model, inputs);
   for (std::size_t i = 0; i < test.outputs.size(); ++i) {
     const std::string& name = test.model.graph.value(test.model.graph.outputs[i]).name;
@@ -134,11 +135,13 @@ TEST(ConformanceCount, CasesAndSkips) {
   if (node_tests().empty()) GTEST_SKIP() << "the node tests of libonnx-testdata are not installed";
   std::set<std::filesystem::path> cases;
   for (const auto& [type, folders] : by_operator()) cases.insert(folders.begin(), folders.end());
-  std::cout << cases.size() << " node tests of " << ir::operators().size() << " operators, " << skipped_node_tests().size() << " skipped\n";
+  std::cout << cases.size() << " node tests of " << ir::operators().size() << " operators, "
+            << skipped_node_tests().size() << " skipped\n";
   EXPECT_GE(cases.size(), 350u);
   std::set<std::string> names;
   for (const auto& folder : node_tests()) names.insert(folder.filename());
-  for (const auto& [name, reason] : skipped_node_tests()) EXPECT_TRUE(names.contains(name)) << name << " is skipped but does not exist";
+  for (const auto& [name, reason] : skipped_node_tests())
+    EXPECT_TRUE(names.contains(name)) << name << " is skipped but does not exist";
 }
 
 }  // namespace

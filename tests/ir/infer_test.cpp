@@ -22,7 +22,8 @@ const Shape kImage({kBatch, Dim(3), Dim(8), Dim(6)});
 /// A graph under construction: one call a node, values by id.
 struct Builder {
   ir::Model model;
-  ir::ValueId add(const std::string& type, std::vector<ir::ValueId> inputs, std::map<std::string, ir::AttributeValue> attributes = {}) {
+  ir::ValueId add(const std::string& type, std::vector<ir::ValueId> inputs,
+                  std::map<std::string, ir::AttributeValue> attributes = {}) {
     ir::Node node;
     node.name = type + std::to_string(model.graph.nodes().size());
     node.op_type = type;
@@ -37,7 +38,9 @@ struct Builder {
     const auto count = static_cast<std::int64_t>(values.size());
     return model.graph.add_initializer("", Tensor::from<std::int64_t>({count}, values));
   }
-  ir::ValueId number(std::int64_t value) { return model.graph.add_initializer("", Tensor::scalar<std::int64_t>(value)); }
+  ir::ValueId number(std::int64_t value) {
+    return model.graph.add_initializer("", Tensor::scalar<std::int64_t>(value));
+  }
   std::string shape(ir::ValueId id) {
     ir::infer_shapes(model);
     return to_string(model.graph.value(id).shape);
@@ -59,7 +62,8 @@ TEST(ShapeChain, FlattenByGatherAndConcatKeepsTheBatch) {
   Builder b;
   const ir::ValueId x = b.model.graph.add_input("x", DType::kFloat32, kImage);
   const ir::ValueId batch = b.add("Gather", {b.add("Shape", {x}), b.number(0)}, {{"axis", std::int64_t{0}}});
-  const ir::ValueId target = b.add("Concat", {b.add("Unsqueeze", {batch, b.ints({0})}), b.ints({-1})}, {{"axis", std::int64_t{0}}});
+  const ir::ValueId target =
+      b.add("Concat", {b.add("Unsqueeze", {batch, b.ints({0})}), b.ints({-1})}, {{"axis", std::int64_t{0}}});
   EXPECT_EQ(b.shape(b.add("Reshape", {x, target})), "[batch, 144]");
 }
 
@@ -71,7 +75,8 @@ TEST(ShapeChain, SliceCastAndArithmetic) {
   const ir::ValueId head = b.add("Slice", {shape, b.ints({0}), b.ints({2}), b.ints({0})});
   const ir::ValueId h = b.add("Gather", {shape, b.ints({2})}), w = b.add("Gather", {shape, b.ints({-1})});
   const ir::ValueId quarter = b.add("Div", {b.add("Mul", {h, w}), b.ints({4})});
-  const ir::ValueId as_int64 = b.add("Cast", {b.add("Cast", {quarter}, {{"to", std::int64_t{1}}})}, {{"to", std::int64_t{7}}});
+  const ir::ValueId as_int64 =
+      b.add("Cast", {b.add("Cast", {quarter}, {{"to", std::int64_t{1}}})}, {{"to", std::int64_t{7}}});
   const ir::ValueId target = b.add("Concat", {head, as_int64, b.ints({4})}, {{"axis", std::int64_t{0}}});
   EXPECT_EQ(b.shape(b.add("Reshape", {x, target})), "[batch, 3, 12, 4]");
 }
@@ -110,7 +115,9 @@ TEST(Inference, ConvolutionKeepsSymbolicSizesThatItDoesNotChange) {
 }
 
 TEST(Inference, BroadcastsSymbols) {
-  const auto add = [](Shape a, Shape b) { return inferred(one_node("Add", 17, {{DType::kFloat32, a}, {DType::kFloat32, b}})); };
+  const auto add = [](Shape a, Shape b) {
+    return inferred(one_node("Add", 17, {{DType::kFloat32, a}, {DType::kFloat32, b}}));
+  };
   EXPECT_EQ(add(kImage, Shape({Dim(3), Dim(1), Dim(1)})), "[batch, 3, 8, 6]");
   EXPECT_EQ(add(Shape({kBatch}), Shape({Dim(4)})), "[4]");
   EXPECT_EQ(add(Shape({kBatch}), Shape({Dim::symbol("n")})), "[?]");
@@ -119,7 +126,8 @@ TEST(Inference, BroadcastsSymbols) {
 
 TEST(Inference, ErrorsNameTheNodeAndBothSides) {
   const auto conv = one_node("Conv", 17, {{DType::kFloat32, kImage}, {DType::kFloat32, Shape::of({5, 4, 3, 3})}});
-  EXPECT_EQ(error_of([&] { inferred(conv); }), "Conv 'the_node': input channels do not match the weight (expected 4, got 3)");
+  EXPECT_EQ(error_of([&] { inferred(conv); }),
+            "Conv 'the_node': input channels do not match the weight (expected 4, got 3)");
   const auto add = one_node("Add", 17, {{DType::kFloat32, Shape::of({3})}, {DType::kFloat32, Shape::of({4})}});
   EXPECT_NE(error_of([&] { inferred(add); }).find("do not broadcast"), std::string::npos);
   const auto types = one_node("Add", 17, {{DType::kFloat32, Shape::of({3})}, {DType::kInt32, Shape::of({3})}});
@@ -132,10 +140,20 @@ TEST(Inference, DeclaredShapesMergeOrContradict) {
   y.shape = Shape({Dim(), Dim(10)});
   EXPECT_EQ(inferred(model), "[batch, 10]");
   y.shape = Shape::of({1, 2, 3});
-  EXPECT_NE(error_of([&] { inferred(model); }).find("Relu 'the_node': output 'y0' contradicts its declaration"), std::string::npos);
+  EXPECT_NE(error_of([&] { inferred(model); }).find("Relu 'the_node': output 'y0' contradicts its declaration"),
+            std::string::npos);
   y.shape = {};
   y.dtype = DType::kInt64;
   EXPECT_NE(error_of([&] { inferred(model); }).find("expected int64, got float32"), std::string::npos);
+}
+
+TEST(Inference, FollowsEditsOfTheGraph) {
+  Builder b;
+  const ir::ValueId x = b.model.graph.add_input("x", DType::kFloat32, Shape::of({1, 8}));
+  const ir::ValueId y = b.add("Relu", {x});
+  EXPECT_EQ(b.shape(y), "[1, 8]");
+  b.model.graph.value(x).shape = Shape({kBatch, Dim(6)});
+  EXPECT_EQ(b.shape(y), "[batch, 6]");
 }
 
 TEST(Inference, UnknownOperatorsKeepWhatTheFileDeclares) {
@@ -155,7 +173,10 @@ TEST(InferFor, BindsSymbolsAndRefusesContradictions) {
   const ir::Model model = one_node("GlobalAveragePool", 17, {{DType::kFloat32, kImage}});
   const auto facts = ir::infer_for(model, {{"x0", {5, 3, 8, 6}}});
   EXPECT_EQ(to_string(facts[static_cast<std::size_t>(model.graph.outputs[0])].shape), "[5, 3, 1, 1]");
-  EXPECT_EQ(error_of([&] { ir::infer_for(model, {{"x0", {5, 4, 8, 6}}}); }), "input 'x0': shape contradicts the model (expected [batch, 3, 8, 6], got [5, 4, 8, 6])");
+  EXPECT_EQ(error_of([&] {
+              ir::infer_for(model, {{"x0", {5, 4, 8, 6}}});
+            }),
+            "input 'x0': shape contradicts the model (expected [batch, 3, 8, 6], got [5, 4, 8, 6])");
   EXPECT_NE(error_of([&] { ir::infer_for(model, {{"x1", {5}}}); }).find("no such input"), std::string::npos);
   const auto free = ir::infer_for(model, {});
   EXPECT_EQ(to_string(free[static_cast<std::size_t>(model.graph.outputs[0])].shape), "[batch, 3, 1, 1]");
@@ -193,9 +214,14 @@ TEST(Macs, ResNet18) {
 TEST(Macs, GroupsAndTransposesCountOnce) {
   const auto macs = [](const ir::Model& model) { return ir::count_macs(model, {}).at(0).macs; };
   const Shape x = Shape::of({2, 8, 5, 5}), w = Shape::of({8, 1, 3, 3});
-  EXPECT_EQ(macs(one_node("Conv", 17, {{DType::kFloat32, x}, {DType::kFloat32, w}}, {{"group", std::int64_t{8}}})), 2 * 8 * 9 * 9);
-  EXPECT_EQ(macs(one_node("Gemm", 17, {{DType::kFloat32, Shape::of({7, 3})}, {DType::kFloat32, Shape::of({7, 4})}}, {{"transA", std::int64_t{1}}})), 3 * 4 * 7);
-  EXPECT_EQ(macs(one_node("MatMul", 17, {{DType::kFloat32, Shape::of({6, 3, 7})}, {DType::kFloat32, Shape::of({7, 4})}})), 6 * 3 * 4 * 7);
+  EXPECT_EQ(macs(one_node("Conv", 17, {{DType::kFloat32, x}, {DType::kFloat32, w}}, {{"group", std::int64_t{8}}})),
+            2 * 8 * 9 * 9);
+  EXPECT_EQ(macs(one_node("Gemm", 17, {{DType::kFloat32, Shape::of({7, 3})}, {DType::kFloat32, Shape::of({7, 4})}},
+                          {{"transA", std::int64_t{1}}})),
+            3 * 4 * 7);
+  EXPECT_EQ(
+      macs(one_node("MatMul", 17, {{DType::kFloat32, Shape::of({6, 3, 7})}, {DType::kFloat32, Shape::of({7, 4})}})),
+      6 * 3 * 4 * 7);
 }
 
 }  // namespace

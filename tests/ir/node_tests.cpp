@@ -16,17 +16,22 @@ namespace fs = std::filesystem;
 
 std::vector<Tensor> read_all(const fs::path& folder, const std::string& stem, std::size_t count) {
   std::vector<Tensor> out;
-  for (std::size_t i = 0; i < count; ++i) out.push_back(onnx::read_tensor_proto(folder / (stem + "_" + std::to_string(i) + ".pb")));
+  for (std::size_t i = 0; i < count; ++i)
+    out.push_back(onnx::read_tensor_proto(folder / (stem + "_" + std::to_string(i) + ".pb")));
   return out;
 }
 
 /// Relative error that the type's own rounding allows.
 double tolerance(DType type) {
   switch (type) {
-    case DType::kFloat64: return 1e-7;
-    case DType::kFloat16: return 2e-3;
-    case DType::kBFloat16: return 1e-2;
-    default: return 1e-5;
+    case DType::kFloat64:
+      return 1e-7;
+    case DType::kFloat16:
+      return 2e-3;
+    case DType::kBFloat16:
+      return 1e-2;
+    default:
+      return 1e-5;
   }
 }
 
@@ -35,7 +40,8 @@ double tolerance(DType type) {
 std::vector<fs::path> node_tests() {
   std::vector<fs::path> out;
   const char* further = std::getenv("PARE_NODE_TESTS");
-  for (const fs::path& root : {fs::path("/usr/share/libonnx-testdata/data/node"), fs::path(further != nullptr ? further : "")}) {
+  for (const fs::path& root :
+       {fs::path("/usr/share/libonnx-testdata/data/node"), fs::path(further != nullptr ? further : "")}) {
     if (root.empty() || !fs::is_directory(root)) continue;
     for (const auto& entry : fs::directory_iterator(root)) {
       if (fs::exists(entry.path() / "model.onnx")) out.push_back(entry.path());
@@ -46,8 +52,9 @@ std::vector<fs::path> node_tests() {
 }
 
 const std::map<std::string, std::string>& skipped_node_tests() {
-  static const std::string training = "training mode is the trainer's, not the reference's", strings = "Cast of strings is not supported",
-                           sequence = "its input is no tensor", uint16 = "its files hold bfloat16 data as uint16 tensors";
+  static const std::string training = "training mode is the trainer's, not the reference's",
+                           strings = "Cast of strings is not supported", sequence = "its input is no tensor",
+                           uint16 = "its files hold bfloat16 data as uint16 tensors";
   static const std::map<std::string, std::string> skipped = {
       {"test_batchnorm_epsilon_training_mode", training},
       {"test_batchnorm_example_training_mode", training},
@@ -98,8 +105,10 @@ bool uses(const ir::Model& model, const std::string& op_type) {
 }
 
 std::string difference(const Tensor& expected, const Tensor& got) {
-  if (expected.dtype() != got.dtype()) return "type " + std::string(name(got.dtype())) + ", expected " + std::string(name(expected.dtype()));
-  if (expected.dims() != got.dims()) return "shape " + to_string(got.dims()) + ", expected " + to_string(expected.dims());
+  if (expected.dtype() != got.dtype())
+    return "type " + std::string(name(got.dtype())) + ", expected " + std::string(name(expected.dtype()));
+  if (expected.dims() != got.dims())
+    return "shape " + to_string(got.dims()) + ", expected " + to_string(expected.dims());
   if (expected.dtype() == DType::kString) return expected.string_data() == got.string_data() ? "" : "strings differ";
   for (std::int64_t i = 0; i < expected.numel(); ++i) {
     const double a = element_as_double(expected, i), b = element_as_double(got, i);

@@ -9,7 +9,8 @@
 namespace pare::testing {
 
 /// A model of one node whose inputs "x0", "x1" … have these types and shapes, and whose outputs are "y0", "y1" ….
-inline ir::Model one_node(const std::string& type, std::int64_t opset, const std::vector<std::pair<DType, ir::Shape>>& inputs,
+inline ir::Model one_node(const std::string& type, std::int64_t opset,
+                          const std::vector<std::pair<DType, ir::Shape>>& inputs,
                           const std::map<std::string, ir::AttributeValue>& attributes = {}, int outputs = 1) {
   ir::Model model;
   model.opsets[""] = opset;
@@ -19,7 +20,8 @@ inline ir::Model one_node(const std::string& type, std::int64_t opset, const std
   for (const auto& [name, value] : attributes) node.set(name, value);
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const bool omitted = inputs[i].first == DType::kUndefined;
-    node.inputs.push_back(omitted ? ir::kNoValue : model.graph.add_input("x" + std::to_string(i), inputs[i].first, inputs[i].second));
+    node.inputs.push_back(omitted ? ir::kNoValue
+                                  : model.graph.add_input("x" + std::to_string(i), inputs[i].first, inputs[i].second));
   }
   for (int i = 0; i < outputs; ++i) {
     node.outputs.push_back(model.graph.add_value("y" + std::to_string(i)));

@@ -12,8 +12,10 @@ void infer(InferContext& ctx) {
   if (!x.ranked()) return;
   const std::int64_t axis = normalize_axis(ctx, ctx.node.int_or("axis", 0), x.rank());
   std::vector<Dim> dims = x.dims();
-  if (ctx.node.int_or("keepdims", 1) != 0) dims[static_cast<std::size_t>(axis)] = Dim(1);
-  else dims.erase(dims.begin() + axis);
+  if (ctx.node.int_or("keepdims", 1) != 0)
+    dims[static_cast<std::size_t>(axis)] = Dim(1);
+  else
+    dims.erase(dims.begin() + axis);
   set_output(ctx, 0, DType::kInt64, Shape(std::move(dims)));
 }
 
@@ -28,13 +30,16 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   for (std::size_t l = 0; l < out.size(); ++l) {
     const std::int64_t line = static_cast<std::int64_t>(l), start = line / stride * stride * length + line % stride;
     for (std::int64_t i = 1; i < length; ++i) {
-      const double value = values[static_cast<std::size_t>(start + i * stride)], best = values[static_cast<std::size_t>(start + out[l] * stride)];
+      const double value = values[static_cast<std::size_t>(start + i * stride)],
+                   best = values[static_cast<std::size_t>(start + out[l] * stride)];
       if (value > best || (last && value == best)) out[l] = i;
     }
   }
   Dims dims = x.dims();
-  if (ctx.node.int_or("keepdims", 1) != 0) dims[static_cast<std::size_t>(axis)] = 1;
-  else dims.erase(dims.begin() + axis);
+  if (ctx.node.int_or("keepdims", 1) != 0)
+    dims[static_cast<std::size_t>(axis)] = 1;
+  else
+    dims.erase(dims.begin() + axis);
   return {from_ints(DType::kInt64, dims, out)};
 }
 

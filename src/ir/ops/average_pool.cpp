@@ -9,7 +9,8 @@ namespace {
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor& x = ctx.in(0);
   const Window window = read_window(ctx, ctx.node.ints_or("kernel_shape", {}));
-  if (x.rank() != static_cast<std::int64_t>(window.kernel.size()) + 2) ctx.fail("input has the wrong rank", std::to_string(window.kernel.size() + 2), to_string(x.dims()));
+  if (x.rank() != static_cast<std::int64_t>(window.kernel.size()) + 2)
+    ctx.fail("input has the wrong rank", std::to_string(window.kernel.size() + 2), to_string(x.dims()));
   const std::vector<WindowAxis> axes = resolve(ctx, window, Dims(x.dims().begin() + 2, x.dims().end()));
   Dims dims = {x.dim(0), x.dim(1)};
   std::int64_t plane_in = 1, plane_out = 1;

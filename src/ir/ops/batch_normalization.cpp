@@ -1,4 +1,5 @@
-// BatchNormalization (inference): y = (x − mean) / sqrt(var + epsilon) · scale + B per channel (Ioffe and Szegedy, 2015).
+// BatchNormalization (inference): y = (x − mean) / sqrt(var + epsilon) · scale + B per channel (Ioffe and Szegedy,
+// 2015).
 #include <cmath>
 
 #include "ir/ops/common/axes.h"
@@ -14,8 +15,10 @@ void infer(InferContext& ctx) {
   require_rank_at_least(ctx, 0, 2);
   for (std::size_t slot = 1; slot < 5; ++slot) {
     const Shape& shape = ctx.in(slot).shape;
-    if (shape.ranked() && shape.rank() != 1) ctx.fail("input " + std::to_string(slot) + " has the wrong rank", "1", to_string(shape));
-    if (shape.ranked() && x.ranked()) require_same(ctx, x[1], shape[0], "length of input " + std::to_string(slot) + " differs from the channels");
+    if (shape.ranked() && shape.rank() != 1)
+      ctx.fail("input " + std::to_string(slot) + " has the wrong rank", "1", to_string(shape));
+    if (shape.ranked() && x.ranked())
+      require_same(ctx, x[1], shape[0], "length of input " + std::to_string(slot) + " differs from the channels");
     if (slot >= 3) set_output(ctx, slot - 2, ctx.in(slot).dtype, shape);
   }
 }
@@ -28,11 +31,13 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
     throw Error(ErrorCode::kUnsupported, describe(ctx.node), "BatchNormalization with spatial = 0");
   }
   const Tensor& x = ctx.in(0);
-  const std::vector<double> scale = to_doubles(ctx.in(1)), shift = to_doubles(ctx.in(2)), mean = to_doubles(ctx.in(3)), var = to_doubles(ctx.in(4));
+  const std::vector<double> scale = to_doubles(ctx.in(1)), shift = to_doubles(ctx.in(2)), mean = to_doubles(ctx.in(3)),
+                            var = to_doubles(ctx.in(4));
   const double epsilon = ctx.node.float_or("epsilon", 1e-5F);
   std::vector<double> values = to_doubles(x);
   const auto channels = static_cast<std::size_t>(x.rank() > 1 ? x.dim(1) : 1);
-  if (scale.size() != channels) ctx.fail("length of input 1 differs from the channels", std::to_string(channels), std::to_string(scale.size()));
+  if (scale.size() != channels)
+    ctx.fail("length of input 1 differs from the channels", std::to_string(channels), std::to_string(scale.size()));
   const std::size_t plane = values.empty() ? 1 : values.size() / (static_cast<std::size_t>(x.dim(0)) * channels);
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::size_t c = i / plane % channels;

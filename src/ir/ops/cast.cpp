@@ -8,20 +8,23 @@ namespace {
 
 DType target(const InferContext& ctx) {
   const std::int64_t to = required_int(ctx, "to");
-  if (!is_valid_dtype(static_cast<int>(to))) ctx.fail("attribute 'to' is no element type", "1 to 26", std::to_string(to));
+  if (!is_valid_dtype(static_cast<int>(to)))
+    ctx.fail("attribute 'to' is no element type", "1 to 26", std::to_string(to));
   return static_cast<DType>(to);
 }
 
 void infer(InferContext& ctx) {
   const DType to = target(ctx);
   set_output(ctx, 0, to, ctx.in(0).shape);
-  if ((to == DType::kInt64 || to == DType::kInt32) && is_integer(ctx.in(0).dtype)) ctx.outputs[0].elements = ctx.in(0).elements;
+  if ((to == DType::kInt64 || to == DType::kInt32) && is_integer(ctx.in(0).dtype))
+    ctx.outputs[0].elements = ctx.in(0).elements;
 }
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const auto to = static_cast<DType>(ctx.node.int_or("to", 0));
   if (to == ctx.in(0).dtype()) return {ctx.in(0)};
-  if (to == DType::kString || ctx.in(0).dtype() == DType::kString) throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Cast from or to strings");
+  if (to == DType::kString || ctx.in(0).dtype() == DType::kString)
+    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Cast from or to strings");
   return {pare::cast(ctx.in(0), to, ctx.node.int_or("saturate", 1) != 0)};
 }
 

@@ -29,7 +29,8 @@ std::vector<Tensor> clip_reals(const EvaluateContext& ctx) {
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   for (std::size_t slot = 1; slot < 3; ++slot) {
-    if (ctx.has(slot) && ctx.in(slot).numel() != 1) ctx.fail("bound has the wrong shape", "a scalar", to_string(ctx.in(slot).dims()));
+    if (ctx.has(slot) && ctx.in(slot).numel() != 1)
+      ctx.fail("bound has the wrong shape", "a scalar", to_string(ctx.in(slot).dims()));
   }
   if (is_float(ctx.in(0).dtype())) return clip_reals(ctx);
   const bool is_unsigned = ctx.in(0).dtype() == DType::kUint64;

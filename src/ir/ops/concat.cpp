@@ -38,13 +38,18 @@ void infer(InferContext& ctx) {
       axis = normalize_axis(ctx, given, x.rank());
       dims.resize(static_cast<std::size_t>(x.rank()));
     }
-    if (x.rank() != static_cast<std::int64_t>(dims.size())) ctx.fail("input " + std::to_string(slot) + " has the wrong rank", std::to_string(dims.size()), to_string(x));
+    if (x.rank() != static_cast<std::int64_t>(dims.size()))
+      ctx.fail("input " + std::to_string(slot) + " has the wrong rank", std::to_string(dims.size()), to_string(x));
     for (std::int64_t i = 0; i < x.rank(); ++i) {
       Dim& dim = dims[static_cast<std::size_t>(i)];
-      if (i != axis) dim = require_same(ctx, dim, x[i], "axis " + std::to_string(i) + " of input " + std::to_string(slot) + " differs");
+      if (i != axis)
+        dim = require_same(ctx, dim, x[i],
+                           "axis " + std::to_string(i) + " of input " + std::to_string(slot) + " differs");
     }
-    if (length == Dim(0)) length = x[axis];
-    else if (x[axis] != Dim(0)) length = length.is_known() && x[axis].is_known() ? Dim(length.value() + x[axis].value()) : Dim();
+    if (length == Dim(0))
+      length = x[axis];
+    else if (x[axis] != Dim(0))
+      length = length.is_known() && x[axis].is_known() ? Dim(length.value() + x[axis].value()) : Dim();
   }
   if (dims.empty()) return;
   dims[static_cast<std::size_t>(axis)] = complete ? length : Dim();
@@ -60,17 +65,21 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   std::vector<std::pair<std::size_t, std::int64_t>> owner;  // by position on the axis: input, position in it
   for (std::size_t slot = 0; slot < ctx.inputs.size(); ++slot) {
     Dims rest = ctx.in(slot).dims();
-    if (rest.size() != dims.size()) ctx.fail("input " + std::to_string(slot) + " has the wrong rank", std::to_string(dims.size()), std::to_string(rest.size()));
+    if (rest.size() != dims.size())
+      ctx.fail("input " + std::to_string(slot) + " has the wrong rank", std::to_string(dims.size()),
+               std::to_string(rest.size()));
     for (std::int64_t i = 0; i < rest[at]; ++i) owner.emplace_back(slot, i);
     rest[at] = dims[at];
-    if (rest != dims) ctx.fail("input " + std::to_string(slot) + " differs off the axis", to_string(dims), to_string(rest));
+    if (rest != dims)
+      ctx.fail("input " + std::to_string(slot) + " differs off the axis", to_string(dims), to_string(rest));
   }
   dims[at] = static_cast<std::int64_t>(owner.size());
   const std::int64_t stride = strides_of(dims)[at];
   return {pick(ctx.inputs, dims, [&](std::int64_t i) {
     const auto [slot, position] = owner[static_cast<std::size_t>(i / stride % dims[at])];
     const std::int64_t outer = i / stride / dims[at];
-    return std::pair<std::size_t, std::int64_t>(slot, (outer * ctx.in(slot).dim(axis) + position) * stride + i % stride);
+    return std::pair<std::size_t, std::int64_t>(slot,
+                                                (outer * ctx.in(slot).dim(axis) + position) * stride + i % stride);
   })};
 }
 
@@ -82,7 +91,8 @@ std::vector<AxisRelation> axes(const AxesContext& ctx) {
   for (std::int64_t i = 0; i < y.rank(); ++i) {
     const Kind kind = i == axis ? Kind::kConcatenated : Kind::kSame;
     out.push_back(output_axis(0, i, static_cast<int>(i), kind));
-    for (std::size_t slot = 0; slot < ctx.inputs.size(); ++slot) out.push_back(input_axis(slot, i, static_cast<int>(i), kind));
+    for (std::size_t slot = 0; slot < ctx.inputs.size(); ++slot)
+      out.push_back(input_axis(slot, i, static_cast<int>(i), kind));
   }
   return out;
 }

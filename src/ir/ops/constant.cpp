@@ -45,7 +45,8 @@ extern const Operator kConstant = {
     .since = 7,
     .min_inputs = 0,
     .max_inputs = 0,
-    .attributes = {"sparse_value", "value", "value_float", "value_floats", "value_int", "value_ints", "value_string", "value_strings"},
+    .attributes = {"sparse_value", "value", "value_float", "value_floats", "value_int", "value_ints", "value_string",
+                   "value_strings"},
     .infer = infer,
     .evaluate = evaluate,
 };

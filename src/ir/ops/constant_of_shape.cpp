@@ -1,4 +1,5 @@
-// ConstantOfShape: a tensor of the shape that the input lists, filled with the one element of `value` (float 0 by default).
+// ConstantOfShape: a tensor of the shape that the input lists, filled with the one element of `value` (float 0 by
+// default).
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
 

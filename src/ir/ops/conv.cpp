@@ -1,4 +1,5 @@
-// Conv: cross-correlation of [N, C, spatial…] with weights [M, C/group, kernel…] plus bias [M]; up to three spatial axes.
+// Conv: cross-correlation of [N, C, spatial…] with weights [M, C/group, kernel…] plus bias [M]; up to three spatial
+// axes.
 #include <algorithm>
 
 #include "base/float16.h"
@@ -14,7 +15,8 @@ std::vector<std::int64_t> kernel_of(const InferContext& ctx, std::int64_t spatia
   const Shape& w = ctx.in(1).shape;
   std::vector<std::int64_t> kernel = ctx.node.ints_or("kernel_shape", {});
   if (!kernel.empty() && static_cast<std::int64_t>(kernel.size()) != spatial_rank) {
-    ctx.fail("attribute 'kernel_shape' has the wrong length", std::to_string(spatial_rank), std::to_string(kernel.size()));
+    ctx.fail("attribute 'kernel_shape' has the wrong length", std::to_string(spatial_rank),
+             std::to_string(kernel.size()));
   }
   for (std::int64_t i = 0; w.ranked() && i < spatial_rank; ++i) {
     if (!w[i + 2].is_known()) return kernel;
@@ -53,7 +55,8 @@ void infer(InferContext& ctx) {
   const std::vector<std::int64_t> kernel = kernel_of(ctx, x.rank() - 2);
   if (static_cast<std::int64_t>(kernel.size()) == x.rank() - 2) {
     const Window window = read_window(ctx, kernel);
-    for (std::size_t i = 0; i < kernel.size(); ++i) out[i + 2] = window_output(ctx, window, i, x[static_cast<std::int64_t>(i) + 2]);
+    for (std::size_t i = 0; i < kernel.size(); ++i)
+      out[i + 2] = window_output(ctx, window, i, x[static_cast<std::int64_t>(i) + 2]);
   }
   set_output(ctx, 0, ctx.in(0).dtype, Shape(std::move(out)));
 }
@@ -74,7 +77,8 @@ std::pair<std::int64_t, std::int64_t> inside(const WindowAxis& axis, std::int64_
 
 /// One output row: sums over channels and kernel in a fixed order, in double.
 template <class T>
-void convolve_row(const Geometry& g, const T* x, const T* w, std::int64_t od, std::int64_t oh, std::vector<double>& row) {
+void convolve_row(const Geometry& g, const T* x, const T* w, std::int64_t od, std::int64_t oh,
+                  std::vector<double>& row) {
   const std::int64_t per_group = g.channels / g.group;
   for (std::int64_t c = 0; c < per_group; ++c) {
     for (std::int64_t kd = 0; kd < g.d.kernel; ++kd) {
@@ -88,7 +92,8 @@ void convolve_row(const Geometry& g, const T* x, const T* w, std::int64_t od, st
         for (std::int64_t kw = 0; kw < g.w.kernel; ++kw) {
           const auto [begin, end] = inside(g.w, kw);
           const double weight = taps[kw];
-          for (std::int64_t ow = begin; ow < end; ++ow) row[static_cast<std::size_t>(ow)] += weight * line[g.w.source(ow, kw)];
+          for (std::int64_t ow = begin; ow < end; ++ow)
+            row[static_cast<std::size_t>(ow)] += weight * line[g.w.source(ow, kw)];
         }
       }
     }
@@ -123,17 +128,22 @@ Tensor convolve(const Geometry& g, const Tensor& x, const Tensor& w, const Tenso
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const DType dtype = ctx.in(0).dtype();
   const DType compute = dtype == DType::kFloat64 ? dtype : DType::kFloat32;
-  const auto as_compute = [&](std::size_t slot) { return ctx.in(slot).dtype() == compute ? ctx.in(slot) : cast(ctx.in(slot), compute); };
+  const auto as_compute = [&](std::size_t slot) {
+    return ctx.in(slot).dtype() == compute ? ctx.in(slot) : cast(ctx.in(slot), compute);
+  };
   const Tensor x = as_compute(0), w = as_compute(1), bias = ctx.has(2) ? as_compute(2) : Tensor();
   const auto spatial = static_cast<std::size_t>(x.rank() - 2);
-  if (spatial < 1 || spatial > 3) throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Conv with this many spatial axes", "1 to 3", std::to_string(spatial));
+  if (spatial < 1 || spatial > 3)
+    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Conv with this many spatial axes", "1 to 3",
+                std::to_string(spatial));
   const Window window = read_window(ctx, Dims(w.dims().begin() + 2, w.dims().end()));
   const std::vector<WindowAxis> axes = resolve(ctx, window, Dims(x.dims().begin() + 2, x.dims().end()));
   Geometry g{x.dim(0), x.dim(1), w.dim(0), ctx.node.int_or("group", 1), {}, {}, {}};
   g.w = axes[spatial - 1];
   if (spatial > 1) g.h = axes[spatial - 2];
   if (spatial > 2) g.d = axes[0];
-  if (g.channels != w.dim(1) * g.group) ctx.fail("input channels do not match the weight", std::to_string(w.dim(1) * g.group), std::to_string(g.channels));
+  if (g.channels != w.dim(1) * g.group)
+    ctx.fail("input channels do not match the weight", std::to_string(w.dim(1) * g.group), std::to_string(g.channels));
   Dims dims = {g.batch, g.outputs};
   for (const WindowAxis& axis : axes) dims.push_back(axis.out);
   const Tensor* b = bias.defined() ? &bias : nullptr;

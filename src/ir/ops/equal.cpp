@@ -10,7 +10,8 @@ namespace {
 Tensor equal_strings(const EvaluateContext& ctx) {
   const Tensor &a = ctx.in(0), &b = ctx.in(1);
   Dims dims;
-  if (!broadcast_dims(a.dims(), b.dims(), dims)) ctx.fail("inputs do not broadcast", to_string(a.dims()), to_string(b.dims()));
+  if (!broadcast_dims(a.dims(), b.dims(), dims))
+    ctx.fail("inputs do not broadcast", to_string(a.dims()), to_string(b.dims()));
   const Tensor left = strided(a, dims, 0, broadcast_strides(a.dims(), dims));
   const Tensor right = strided(b, dims, 0, broadcast_strides(b.dims(), dims));
   std::vector<std::int64_t> out(static_cast<std::size_t>(left.numel()));

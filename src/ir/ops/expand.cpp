@@ -16,7 +16,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor& x = ctx.in(0);
   const Dims target = to_ints(ctx.in(1));
   Dims dims;
-  if (!broadcast_dims(x.dims(), target, dims)) ctx.fail("input does not broadcast to the shape", to_string(target), to_string(x.dims()));
+  if (!broadcast_dims(x.dims(), target, dims))
+    ctx.fail("input does not broadcast to the shape", to_string(target), to_string(x.dims()));
   return {strided(x, dims, 0, broadcast_strides(x.dims(), dims))};
 }
 

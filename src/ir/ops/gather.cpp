@@ -13,7 +13,8 @@ void infer_elements(InferContext& ctx) {
   if (!elements || !indices || ctx.in(0).shape.rank() != 1 || ctx.in(1).shape.rank() > 1) return;
   std::vector<Dim> out;
   for (std::int64_t index : *indices) {
-    out.push_back((*elements)[static_cast<std::size_t>(normalize_axis(ctx, index, static_cast<std::int64_t>(elements->size())))]);
+    out.push_back(
+        (*elements)[static_cast<std::size_t>(normalize_axis(ctx, index, static_cast<std::int64_t>(elements->size())))]);
   }
   ctx.outputs[0].elements = std::move(out);
 }
@@ -38,7 +39,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   std::vector<std::int64_t> indices = to_ints(ctx.in(1));
   const std::int64_t size = x.dim(axis), stride = strides_of(x.dims())[static_cast<std::size_t>(axis)];
   for (std::int64_t& index : indices) {
-    if (index < -size || index >= size) ctx.fail("index out of range", std::to_string(-size) + " to " + std::to_string(size - 1), std::to_string(index));
+    if (index < -size || index >= size)
+      ctx.fail("index out of range", std::to_string(-size) + " to " + std::to_string(size - 1), std::to_string(index));
     if (index < 0) index += size;
   }
   Dims dims(x.dims().begin(), x.dims().begin() + axis);
@@ -47,7 +49,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const auto count = static_cast<std::int64_t>(indices.size());
   return {pick({&x, 1}, dims, [&](std::int64_t i) {
     const std::int64_t inner = i % stride, which = i / stride % count, outer = i / stride / count;
-    return std::pair<std::size_t, std::int64_t>(0, (outer * size + indices[static_cast<std::size_t>(which)]) * stride + inner);
+    return std::pair<std::size_t, std::int64_t>(
+        0, (outer * size + indices[static_cast<std::size_t>(which)]) * stride + inner);
   })};
 }
 

@@ -8,7 +8,8 @@ namespace {
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   if (ctx.node.string_or("approximate", "none") == "tanh") {
-    return map(ctx, [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); });
+    return map(ctx,
+               [](double x) { return 0.5 * x * (1 + std::tanh(std::sqrt(2 / M_PI) * (x + 0.044715 * x * x * x))); });
   }
   return map(ctx, [](double x) { return 0.5 * x * (1 + std::erf(x / std::sqrt(2))); });
 }

@@ -23,7 +23,8 @@ void infer(InferContext& ctx) {
   const Shape& c = ctx.in(2).shape;
   if (ctx.has(2) && c.ranked()) {
     if (c.rank() > 2) ctx.fail("input C has too many axes", "rank 2 or less", to_string(c));
-    if (!merge(broadcast(ctx, out, c), out)) ctx.fail("input C does not broadcast to the product", to_string(out), to_string(c));
+    if (!merge(broadcast(ctx, out, c), out))
+      ctx.fail("input C does not broadcast to the product", to_string(out), to_string(c));
   }
   set_output(ctx, 0, ctx.in(0).dtype, out);
 }
@@ -32,14 +33,17 @@ template <class T>
 Tensor product_of(const EvaluateContext& ctx, const Tensor& a, const Tensor& b, const Tensor& c) {
   const bool trans_a = ctx.node.int_or("transA", 0) != 0, trans_b = ctx.node.int_or("transB", 0) != 0;
   const std::int64_t m = a.dim(trans_a ? 1 : 0), k = a.dim(trans_a ? 0 : 1), n = b.dim(trans_b ? 0 : 1);
-  if (b.dim(trans_b ? 1 : 0) != k) ctx.fail("inner dimensions differ", std::to_string(k), std::to_string(b.dim(trans_b ? 1 : 0)));
+  if (b.dim(trans_b ? 1 : 0) != k)
+    ctx.fail("inner dimensions differ", std::to_string(k), std::to_string(b.dim(trans_b ? 1 : 0)));
   const MatrixView<T> left = {a.data<T>().data(), trans_a ? 1 : k, trans_a ? m : 1};
   const MatrixView<T> right = {b.data<T>().data(), trans_b ? 1 : n, trans_b ? k : 1};
   using Sum = SumOf<T>;
-  const Sum alpha = static_cast<Sum>(ctx.node.float_or("alpha", 1)), beta = static_cast<Sum>(ctx.node.float_or("beta", 1));
+  const Sum alpha = static_cast<Sum>(ctx.node.float_or("alpha", 1)),
+            beta = static_cast<Sum>(ctx.node.float_or("beta", 1));
   const Dims dims = {m, n};
   Dims fits;
-  if (c.defined() && (!broadcast_dims(c.dims(), dims, fits) || fits != dims)) ctx.fail("input C does not broadcast to the product", to_string(dims), to_string(c.dims()));
+  if (c.defined() && (!broadcast_dims(c.dims(), dims, fits) || fits != dims))
+    ctx.fail("input C does not broadcast to the product", to_string(dims), to_string(c.dims()));
   const Tensor bias = c.defined() ? strided(c, dims, 0, broadcast_strides(c.dims(), dims)) : Tensor();
   Tensor y(dtype_of<T>, dims);
   T* out = y.mutable_data<T>().data();
@@ -63,7 +67,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
     return ctx.in(slot).dtype() == compute ? ctx.in(slot) : cast(ctx.in(slot), compute);
   };
   const Tensor a = as_compute(0), b = as_compute(1), c = as_compute(2);
-  if (a.rank() != 2 || b.rank() != 2) ctx.fail("input has the wrong rank", "2", to_string(a.rank() != 2 ? a.dims() : b.dims()));
+  if (a.rank() != 2 || b.rank() != 2)
+    ctx.fail("input has the wrong rank", "2", to_string(a.rank() != 2 ? a.dims() : b.dims()));
   const Tensor y = compute == DType::kInt64     ? product_of<std::int64_t>(ctx, a, b, c)
                    : compute == DType::kFloat64 ? product_of<double>(ctx, a, b, c)
                                                 : product_of<float>(ctx, a, b, c);
@@ -78,9 +83,12 @@ std::int64_t macs(const Node& node, std::span<const ValueFacts> in, std::span<co
 std::vector<AxisRelation> axes(const AxesContext& ctx) {
   constexpr int kRows = 0, kInner = 1, kColumns = 2;
   const std::int64_t a = ctx.node.int_or("transA", 0) != 0 ? 1 : 0, b = ctx.node.int_or("transB", 0) != 0 ? 1 : 0;
-  std::vector<AxisRelation> out = {input_axis(0, a, kRows), output_axis(0, 0, kRows),
-                                   input_axis(0, 1 - a, kInner, Kind::kContracted), input_axis(1, b, kInner, Kind::kContracted),
-                                   input_axis(1, 1 - b, kColumns), output_axis(0, 1, kColumns)};
+  std::vector<AxisRelation> out = {input_axis(0, a, kRows),
+                                   output_axis(0, 0, kRows),
+                                   input_axis(0, 1 - a, kInner, Kind::kContracted),
+                                   input_axis(1, b, kInner, Kind::kContracted),
+                                   input_axis(1, 1 - b, kColumns),
+                                   output_axis(0, 1, kColumns)};
   if (ctx.node.input(2) == kNoValue || !ctx.inputs[2].shape.ranked()) return out;
   const Shape& c = ctx.inputs[2].shape;
   for (std::int64_t axis = 0; axis < c.rank(); ++axis) {

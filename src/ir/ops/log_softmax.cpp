@@ -1,8 +1,8 @@
 // LogSoftmax: x − log Σ exp(x), shifted by the largest element so that nothing overflows.
-#include "ir/ops/common/softmax.h"
-
 #include <algorithm>
 #include <cmath>
+
+#include "ir/ops/common/softmax.h"
 
 namespace pare::ir::ops {
 namespace {

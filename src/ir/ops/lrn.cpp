@@ -18,19 +18,22 @@ void infer(InferContext& ctx) {
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor& x = ctx.in(0);
   const std::int64_t size = ctx.node.int_or("size", 1), channels = x.dim(1);
-  const double alpha = ctx.node.float_or("alpha", 1e-4F), beta = ctx.node.float_or("beta", 0.75F), bias = ctx.node.float_or("bias", 1.0F);
+  const double alpha = ctx.node.float_or("alpha", 1e-4F), beta = ctx.node.float_or("beta", 0.75F),
+               bias = ctx.node.float_or("bias", 1.0F);
   const std::vector<double> values = to_doubles(x);
   std::vector<double> out(values.size());
   const std::int64_t plane = values.empty() ? 1 : x.numel() / (x.dim(0) * channels);
   for (std::int64_t i = 0; i < x.numel(); ++i) {
     const std::int64_t c = i / plane % channels;
-    const std::int64_t first = std::max<std::int64_t>(0, c - (size - 1) / 2), last = std::min(channels - 1, c + size / 2);
+    const std::int64_t first = std::max<std::int64_t>(0, c - (size - 1) / 2),
+                       last = std::min(channels - 1, c + size / 2);
     double sum = 0;
     for (std::int64_t k = first; k <= last; ++k) {
       const double value = values[static_cast<std::size_t>(i + (k - c) * plane)];
       sum += value * value;
     }
-    out[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(i)] / std::pow(bias + alpha / static_cast<double>(size) * sum, beta);
+    out[static_cast<std::size_t>(i)] =
+        values[static_cast<std::size_t>(i)] / std::pow(bias + alpha / static_cast<double>(size) * sum, beta);
   }
   return {from_doubles(x.dtype(), x.dims(), out)};
 }

@@ -37,16 +37,20 @@ Tensor multiply(const EvaluateContext& ctx, const Tensor& a, const Tensor& b) {
   if (b_dims.end()[-2] != k) ctx.fail("inner dimensions differ", std::to_string(k), std::to_string(b_dims.end()[-2]));
   const Dims a_lead(a_dims.begin(), a_dims.end() - 2), b_lead(b_dims.begin(), b_dims.end() - 2);
   Dims dims;
-  if (!broadcast_dims(a_lead, b_lead, dims)) ctx.fail("leading axes do not broadcast", to_string(a_lead), to_string(b_lead));
+  if (!broadcast_dims(a_lead, b_lead, dims))
+    ctx.fail("leading axes do not broadcast", to_string(a_lead), to_string(b_lead));
   std::vector<std::int64_t> a_at, b_at;
-  for_each_strided(dims, 0, broadcast_strides(a_lead, dims), [&](std::int64_t, std::int64_t j) { a_at.push_back(j * m * k); });
-  for_each_strided(dims, 0, broadcast_strides(b_lead, dims), [&](std::int64_t, std::int64_t j) { b_at.push_back(j * k * n); });
+  for_each_strided(dims, 0, broadcast_strides(a_lead, dims),
+                   [&](std::int64_t, std::int64_t j) { a_at.push_back(j * m * k); });
+  for_each_strided(dims, 0, broadcast_strides(b_lead, dims),
+                   [&](std::int64_t, std::int64_t j) { b_at.push_back(j * k * n); });
   if (a.rank() > 1) dims.push_back(m);
   if (b.rank() > 1) dims.push_back(n);
   Tensor y(dtype_of<T>, dims);
   T* out = y.mutable_data<T>().data();
   for (std::size_t batch = 0; batch < a_at.size(); ++batch) {
-    const MatrixView<T> left = {a.data<T>().data() + a_at[batch], k, 1}, right = {b.data<T>().data() + b_at[batch], n, 1};
+    const MatrixView<T> left = {a.data<T>().data() + a_at[batch], k, 1},
+                        right = {b.data<T>().data() + b_at[batch], n, 1};
     for (std::int64_t r = 0; r < m; ++r) {
       std::vector<SumOf<T>> row(static_cast<std::size_t>(n));
       multiply_row(left, r, right, k, row);
@@ -59,7 +63,9 @@ Tensor multiply(const EvaluateContext& ctx, const Tensor& a, const Tensor& b) {
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const DType dtype = ctx.in(0).dtype();
   const DType compute = is_integer(dtype) ? DType::kInt64 : dtype == DType::kFloat64 ? dtype : DType::kFloat32;
-  const auto as_compute = [&](std::size_t slot) { return ctx.in(slot).dtype() == compute ? ctx.in(slot) : cast(ctx.in(slot), compute); };
+  const auto as_compute = [&](std::size_t slot) {
+    return ctx.in(slot).dtype() == compute ? ctx.in(slot) : cast(ctx.in(slot), compute);
+  };
   const Tensor a = as_compute(0), b = as_compute(1);
   if (a.rank() == 0 || b.rank() == 0) ctx.fail("input has too few axes", "rank 1 or more", "a scalar");
   const Tensor y = compute == DType::kInt64     ? multiply<std::int64_t>(ctx, a, b)

@@ -10,7 +10,8 @@ namespace {
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   return combine_all(ctx, {[](double a, double b) { return std::isnan(a) || a > b ? a : b; },
                            [](std::int64_t a, std::int64_t b, bool is_unsigned) {
-                             const bool first = is_unsigned ? static_cast<std::uint64_t>(a) > static_cast<std::uint64_t>(b) : a > b;
+                             const bool first =
+                                 is_unsigned ? static_cast<std::uint64_t>(a) > static_cast<std::uint64_t>(b) : a > b;
                              return first ? a : b;
                            }});
 }

@@ -1,4 +1,5 @@
-// MaxPool: largest element of each window; optionally its flat index in the whole input (storage_order 1: column-major planes).
+// MaxPool: largest element of each window; optionally its flat index in the whole input (storage_order 1: column-major
+// planes).
 #include <cmath>
 #include <limits>
 
@@ -25,7 +26,8 @@ std::int64_t reported_index(std::int64_t index, const std::vector<WindowAxis>& a
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor& x = ctx.in(0);
   const Window window = read_window(ctx, ctx.node.ints_or("kernel_shape", {}));
-  if (x.rank() != static_cast<std::int64_t>(window.kernel.size()) + 2) ctx.fail("input has the wrong rank", std::to_string(window.kernel.size() + 2), to_string(x.dims()));
+  if (x.rank() != static_cast<std::int64_t>(window.kernel.size()) + 2)
+    ctx.fail("input has the wrong rank", std::to_string(window.kernel.size() + 2), to_string(x.dims()));
   const std::vector<WindowAxis> axes = resolve(ctx, window, Dims(x.dims().begin() + 2, x.dims().end()));
   Dims dims = {x.dim(0), x.dim(1)};
   std::int64_t plane_in = 1, plane_out = 1;
@@ -39,7 +41,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   std::vector<std::int64_t> indices(largest.size());
   const bool column_major = ctx.node.int_or("storage_order", 0) == 1;
   for_each_window(dims[0] * dims[1], axes, [&](std::int64_t plane, std::int64_t o, const WindowView& view) {
-    double best = is_float(x.dtype()) ? -std::numeric_limits<double>::infinity() : (x.dtype() == DType::kInt8 ? -128 : 0);
+    double best =
+        is_float(x.dtype()) ? -std::numeric_limits<double>::infinity() : (x.dtype() == DType::kInt8 ? -128 : 0);
     std::int64_t best_index = 0;
     bool first = true;
     for (std::int64_t i : view.inside) {
@@ -51,7 +54,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
       first = false;
     }
     largest[static_cast<std::size_t>(plane * plane_out + o)] = best;
-    indices[static_cast<std::size_t>(plane * plane_out + o)] = plane * plane_in + reported_index(best_index, axes, column_major);
+    indices[static_cast<std::size_t>(plane * plane_out + o)] =
+        plane * plane_in + reported_index(best_index, axes, column_major);
   });
   std::vector<Tensor> out = {from_doubles(x.dtype(), dims, largest)};
   if (ctx.node.outputs.size() > 1) out.push_back(from_ints(DType::kInt64, dims, indices));

@@ -1,4 +1,5 @@
-// Pad: constant, reflect, edge and (opset 19) wrap; negative pads crop. Opset < 11: pads and value are attributes; 18: axes.
+// Pad: constant, reflect, edge and (opset 19) wrap; negative pads crop. Opset < 11: pads and value are attributes; 18:
+// axes.
 #include <algorithm>
 
 #include "ir/ops/common/axes.h"
@@ -10,9 +11,11 @@ namespace {
 
 /// Pads of every axis: all begins, then all ends.
 template <class Context>
-std::vector<std::int64_t> spread(const Context& ctx, const std::vector<std::int64_t>& pads, const std::vector<std::int64_t>& axes, std::int64_t rank) {
+std::vector<std::int64_t> spread(const Context& ctx, const std::vector<std::int64_t>& pads,
+                                 const std::vector<std::int64_t>& axes, std::int64_t rank) {
   const std::size_t count = axes.empty() ? static_cast<std::size_t>(rank) : axes.size();
-  if (pads.size() != 2 * count) ctx.fail("pads have the wrong length", std::to_string(2 * count), std::to_string(pads.size()));
+  if (pads.size() != 2 * count)
+    ctx.fail("pads have the wrong length", std::to_string(2 * count), std::to_string(pads.size()));
   if (axes.empty()) return pads;
   std::vector<std::int64_t> out(static_cast<std::size_t>(2 * rank));
   for (std::size_t i = 0; i < count; ++i) {
@@ -35,9 +38,13 @@ void infer(InferContext& ctx) {
     for (std::size_t i = 0; i < dims.size(); ++i) {
       const std::int64_t grow = all[i] + all[i + dims.size()];
       const Dim& dim = x[static_cast<std::int64_t>(i)];
-      if (grow == 0) dims[i] = dim;
-      else if (dim.is_known()) dims[i] = Dim(dim.value() + grow);
-      if (dim.is_known() && dim.value() + grow < 0) ctx.fail("pads crop more than axis " + std::to_string(i) + " holds", "at most " + to_string(dim), std::to_string(-grow));
+      if (grow == 0)
+        dims[i] = dim;
+      else if (dim.is_known())
+        dims[i] = Dim(dim.value() + grow);
+      if (dim.is_known() && dim.value() + grow < 0)
+        ctx.fail("pads crop more than axis " + std::to_string(i) + " holds", "at most " + to_string(dim),
+                 std::to_string(-grow));
     }
   }
   set_output(ctx, 0, ctx.in(0).dtype, Shape(std::move(dims)));
@@ -59,7 +66,8 @@ std::int64_t source(const std::string& mode, std::int64_t at, std::int64_t size)
 Tensor fill_value(const EvaluateContext& ctx) {
   const DType dtype = ctx.in(0).dtype();
   if (ctx.opset < 11) return from_doubles(dtype, {1}, std::vector<double>{ctx.node.float_or("value", 0)});
-  if (ctx.has(2) && ctx.in(2).numel() != 1) ctx.fail("constant_value has the wrong shape", "a scalar", to_string(ctx.in(2).dims()));
+  if (ctx.has(2) && ctx.in(2).numel() != 1)
+    ctx.fail("constant_value has the wrong shape", "a scalar", to_string(ctx.in(2).dims()));
   return ctx.has(2) ? ctx.in(2) : dtype == DType::kString ? Tensor::strings({1}, {""}) : Tensor(dtype, {1});
 }
 
@@ -67,8 +75,10 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor& x = ctx.in(0);
   const std::string mode = ctx.node.string_or("mode", "constant");
   static const char* const known[] = {"constant", "reflect", "edge", "wrap"};
-  if (std::ranges::find(known, mode) == std::end(known)) ctx.fail("attribute 'mode' is not known", "constant, reflect, edge or wrap", mode);
-  const std::vector<std::int64_t> pads = spread(ctx, ints_of(ctx, "pads", 1, ctx.opset >= 11), ints_of(ctx, "axes", 3, true), x.rank());
+  if (std::ranges::find(known, mode) == std::end(known))
+    ctx.fail("attribute 'mode' is not known", "constant, reflect, edge or wrap", mode);
+  const std::vector<std::int64_t> pads =
+      spread(ctx, ints_of(ctx, "pads", 1, ctx.opset >= 11), ints_of(ctx, "axes", 3, true), x.rank());
   Dims dims = x.dims();
   for (std::size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 0 && mode != "constant") ctx.fail("an empty axis cannot be padded by " + mode);

@@ -13,7 +13,9 @@ void infer(InferContext& ctx) {
   Dim length;
   const ValueFacts &start = ctx.in(0), &limit = ctx.in(1), &delta = ctx.in(2);
   // 0 … n−1 for a symbol n; all-constant ranges are evaluated.
-  const auto is = [](const ValueFacts& facts, std::int64_t value) { return facts.elements && facts.elements->size() == 1 && (*facts.elements)[0] == Dim(value); };
+  const auto is = [](const ValueFacts& facts, std::int64_t value) {
+    return facts.elements && facts.elements->size() == 1 && (*facts.elements)[0] == Dim(value);
+  };
   if (is(start, 0) && is(delta, 1) && limit.elements && limit.elements->size() == 1) length = (*limit.elements)[0];
   set_output(ctx, 0, start.dtype, Shape({length}));
 }
@@ -21,13 +23,15 @@ void infer(InferContext& ctx) {
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const DType dtype = ctx.in(0).dtype();
   if (is_integer(dtype)) {
-    const std::int64_t start = to_ints(ctx.in(0)).at(0), limit = to_ints(ctx.in(1)).at(0), delta = to_ints(ctx.in(2)).at(0);
+    const std::int64_t start = to_ints(ctx.in(0)).at(0), limit = to_ints(ctx.in(1)).at(0),
+                       delta = to_ints(ctx.in(2)).at(0);
     if (delta == 0) ctx.fail("delta is zero");
     std::vector<std::int64_t> out;
     for (std::int64_t value = start; delta > 0 ? value < limit : value > limit; value += delta) out.push_back(value);
     return {from_ints(dtype, {static_cast<std::int64_t>(out.size())}, out)};
   }
-  const double start = to_doubles(ctx.in(0)).at(0), limit = to_doubles(ctx.in(1)).at(0), delta = to_doubles(ctx.in(2)).at(0);
+  const double start = to_doubles(ctx.in(0)).at(0), limit = to_doubles(ctx.in(1)).at(0),
+               delta = to_doubles(ctx.in(2)).at(0);
   if (delta == 0) ctx.fail("delta is zero");
   std::vector<double> out(static_cast<std::size_t>(std::max(0.0, std::ceil((limit - start) / delta))));
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = start + static_cast<double>(i) * delta;

@@ -10,10 +10,11 @@ namespace {
 constexpr std::int64_t kAxesInputSince = 18;
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return evaluate_reduction(ctx, kAxesInputSince, {
-      .step = [](long double sum, long double x) { return sum + x * x; },
-      .finish = [](long double sum, std::int64_t) { return std::sqrt(sum); },
-                                                  });
+  return evaluate_reduction(ctx, kAxesInputSince,
+                            {
+                                .step = [](long double sum, long double x) { return sum + x * x; },
+                                .finish = [](long double sum, std::int64_t) { return std::sqrt(sum); },
+                            });
 }
 
 }  // namespace

@@ -10,10 +10,12 @@ namespace {
 constexpr std::int64_t kAxesInputSince = 18;
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return evaluate_reduction(ctx, kAxesInputSince, {
-      .start = -std::numeric_limits<long double>::infinity(),
-      .step = [](long double sum, long double x) { return std::isnan(sum) || sum >= x ? sum : x; },
-                                                  });
+  return evaluate_reduction(
+      ctx, kAxesInputSince,
+      {
+          .start = -std::numeric_limits<long double>::infinity(),
+          .step = [](long double sum, long double x) { return std::isnan(sum) || sum >= x ? sum : x; },
+      });
 }
 
 }  // namespace

@@ -10,10 +10,12 @@ namespace {
 constexpr std::int64_t kAxesInputSince = 18;
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return evaluate_reduction(ctx, kAxesInputSince, {
-      .step = [](long double sum, long double x) { return sum + x; },
-      .finish = [](long double sum, std::int64_t count) { return sum / static_cast<long double>(count); },
-                                                  });
+  return evaluate_reduction(
+      ctx, kAxesInputSince,
+      {
+          .step = [](long double sum, long double x) { return sum + x; },
+          .finish = [](long double sum, std::int64_t count) { return sum / static_cast<long double>(count); },
+      });
 }
 
 }  // namespace

@@ -10,10 +10,11 @@ namespace {
 constexpr std::int64_t kAxesInputSince = 18;
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return evaluate_reduction(ctx, kAxesInputSince, {
-      .start = 1,
-      .step = [](long double sum, long double x) { return sum * x; },
-                                                  });
+  return evaluate_reduction(ctx, kAxesInputSince,
+                            {
+                                .start = 1,
+                                .step = [](long double sum, long double x) { return sum * x; },
+                            });
 }
 
 }  // namespace

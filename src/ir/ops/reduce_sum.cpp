@@ -10,9 +10,10 @@ namespace {
 constexpr std::int64_t kAxesInputSince = 13;
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return evaluate_reduction(ctx, kAxesInputSince, {
-      .step = [](long double sum, long double x) { return sum + x; },
-                                                  });
+  return evaluate_reduction(ctx, kAxesInputSince,
+                            {
+                                .step = [](long double sum, long double x) { return sum + x; },
+                            });
 }
 
 }  // namespace

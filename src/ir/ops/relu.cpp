@@ -7,7 +7,8 @@ namespace pare::ir::ops {
 namespace {
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return x < 0 ? 0 : x; }, [](std::int64_t x) { return x < 0 ? 0 : x; });
+  return map(
+      ctx, [](double x) { return x < 0 ? 0 : x; }, [](std::int64_t x) { return x < 0 ? 0 : x; });
 }
 
 }  // namespace

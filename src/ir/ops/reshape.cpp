@@ -27,7 +27,9 @@ Shape exact(const InferContext& ctx, const Shape& in, const std::vector<std::int
       continue;
     }
     const bool copies = target[i] == 0 && !zero_is_zero;
-    if (copies && in.ranked() && axis >= in.rank()) ctx.fail("target 0 copies a dimension that the input lacks", "axis below " + std::to_string(in.rank()), std::to_string(axis));
+    if (copies && in.ranked() && axis >= in.rank())
+      ctx.fail("target 0 copies a dimension that the input lacks", "axis below " + std::to_string(in.rank()),
+               std::to_string(axis));
     dims.push_back(!copies ? Dim(target[i]) : in.ranked() ? in[axis] : Dim());
     taken.push_back(dims.back());
   }
@@ -36,8 +38,10 @@ Shape exact(const InferContext& ctx, const Shape& in, const std::vector<std::int
     std::vector<Dim> rest_in = in.dims(), rest_taken;
     for (std::size_t i = 0; i < target.size(); ++i) {
       if (static_cast<std::int64_t>(i) == open) continue;
-      if (target[i] == 0 && !zero_is_zero) rest_in[i] = Dim(1);
-      else rest_taken.push_back(dims[i]);
+      if (target[i] == 0 && !zero_is_zero)
+        rest_in[i] = Dim(1);
+      else
+        rest_taken.push_back(dims[i]);
     }
     dims[static_cast<std::size_t>(open)] = remaining(ctx, Shape(std::move(rest_in)), rest_taken);
   }
@@ -81,7 +85,9 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   std::int64_t open = -1, taken = 1;
   for (std::size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 0 && ctx.node.int_or("allowzero", 0) == 0) {
-      if (static_cast<std::int64_t>(i) >= x.rank()) ctx.fail("target 0 copies a dimension that the input lacks", "axis below " + std::to_string(x.rank()), std::to_string(i));
+      if (static_cast<std::int64_t>(i) >= x.rank())
+        ctx.fail("target 0 copies a dimension that the input lacks", "axis below " + std::to_string(x.rank()),
+                 std::to_string(i));
       dims[i] = x.dim(static_cast<std::int64_t>(i));
     }
     if (dims[i] == -1) {
@@ -94,7 +100,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
     }
   }
   if (open >= 0) dims[static_cast<std::size_t>(open)] = taken == 0 ? 0 : x.numel() / taken;
-  if (element_count(dims) != x.numel()) ctx.fail("the elements do not fit the shape", std::to_string(x.numel()) + " elements", to_string(dims));
+  if (element_count(dims) != x.numel())
+    ctx.fail("the elements do not fit the shape", std::to_string(x.numel()) + " elements", to_string(dims));
   return {x.reshaped(dims)};
 }
 

@@ -8,7 +8,9 @@ namespace pare::ir::ops {
 namespace {
 
 std::pair<std::int64_t, std::int64_t> range(const Node& node, std::int64_t rank) {
-  const auto clamp = [rank](std::int64_t axis) { return std::clamp<std::int64_t>(axis < 0 ? axis + rank : axis, 0, rank); };
+  const auto clamp = [rank](std::int64_t axis) {
+    return std::clamp<std::int64_t>(axis < 0 ? axis + rank : axis, 0, rank);
+  };
   const std::int64_t start = clamp(node.int_or("start", 0));
   return {start, std::max(start, clamp(node.int_or("end", rank)))};
 }

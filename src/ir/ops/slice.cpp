@@ -24,7 +24,8 @@ Cut cut(std::int64_t size, std::int64_t start, std::int64_t end, std::int64_t st
   start = std::clamp<std::int64_t>(start, -1, size - 1);
   end = std::clamp<std::int64_t>(end, -1, size - 1);
   // INT64_MIN has no opposite, so divide by −step through unsigned.
-  const std::uint64_t stride = 0 - static_cast<std::uint64_t>(step), room = static_cast<std::uint64_t>(std::max<std::int64_t>(0, start - end));
+  const std::uint64_t stride = 0 - static_cast<std::uint64_t>(step),
+                      room = static_cast<std::uint64_t>(std::max<std::int64_t>(0, start - end));
   return {start, step, static_cast<std::int64_t>(room / stride + (room % stride != 0 ? 1 : 0))};
 }
 
@@ -39,7 +40,8 @@ void complete(const Context& ctx, Bounds& bounds, std::int64_t rank) {
     for (std::size_t i = 0; i < count; ++i) bounds.axes.push_back(static_cast<std::int64_t>(i));
   }
   if (bounds.steps.empty()) bounds.steps.assign(count, 1);
-  if (bounds.ends.size() != count || bounds.axes.size() != count || bounds.steps.size() != count) ctx.fail("starts, ends, axes and steps differ in length");
+  if (bounds.ends.size() != count || bounds.axes.size() != count || bounds.steps.size() != count)
+    ctx.fail("starts, ends, axes and steps differ in length");
   for (std::size_t i = 0; i < count; ++i) {
     bounds.axes[i] = normalize_axis(ctx, bounds.axes[i], rank);
     if (bounds.steps[i] == 0) ctx.fail("step is zero");
@@ -58,7 +60,8 @@ void infer_elements(InferContext& ctx, const Bounds& bounds) {
   if (!elements || bounds.starts.size() != 1 || ctx.in(0).shape.rank() != 1) return;
   const Cut c = cut(static_cast<std::int64_t>(elements->size()), bounds.starts[0], bounds.ends[0], bounds.steps[0]);
   std::vector<Dim> out;
-  for (std::int64_t i = 0; i < c.length; ++i) out.push_back((*elements)[static_cast<std::size_t>(c.start + i * c.step)]);
+  for (std::int64_t i = 0; i < c.length; ++i)
+    out.push_back((*elements)[static_cast<std::size_t>(c.start + i * c.step)]);
   ctx.outputs[0].elements = std::move(out);
 }
 
@@ -93,7 +96,8 @@ void infer(InferContext& ctx) {
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor& x = ctx.in(0);
   const bool inputs = ctx.opset >= 10;
-  Bounds bounds{ints_of(ctx, "starts", 1, inputs), ints_of(ctx, "ends", 2, inputs), ints_of(ctx, "axes", 3, inputs), ints_of(ctx, "steps", 4, inputs)};
+  Bounds bounds{ints_of(ctx, "starts", 1, inputs), ints_of(ctx, "ends", 2, inputs), ints_of(ctx, "axes", 3, inputs),
+                ints_of(ctx, "steps", 4, inputs)};
   complete(ctx, bounds, x.rank());
   Dims dims = x.dims(), strides = strides_of(x.dims());
   std::int64_t offset = 0;

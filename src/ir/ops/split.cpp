@@ -1,5 +1,5 @@
-// Split: cuts an axis into parts. Sizes are an attribute, an input from opset 13; otherwise equal parts (from 18 num_outputs,
-// the last one smaller when they do not divide).
+// Split: cuts an axis into parts. Sizes are an attribute, an input from opset 13; otherwise equal parts (from 18
+// num_outputs, the last one smaller when they do not divide).
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
@@ -12,24 +12,31 @@ template <class Context>
 std::vector<std::int64_t> equal_parts(const Context& ctx, std::int64_t length) {
   const auto count = static_cast<std::int64_t>(ctx.node.outputs.size());
   const std::int64_t declared = ctx.node.int_or("num_outputs", count);
-  if (declared != count) ctx.fail("attribute 'num_outputs' differs from the outputs", std::to_string(count), std::to_string(declared));
-  if (ctx.opset < 18 && length % count != 0) ctx.fail("axis does not split equally", "a multiple of " + std::to_string(count), std::to_string(length));
+  if (declared != count)
+    ctx.fail("attribute 'num_outputs' differs from the outputs", std::to_string(count), std::to_string(declared));
+  if (ctx.opset < 18 && length % count != 0)
+    ctx.fail("axis does not split equally", "a multiple of " + std::to_string(count), std::to_string(length));
   const std::int64_t part = (length + count - 1) / count;
   std::vector<std::int64_t> sizes(static_cast<std::size_t>(count), part);
   sizes.back() = length - part * (count - 1);
-  if (sizes.back() < 0) ctx.fail("axis is too short for the parts", "at least " + std::to_string(part * (count - 1)), std::to_string(length));
+  if (sizes.back() < 0)
+    ctx.fail("axis is too short for the parts", "at least " + std::to_string(part * (count - 1)),
+             std::to_string(length));
   return sizes;
 }
 
 template <class Context>
 void check_sizes(const Context& ctx, const std::vector<std::int64_t>& sizes, std::int64_t length) {
-  if (sizes.size() != ctx.node.outputs.size()) ctx.fail("number of sizes differs from the outputs", std::to_string(ctx.node.outputs.size()), std::to_string(sizes.size()));
+  if (sizes.size() != ctx.node.outputs.size())
+    ctx.fail("number of sizes differs from the outputs", std::to_string(ctx.node.outputs.size()),
+             std::to_string(sizes.size()));
   std::int64_t sum = 0;
   for (std::int64_t size : sizes) {
     if (size < 0) ctx.fail("size of a part is negative", "0 or more", std::to_string(size));
     sum += size;
   }
-  if (length >= 0 && sum != length) ctx.fail("sizes do not add up to the axis", std::to_string(length), std::to_string(sum));
+  if (length >= 0 && sum != length)
+    ctx.fail("sizes do not add up to the axis", std::to_string(length), std::to_string(sum));
 }
 
 void infer(InferContext& ctx) {
@@ -79,7 +86,8 @@ std::vector<AxisRelation> axes(const AxesContext& ctx) {
   for (std::int64_t i = 0; i < x.rank(); ++i) {
     const Kind kind = i == axis ? Kind::kSplit : Kind::kSame;
     out.push_back(input_axis(0, i, static_cast<int>(i), kind));
-    for (std::size_t slot = 0; slot < ctx.outputs.size(); ++slot) out.push_back(output_axis(slot, i, static_cast<int>(i), kind));
+    for (std::size_t slot = 0; slot < ctx.outputs.size(); ++slot)
+      out.push_back(output_axis(slot, i, static_cast<int>(i), kind));
   }
   return out;
 }

@@ -17,7 +17,8 @@ void infer(InferContext& ctx) {
   for (std::size_t i = 0; i < drop.size(); ++i) {
     const Dim& dim = x[static_cast<std::int64_t>(i)];
     if (axes->empty() && !dim.is_known()) return;  // whether it goes is not known
-    if (drop[i] && dim.is_known() && dim.value() != 1) ctx.fail("axis " + std::to_string(i) + " cannot be squeezed", "size 1", to_string(dim));
+    if (drop[i] && dim.is_known() && dim.value() != 1)
+      ctx.fail("axis " + std::to_string(i) + " cannot be squeezed", "size 1", to_string(dim));
     if (!drop[i] && !(axes->empty() && dim == Dim(1))) dims.push_back(dim);
   }
   set_reshaped(ctx, Shape(std::move(dims)));
@@ -30,7 +31,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   for (std::int64_t axis : axes) drop[static_cast<std::size_t>(normalize_axis(ctx, axis, x.rank()))] = true;
   Dims dims;
   for (std::size_t i = 0; i < drop.size(); ++i) {
-    if (drop[i] && x.dims()[i] != 1) ctx.fail("axis " + std::to_string(i) + " cannot be squeezed", "size 1", std::to_string(x.dims()[i]));
+    if (drop[i] && x.dims()[i] != 1)
+      ctx.fail("axis " + std::to_string(i) + " cannot be squeezed", "size 1", std::to_string(x.dims()[i]));
     if (!drop[i] && !(axes.empty() && x.dims()[i] == 1)) dims.push_back(x.dims()[i]);
   }
   return {x.reshaped(dims)};

@@ -16,9 +16,11 @@ Dim subtract(const Dim& a, const Dim& b) {
 void infer(InferContext& ctx) { infer_arithmetic(ctx, subtract); }
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return combine_two(ctx, {[](double a, double b) { return a - b; }, [](std::int64_t a, std::int64_t b, bool) {
-                             return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
-                           }});
+  return combine_two(ctx,
+                     {[](double a, double b) { return a - b; },
+                      [](std::int64_t a, std::int64_t b, bool) {
+                        return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+                      }});
 }
 
 }  // namespace

@@ -19,10 +19,13 @@ std::vector<std::int64_t> permutation(const Context& ctx, std::int64_t rank) {
   const std::vector<std::int64_t> perm = ctx.node.ints_or("perm", default_permutation(rank));
   std::vector<bool> seen(static_cast<std::size_t>(rank));
   for (std::int64_t axis : perm) {
-    if (axis < 0 || axis >= rank || seen[static_cast<std::size_t>(axis)]) ctx.fail("attribute 'perm' is not a permutation of the axes", "axes 0 to " + std::to_string(rank - 1) + " once each", std::to_string(axis));
+    if (axis < 0 || axis >= rank || seen[static_cast<std::size_t>(axis)])
+      ctx.fail("attribute 'perm' is not a permutation of the axes",
+               "axes 0 to " + std::to_string(rank - 1) + " once each", std::to_string(axis));
     seen[static_cast<std::size_t>(axis)] = true;
   }
-  if (perm.size() != seen.size()) ctx.fail("attribute 'perm' has the wrong length", std::to_string(rank), std::to_string(perm.size()));
+  if (perm.size() != seen.size())
+    ctx.fail("attribute 'perm' has the wrong length", std::to_string(rank), std::to_string(perm.size()));
   return perm;
 }
 

@@ -6,7 +6,8 @@ namespace {
 
 /// The result, with `one` at the new axes.
 template <class Context, class T>
-std::vector<T> insert(const Context& ctx, const std::vector<T>& dims, const std::vector<std::int64_t>& axes, const T& one) {
+std::vector<T> insert(const Context& ctx, const std::vector<T>& dims, const std::vector<std::int64_t>& axes,
+                      const T& one) {
   const std::size_t rank = dims.size() + axes.size();
   std::vector<bool> added(rank);
   for (std::int64_t axis : axes) {

@@ -21,7 +21,8 @@ void infer(InferContext& ctx) {
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   Dims choices, dims;
-  if (!broadcast_dims(ctx.in(1).dims(), ctx.in(2).dims(), choices) || !broadcast_dims(ctx.in(0).dims(), choices, dims)) {
+  if (!broadcast_dims(ctx.in(1).dims(), ctx.in(2).dims(), choices) ||
+      !broadcast_dims(ctx.in(0).dims(), choices, dims)) {
     ctx.fail("inputs do not broadcast");
   }
   const auto spread = [&](std::size_t slot) {
@@ -30,7 +31,9 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor condition = spread(0);
   const Tensor sources[] = {spread(1), spread(2)};
   const auto choose = condition.data<bool>();
-  return {pick(sources, dims, [&](std::int64_t i) { return std::pair<std::size_t, std::int64_t>(choose[static_cast<std::size_t>(i)] ? 0 : 1, i); })};
+  return {pick(sources, dims, [&](std::int64_t i) {
+    return std::pair<std::size_t, std::int64_t>(choose[static_cast<std::size_t>(i)] ? 0 : 1, i);
+  })};
 }
 
 }  // namespace

@@ -14,16 +14,26 @@ Tensor floats(Dims dims, const std::vector<float>& values) { return Tensor::from
 TEST(QuantizeLinear, RoundsHalvesToEvenAndSaturates) {
   const Tensor x = floats({8}, {0.5F, 1.5F, 2.5F, -0.5F, -1.5F, 1000, -1000, 3.49F});
   const Tensor scale = Tensor::scalar<float>(1);
-  EXPECT_EQ(difference(Tensor::from<std::int8_t>({8}, {0, 2, 2, 0, -2, 127, -128, 3}), run_one("QuantizeLinear", 13, {x, scale, Tensor::scalar<std::int8_t>(0)})), "");
-  EXPECT_EQ(difference(Tensor::from<std::uint8_t>({8}, {10, 12, 12, 10, 8, 255, 0, 13}), run_one("QuantizeLinear", 13, {x, scale, Tensor::scalar<std::uint8_t>(10)})), "");
+  EXPECT_EQ(difference(Tensor::from<std::int8_t>({8}, {0, 2, 2, 0, -2, 127, -128, 3}),
+                       run_one("QuantizeLinear", 13, {x, scale, Tensor::scalar<std::int8_t>(0)})),
+            "");
+  EXPECT_EQ(difference(Tensor::from<std::uint8_t>({8}, {10, 12, 12, 10, 8, 255, 0, 13}),
+                       run_one("QuantizeLinear", 13, {x, scale, Tensor::scalar<std::uint8_t>(10)})),
+            "");
   // Without a zero point: uint8.
-  EXPECT_EQ(difference(Tensor::from<std::uint8_t>({8}, {0, 2, 2, 0, 0, 255, 0, 3}), run_one("QuantizeLinear", 13, {x, scale})), "");
+  EXPECT_EQ(difference(Tensor::from<std::uint8_t>({8}, {0, 2, 2, 0, 0, 255, 0, 3}),
+                       run_one("QuantizeLinear", 13, {x, scale})),
+            "");
 }
 
 TEST(QuantizeLinear, SixteenBitsAndOutputType) {
   const Tensor x = floats({3}, {-1e6F, 7, 1e6F}), scale = Tensor::scalar<float>(2);
-  EXPECT_EQ(difference(Tensor::from<std::int16_t>({3}, {-32768, 4, 32767}), run_one("QuantizeLinear", 21, {x, scale}, {{"output_dtype", std::int64_t{5}}})), "");
-  EXPECT_EQ(difference(Tensor::from<std::uint16_t>({3}, {0, 4, 65535}), run_one("QuantizeLinear", 21, {x, scale, Tensor::scalar<std::uint16_t>(0)})), "");
+  EXPECT_EQ(difference(Tensor::from<std::int16_t>({3}, {-32768, 4, 32767}),
+                       run_one("QuantizeLinear", 21, {x, scale}, {{"output_dtype", std::int64_t{5}}})),
+            "");
+  EXPECT_EQ(difference(Tensor::from<std::uint16_t>({3}, {0, 4, 65535}),
+                       run_one("QuantizeLinear", 21, {x, scale, Tensor::scalar<std::uint16_t>(0)})),
+            "");
 }
 
 TEST(QuantizeLinear, FourBitsSaturate) {
@@ -44,34 +54,46 @@ TEST(QuantizeLinear, FloatOfEightBits) {
 
 TEST(QuantizeLinear, PerAxisFollowsTheAxis) {
   const Tensor x = floats({2, 3}, {1, 2, 3, 4, 5, 6});
-  const Tensor rows = run_one("QuantizeLinear", 13, {x, floats({2}, {1, 2}), Tensor::from<std::int8_t>({2}, {0, 1})}, {{"axis", std::int64_t{0}}});
+  const Tensor rows = run_one("QuantizeLinear", 13, {x, floats({2}, {1, 2}), Tensor::from<std::int8_t>({2}, {0, 1})},
+                              {{"axis", std::int64_t{0}}});
   EXPECT_EQ(difference(Tensor::from<std::int8_t>({2, 3}, {1, 2, 3, 3, 3, 4}), rows), "");
-  const Tensor columns = run_one("QuantizeLinear", 13, {x, floats({3}, {1, 2, 3}), Tensor(DType::kInt8, {3})}, {{"axis", std::int64_t{-1}}});
+  const Tensor columns = run_one("QuantizeLinear", 13, {x, floats({3}, {1, 2, 3}), Tensor(DType::kInt8, {3})},
+                                 {{"axis", std::int64_t{-1}}});
   EXPECT_EQ(difference(Tensor::from<std::int8_t>({2, 3}, {1, 1, 1, 4, 2, 2}), columns), "");
 }
 
 TEST(Blocked, QuantizeAndDequantizeShareTheBlocks) {
   // Axis 1 of length 5 in blocks of 2: scales for columns {0,1}, {2,3}, {4}.
-  const std::map<std::string, ir::AttributeValue> blocked = {{"axis", std::int64_t{1}}, {"block_size", std::int64_t{2}}};
+  const std::map<std::string, ir::AttributeValue> blocked = {{"axis", std::int64_t{1}},
+                                                             {"block_size", std::int64_t{2}}};
   const Tensor x = floats({2, 5}, {1, 2, 3, 4, 5, 6, 7, 8, 9, 10}), scale = floats({2, 3}, {1, 2, 5, 0.5F, 1, 10});
   const Tensor zero(DType::kInt8, {2, 3});
   const Tensor q = run_one("QuantizeLinear", 21, {x, scale, zero}, blocked);
   EXPECT_EQ(difference(Tensor::from<std::int8_t>({2, 5}, {1, 2, 2, 2, 1, 12, 14, 8, 9, 1}), q), "");
-  EXPECT_EQ(difference(floats({2, 5}, {1, 2, 4, 4, 5, 6, 7, 8, 9, 10}), run_one("DequantizeLinear", 21, {q, scale, zero}, blocked)), "");
+  EXPECT_EQ(difference(floats({2, 5}, {1, 2, 4, 4, 5, 6, 7, 8, 9, 10}),
+                       run_one("DequantizeLinear", 21, {q, scale, zero}, blocked)),
+            "");
 }
 
 TEST(DequantizeLinear, SubtractsTheZeroPointAndTakesTheScalesType) {
   const Tensor q = Tensor::from<std::uint8_t>({3}, {0, 128, 255});
-  EXPECT_EQ(difference(floats({3}, {-64, 0, 63.5F}), run_one("DequantizeLinear", 13, {q, Tensor::scalar<float>(0.5F), Tensor::scalar<std::uint8_t>(128)})), "");
-  const Tensor half = run_one("DequantizeLinear", 19, {q, cast(Tensor::scalar<float>(0.5F), DType::kFloat16), Tensor::scalar<std::uint8_t>(128)});
+  EXPECT_EQ(
+      difference(floats({3}, {-64, 0, 63.5F}),
+                 run_one("DequantizeLinear", 13, {q, Tensor::scalar<float>(0.5F), Tensor::scalar<std::uint8_t>(128)})),
+      "");
+  const Tensor half =
+      run_one("DequantizeLinear", 19,
+              {q, cast(Tensor::scalar<float>(0.5F), DType::kFloat16), Tensor::scalar<std::uint8_t>(128)});
   EXPECT_EQ(half.dtype(), DType::kFloat16);
   const Tensor bias = Tensor::from<std::int32_t>({2}, {-70000, 70000});
-  EXPECT_EQ(difference(floats({2}, {-700, 700}), run_one("DequantizeLinear", 13, {bias, Tensor::scalar<float>(0.01F)})), "");
+  EXPECT_EQ(difference(floats({2}, {-700, 700}), run_one("DequantizeLinear", 13, {bias, Tensor::scalar<float>(0.01F)})),
+            "");
 }
 
 TEST(QuantizeInference, ScalesMustFit) {
   const auto quantize = [](ir::Shape x, ir::Shape scale) {
-    return one_node("QuantizeLinear", 13, {{DType::kFloat32, x}, {DType::kFloat32, scale}, {DType::kInt8, scale}}, {{"axis", std::int64_t{0}}});
+    return one_node("QuantizeLinear", 13, {{DType::kFloat32, x}, {DType::kFloat32, scale}, {DType::kInt8, scale}},
+                    {{"axis", std::int64_t{0}}});
   };
   EXPECT_EQ(inferred(quantize(ir::Shape::of({4, 2}), ir::Shape::of({4}))), "[4, 2]");
   EXPECT_THROW(inferred(quantize(ir::Shape::of({4, 2}), ir::Shape::of({3}))), Error);

@@ -21,11 +21,14 @@ TEST(Activations, Gelu) {
   // Values of scipy.stats.norm.cdf(x)·x, and of the tanh formula in double.
   const Tensor x = floats({4}, {-2, -0.5F, 0, 1.5F});
   EXPECT_EQ(difference(floats({4}, {-0.04550026F, -0.15426877F, 0, 1.39978920F}), run_one("Gelu", 20, {x})), "");
-  EXPECT_EQ(difference(floats({4}, {-0.04540231F, -0.15428599F, 0, 1.39957158F}), run_one("Gelu", 20, {x}, {{"approximate", std::string("tanh")}})), "");
+  EXPECT_EQ(difference(floats({4}, {-0.04540231F, -0.15428599F, 0, 1.39957158F}),
+                       run_one("Gelu", 20, {x}, {{"approximate", std::string("tanh")}})),
+            "");
 }
 
 TEST(Activations, SoftplusDoesNotOverflow) {
-  EXPECT_EQ(difference(floats({3}, {0.69314718F, 1000, 0}), run_one("Softplus", 17, {floats({3}, {0, 1000, -1000})})), "");
+  EXPECT_EQ(difference(floats({3}, {0.69314718F, 1000, 0}), run_one("Softplus", 17, {floats({3}, {0, 1000, -1000})})),
+            "");
 }
 
 TEST(Activations, ReluKeepsNan) {

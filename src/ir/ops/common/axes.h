@@ -10,8 +10,10 @@ namespace pare::ir::ops {
 using Kind = AxisRelation::Kind;
 using Side = AxisRelation::Side;
 
-AxisRelation input_axis(std::size_t slot, std::int64_t axis, int label, Kind kind = Kind::kSame, std::int64_t block = 1);
-AxisRelation output_axis(std::size_t slot, std::int64_t axis, int label, Kind kind = Kind::kSame, std::int64_t block = 1);
+AxisRelation input_axis(std::size_t slot, std::int64_t axis, int label, Kind kind = Kind::kSame,
+                        std::int64_t block = 1);
+AxisRelation output_axis(std::size_t slot, std::int64_t axis, int label, Kind kind = Kind::kSame,
+                         std::int64_t block = 1);
 
 /// y[i] = f(x[i]…) with numpy broadcasting: every axis is shared but those that are broadcast.
 std::vector<AxisRelation> axes_broadcast(const AxesContext& ctx);
@@ -19,8 +21,8 @@ std::vector<AxisRelation> axes_broadcast(const AxesContext& ctx);
 std::vector<AxisRelation> axes_pooling(const AxesContext& ctx);
 /// Input 0 and output 0 share every axis but `except`.
 std::vector<AxisRelation> axes_all_but(const AxesContext& ctx, const std::vector<std::int64_t>& except);
-/// Input 0 and output 0 hold the same elements in the same order (Reshape, Flatten, Squeeze, Unsqueeze): axes that merge are
-/// related by the leading one, whose indices each cover a block.
+/// Input 0 and output 0 hold the same elements in the same order (Reshape, Flatten, Squeeze, Unsqueeze): axes that
+/// merge are related by the leading one, whose indices each cover a block.
 std::vector<AxisRelation> axes_reshape(const AxesContext& ctx);
 
 }  // namespace pare::ir::ops

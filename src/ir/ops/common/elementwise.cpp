@@ -4,10 +4,12 @@ namespace pare::ir::ops {
 namespace {
 
 template <class T, class F>
-std::vector<T> broadcast_apply(const std::vector<T>& a, const Dims& a_strides, const std::vector<T>& b, const Dims& b_strides,
-                               const Dims& dims, F&& f) {
+std::vector<T> broadcast_apply(const std::vector<T>& a, const Dims& a_strides, const std::vector<T>& b,
+                               const Dims& b_strides, const Dims& dims, F&& f) {
   std::vector<T> out(static_cast<std::size_t>(element_count(dims)));
-  for_each_strided(dims, 0, a_strides, [&](std::int64_t i, std::int64_t j) { out[static_cast<std::size_t>(i)] = a[static_cast<std::size_t>(j)]; });
+  for_each_strided(dims, 0, a_strides, [&](std::int64_t i, std::int64_t j) {
+    out[static_cast<std::size_t>(i)] = a[static_cast<std::size_t>(j)];
+  });
   for_each_strided(dims, 0, b_strides, [&](std::int64_t i, std::int64_t j) {
     out[static_cast<std::size_t>(i)] = f(out[static_cast<std::size_t>(i)], b[static_cast<std::size_t>(j)]);
   });
@@ -23,7 +25,8 @@ std::vector<Tensor> map(const EvaluateContext& ctx, const RealMap& real, const I
     for (double& value : values) value = real(value);
     return {from_doubles(x.dtype(), x.dims(), values)};
   }
-  if (!integer || x.dtype() == DType::kString) ctx.fail("input has the wrong type", "a float type", std::string(name(x.dtype())));
+  if (!integer || x.dtype() == DType::kString)
+    ctx.fail("input has the wrong type", "a float type", std::string(name(x.dtype())));
   std::vector<std::int64_t> values = to_ints(x);
   for (std::int64_t& value : values) value = integer(value);
   return {from_ints(x.dtype(), x.dims(), values)};
@@ -31,10 +34,12 @@ std::vector<Tensor> map(const EvaluateContext& ctx, const RealMap& real, const I
 
 Tensor combine(const EvaluateContext& ctx, const Tensor& a, const Tensor& b, DType out, const Combination& rule) {
   Dims dims;
-  if (!broadcast_dims(a.dims(), b.dims(), dims)) ctx.fail("inputs do not broadcast", to_string(a.dims()), to_string(b.dims()));
+  if (!broadcast_dims(a.dims(), b.dims(), dims))
+    ctx.fail("inputs do not broadcast", to_string(a.dims()), to_string(b.dims()));
   const Dims a_strides = broadcast_strides(a.dims(), dims), b_strides = broadcast_strides(b.dims(), dims);
   if (is_float(a.dtype()) || is_float(b.dtype()) || !rule.integer) {
-    const std::vector<double> values = broadcast_apply(to_doubles(a), a_strides, to_doubles(b), b_strides, dims, rule.real);
+    const std::vector<double> values =
+        broadcast_apply(to_doubles(a), a_strides, to_doubles(b), b_strides, dims, rule.real);
     return from_doubles(out, dims, values);
   }
   const bool is_unsigned = a.dtype() == DType::kUint64;

@@ -16,7 +16,8 @@ void set_output(InferContext& ctx, std::size_t slot, DType dtype, Shape shape) {
 std::optional<std::vector<std::int64_t>> known_ints(const InferContext& ctx, std::size_t slot) {
   const Tensor* constant = ctx.in(slot).constant;
   if (constant == nullptr) return std::nullopt;
-  if (!is_integer(constant->dtype())) ctx.fail("input " + std::to_string(slot) + " has the wrong type", "integers", std::string(name(constant->dtype())));
+  if (!is_integer(constant->dtype()))
+    ctx.fail("input " + std::to_string(slot) + " has the wrong type", "integers", std::string(name(constant->dtype())));
   return to_ints(*constant);
 }
 
@@ -35,15 +36,15 @@ std::optional<std::vector<Dim>> known_dims(const InferContext& ctx, std::size_t 
   return std::nullopt;
 }
 
-std::optional<std::vector<std::int64_t>> ints_of(const InferContext& ctx, const std::string& attribute, std::size_t slot,
-                                                 bool is_input, std::vector<std::int64_t> fallback) {
+std::optional<std::vector<std::int64_t>> ints_of(const InferContext& ctx, const std::string& attribute,
+                                                 std::size_t slot, bool is_input, std::vector<std::int64_t> fallback) {
   if (!is_input) return ctx.node.ints_or(attribute, std::move(fallback));
   if (!ctx.has(slot)) return fallback;
   return known_ints(ctx, slot);
 }
 
-std::vector<std::int64_t> ints_of(const EvaluateContext& ctx, const std::string& attribute, std::size_t slot, bool is_input,
-                                  std::vector<std::int64_t> fallback) {
+std::vector<std::int64_t> ints_of(const EvaluateContext& ctx, const std::string& attribute, std::size_t slot,
+                                  bool is_input, std::vector<std::int64_t> fallback) {
   if (!is_input) return ctx.node.ints_or(attribute, std::move(fallback));
   return ctx.has(slot) ? to_ints(ctx.in(slot)) : fallback;
 }
@@ -56,7 +57,8 @@ std::int64_t required_int(const InferContext& ctx, const std::string& attribute)
 void require_rank_at_least(const InferContext& ctx, std::size_t slot, std::int64_t rank) {
   const Shape& shape = ctx.in(slot).shape;
   if (shape.ranked() && shape.rank() < rank) {
-    ctx.fail("input " + std::to_string(slot) + " has too few axes", "rank " + std::to_string(rank) + " or more", to_string(shape));
+    ctx.fail("input " + std::to_string(slot) + " has too few axes", "rank " + std::to_string(rank) + " or more",
+             to_string(shape));
   }
 }
 
@@ -135,7 +137,8 @@ void infer_arithmetic(InferContext& ctx, Dim (*combine)(const Dim&, const Dim&))
   const std::size_t n = std::max(a->size(), b->size());
   if (n == 0 || (a->size() != n && a->size() != 1) || (b->size() != n && b->size() != 1)) return;
   std::vector<Dim> elements;
-  for (std::size_t i = 0; i < n; ++i) elements.push_back(combine((*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i]));
+  for (std::size_t i = 0; i < n; ++i)
+    elements.push_back(combine((*a)[a->size() == 1 ? 0 : i], (*b)[b->size() == 1 ? 0 : i]));
   ctx.outputs[0].elements = std::move(elements);
 }
 

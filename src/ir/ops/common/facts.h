@@ -23,15 +23,16 @@ std::int64_t normalize_axis(const Context& ctx, std::int64_t axis, std::int64_t 
 void set_output(InferContext& ctx, std::size_t slot, DType dtype, Shape shape = {});
 /// Elements of an integer input that is a known constant.
 std::optional<std::vector<std::int64_t>> known_ints(const InferContext& ctx, std::size_t slot);
-/// Elements of an integer input as dimensions (symbols, unknowns and negative numbers included as unknowns), when its length
-/// is known.
+/// Elements of an integer input as dimensions (symbols, unknowns and negative numbers included as unknowns), when its
+/// length is known.
 std::optional<std::vector<Dim>> known_dims(const InferContext& ctx, std::size_t slot);
 /// An integer list that is an attribute up to some opset and an input after it; nullopt: an input that is not known.
 /// An absent one is `fallback`.
-std::optional<std::vector<std::int64_t>> ints_of(const InferContext& ctx, const std::string& attribute, std::size_t slot,
-                                                 bool is_input, std::vector<std::int64_t> fallback = {});
-std::vector<std::int64_t> ints_of(const EvaluateContext& ctx, const std::string& attribute, std::size_t slot, bool is_input,
-                                  std::vector<std::int64_t> fallback = {});
+std::optional<std::vector<std::int64_t>> ints_of(const InferContext& ctx, const std::string& attribute,
+                                                 std::size_t slot, bool is_input,
+                                                 std::vector<std::int64_t> fallback = {});
+std::vector<std::int64_t> ints_of(const EvaluateContext& ctx, const std::string& attribute, std::size_t slot,
+                                  bool is_input, std::vector<std::int64_t> fallback = {});
 /// An attribute that must be there.
 std::int64_t required_int(const InferContext& ctx, const std::string& attribute);
 

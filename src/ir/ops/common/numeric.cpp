@@ -81,13 +81,20 @@ Tensor move_strings(std::span<const Tensor> sources, Dims dims, const Where& whe
 
 std::vector<double> to_doubles(const Tensor& tensor) {
   switch (tensor.dtype()) {
-    case DType::kFloat32: return widen<float, double>(tensor);
-    case DType::kFloat64: return widen<double, double>(tensor);
-    case DType::kInt8: return widen<std::int8_t, double>(tensor);
-    case DType::kUint8: return widen<std::uint8_t, double>(tensor);
-    case DType::kInt32: return widen<std::int32_t, double>(tensor);
-    case DType::kInt64: return widen<std::int64_t, double>(tensor);
-    default: break;
+    case DType::kFloat32:
+      return widen<float, double>(tensor);
+    case DType::kFloat64:
+      return widen<double, double>(tensor);
+    case DType::kInt8:
+      return widen<std::int8_t, double>(tensor);
+    case DType::kUint8:
+      return widen<std::uint8_t, double>(tensor);
+    case DType::kInt32:
+      return widen<std::int32_t, double>(tensor);
+    case DType::kInt64:
+      return widen<std::int64_t, double>(tensor);
+    default:
+      break;
   }
   std::vector<double> out(static_cast<std::size_t>(tensor.numel()));
   if (tensor.dtype() == DType::kFloat16) {
@@ -102,26 +109,40 @@ std::vector<double> to_doubles(const Tensor& tensor) {
 
 Tensor from_doubles(DType dtype, Dims dims, std::span<const double> values) {
   switch (dtype) {
-    case DType::kFloat32: return narrow<float>(std::move(dims), values);
-    case DType::kFloat64: return narrow<double>(std::move(dims), values);
+    case DType::kFloat32:
+      return narrow<float>(std::move(dims), values);
+    case DType::kFloat64:
+      return narrow<double>(std::move(dims), values);
     case DType::kFloat16:
-    case DType::kBFloat16: return from_half(dtype, std::move(dims), values);
-    default: return cast(narrow<double>(std::move(dims), values), dtype);
+    case DType::kBFloat16:
+      return from_half(dtype, std::move(dims), values);
+    default:
+      return cast(narrow<double>(std::move(dims), values), dtype);
   }
 }
 
 std::vector<std::int64_t> to_ints(const Tensor& tensor) {
   switch (tensor.dtype()) {
-    case DType::kInt8: return widen<std::int8_t, std::int64_t>(tensor);
-    case DType::kUint8: return widen<std::uint8_t, std::int64_t>(tensor);
-    case DType::kInt16: return widen<std::int16_t, std::int64_t>(tensor);
-    case DType::kUint16: return widen<std::uint16_t, std::int64_t>(tensor);
-    case DType::kInt32: return widen<std::int32_t, std::int64_t>(tensor);
-    case DType::kUint32: return widen<std::uint32_t, std::int64_t>(tensor);
-    case DType::kInt64: return widen<std::int64_t, std::int64_t>(tensor);
-    case DType::kUint64: return widen<std::uint64_t, std::int64_t>(tensor);
-    case DType::kBool: return widen<bool, std::int64_t>(tensor);
-    default: break;
+    case DType::kInt8:
+      return widen<std::int8_t, std::int64_t>(tensor);
+    case DType::kUint8:
+      return widen<std::uint8_t, std::int64_t>(tensor);
+    case DType::kInt16:
+      return widen<std::int16_t, std::int64_t>(tensor);
+    case DType::kUint16:
+      return widen<std::uint16_t, std::int64_t>(tensor);
+    case DType::kInt32:
+      return widen<std::int32_t, std::int64_t>(tensor);
+    case DType::kUint32:
+      return widen<std::uint32_t, std::int64_t>(tensor);
+    case DType::kInt64:
+      return widen<std::int64_t, std::int64_t>(tensor);
+    case DType::kUint64:
+      return widen<std::uint64_t, std::int64_t>(tensor);
+    case DType::kBool:
+      return widen<bool, std::int64_t>(tensor);
+    default:
+      break;
   }
   std::vector<std::int64_t> out(static_cast<std::size_t>(tensor.numel()));
   for (std::size_t i = 0; i < out.size(); ++i) {
@@ -132,16 +153,26 @@ std::vector<std::int64_t> to_ints(const Tensor& tensor) {
 
 Tensor from_ints(DType dtype, Dims dims, std::span<const std::int64_t> values) {
   switch (dtype) {
-    case DType::kInt8: return narrow<std::int8_t>(std::move(dims), values);
-    case DType::kUint8: return narrow<std::uint8_t>(std::move(dims), values);
-    case DType::kInt16: return narrow<std::int16_t>(std::move(dims), values);
-    case DType::kUint16: return narrow<std::uint16_t>(std::move(dims), values);
-    case DType::kInt32: return narrow<std::int32_t>(std::move(dims), values);
-    case DType::kUint32: return narrow<std::uint32_t>(std::move(dims), values);
-    case DType::kInt64: return narrow<std::int64_t>(std::move(dims), values);
-    case DType::kUint64: return narrow<std::uint64_t>(std::move(dims), values);
-    case DType::kBool: return narrow<bool>(std::move(dims), values);
-    default: return cast(narrow<std::int64_t>(std::move(dims), values), dtype);
+    case DType::kInt8:
+      return narrow<std::int8_t>(std::move(dims), values);
+    case DType::kUint8:
+      return narrow<std::uint8_t>(std::move(dims), values);
+    case DType::kInt16:
+      return narrow<std::int16_t>(std::move(dims), values);
+    case DType::kUint16:
+      return narrow<std::uint16_t>(std::move(dims), values);
+    case DType::kInt32:
+      return narrow<std::int32_t>(std::move(dims), values);
+    case DType::kUint32:
+      return narrow<std::uint32_t>(std::move(dims), values);
+    case DType::kInt64:
+      return narrow<std::int64_t>(std::move(dims), values);
+    case DType::kUint64:
+      return narrow<std::uint64_t>(std::move(dims), values);
+    case DType::kBool:
+      return narrow<bool>(std::move(dims), values);
+    default:
+      return cast(narrow<std::int64_t>(std::move(dims), values), dtype);
   }
 }
 
@@ -173,9 +204,11 @@ Tensor strided(const Tensor& source, Dims dims, std::int64_t offset, const Dims&
   const int width = bits(source.dtype());
   if (width == 0 || width % 8 != 0) {
     std::vector<std::int64_t> index(static_cast<std::size_t>(element_count(dims)));
-    for_each_strided(dims, offset, strides, [&](std::int64_t i, std::int64_t j) { index[static_cast<std::size_t>(i)] = j; });
-    return pick({&source, 1}, std::move(dims),
-                [&](std::int64_t i) { return std::pair<std::size_t, std::int64_t>(0, index[static_cast<std::size_t>(i)]); });
+    for_each_strided(dims, offset, strides,
+                     [&](std::int64_t i, std::int64_t j) { index[static_cast<std::size_t>(i)] = j; });
+    return pick({&source, 1}, std::move(dims), [&](std::int64_t i) {
+      return std::pair<std::size_t, std::int64_t>(0, index[static_cast<std::size_t>(i)]);
+    });
   }
   Tensor out(source.dtype(), dims);
   std::byte* to = out.mutable_raw();

@@ -17,7 +17,8 @@ void infer_pooling(InferContext& ctx) {
     ctx.fail("input has the wrong rank", std::to_string(kernel.size() + 2), to_string(x));
   }
   std::vector<Dim> dims = {x[0], x[1]};
-  for (std::size_t i = 0; i < kernel.size(); ++i) dims.push_back(window_output(ctx, window, i, x[static_cast<std::int64_t>(i) + 2]));
+  for (std::size_t i = 0; i < kernel.size(); ++i)
+    dims.push_back(window_output(ctx, window, i, x[static_cast<std::int64_t>(i) + 2]));
   set_output(ctx, 0, ctx.in(0).dtype, Shape(dims));
   set_output(ctx, 1, DType::kInt64, Shape(dims));
 }

@@ -13,8 +13,8 @@ namespace pare::ir::ops {
 void infer_pooling(InferContext& ctx);
 void infer_global_pooling(InferContext& ctx);
 
-/// What one window sees: linear indices into its plane of the elements inside the input, and the number of kernel positions
-/// inside the input or its declared padding.
+/// What one window sees: linear indices into its plane of the elements inside the input, and the number of kernel
+/// positions inside the input or its declared padding.
 struct WindowView {
   std::vector<std::int64_t> inside;
   std::int64_t padded = 0;

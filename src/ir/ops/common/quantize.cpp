@@ -27,22 +27,27 @@ void check_scale(InferContext& ctx, std::size_t slot, std::size_t zero_point) {
     return;
   }
   const std::int64_t block = ctx.node.int_or("block_size", 0);
-  if (scale.rank() != x.rank()) ctx.fail("scale has the wrong rank", "0, 1 or " + std::to_string(x.rank()), to_string(scale));
+  if (scale.rank() != x.rank())
+    ctx.fail("scale has the wrong rank", "0, 1 or " + std::to_string(x.rank()), to_string(scale));
   for (std::int64_t i = 0; i < x.rank(); ++i) {
     if (i != axis) require_same(ctx, x[i], scale[i], "axis " + std::to_string(i) + " of the scale differs");
   }
   if (block > 0 && x[axis].is_known()) {
-    require_same(ctx, Dim((x[axis].value() + block - 1) / block), scale[axis], "number of blocks differs from the scale");
+    require_same(ctx, Dim((x[axis].value() + block - 1) / block), scale[axis],
+                 "number of blocks differs from the scale");
   }
 }
 
 ScaleMap::ScaleMap(const EvaluateContext& ctx, const Dims& x, const Dims& scale) {
   if (element_count(scale) == 1) return;
-  const auto axis = static_cast<std::size_t>(normalize_axis(ctx, ctx.node.int_or("axis", 1), static_cast<std::int64_t>(x.size())));
+  const auto axis =
+      static_cast<std::size_t>(normalize_axis(ctx, ctx.node.int_or("axis", 1), static_cast<std::int64_t>(x.size())));
   inner_ = strides_of(x)[axis];
   length_ = blocks_ = x[axis];
   if (scale.size() == 1) {
-    if (scale[0] != x[axis]) ctx.fail("number of scales differs from axis " + std::to_string(axis), std::to_string(x[axis]), std::to_string(scale[0]));
+    if (scale[0] != x[axis])
+      ctx.fail("number of scales differs from axis " + std::to_string(axis), std::to_string(x[axis]),
+               std::to_string(scale[0]));
     return;
   }
   Dims expected = x;
@@ -52,7 +57,9 @@ ScaleMap::ScaleMap(const EvaluateContext& ctx, const Dims& x, const Dims& scale)
   blocks_ = scale[axis];
   block_ = ctx.node.int_or("block_size", 0);
   if (block_ <= 0) block_ = (length_ + blocks_ - 1) / blocks_;
-  if ((length_ + block_ - 1) / block_ != blocks_) ctx.fail("number of blocks differs from the scale", std::to_string((length_ + block_ - 1) / block_), std::to_string(blocks_));
+  if ((length_ + block_ - 1) / block_ != blocks_)
+    ctx.fail("number of blocks differs from the scale", std::to_string((length_ + block_ - 1) / block_),
+             std::to_string(blocks_));
 }
 
 std::int64_t ScaleMap::operator()(std::int64_t i) const {
@@ -69,7 +76,8 @@ std::vector<AxisRelation> axes_quantize(const AxesContext& ctx) {
   const bool blocked = scale.rank() > 1;
   const bool sized = blocked && x[axis].is_known() && scale[axis].is_known() && scale[axis].value() > 0;
   const std::int64_t fallback = sized ? (x[axis].value() + scale[axis].value() - 1) / scale[axis].value() : 1;
-  const std::int64_t declared = ctx.node.int_or("block_size", 0), block = blocked ? (declared > 0 ? declared : fallback) : 1;
+  const std::int64_t declared = ctx.node.int_or("block_size", 0),
+                     block = blocked ? (declared > 0 ? declared : fallback) : 1;
   for (std::int64_t i = 0; i < x.rank(); ++i) {
     const std::int64_t covers = i == axis ? block : 1;
     out.push_back(input_axis(0, i, static_cast<int>(i), Kind::kSame, covers));
@@ -77,15 +85,18 @@ std::vector<AxisRelation> axes_quantize(const AxesContext& ctx) {
   }
   for (std::size_t slot = 1; slot < 3; ++slot) {
     if (ctx.node.input(slot) == kNoValue || is_scalar(scale)) continue;
-    for (std::int64_t i = 0; i < scale.rank(); ++i) out.push_back(input_axis(slot, i, static_cast<int>(blocked ? i : axis)));
+    for (std::int64_t i = 0; i < scale.rank(); ++i)
+      out.push_back(input_axis(slot, i, static_cast<int>(blocked ? i : axis)));
   }
   return out;
 }
 
 IntRange range_of(DType type) {
   const int width = bits(type);
-  const bool is_signed = type == DType::kInt2 || type == DType::kInt4 || type == DType::kInt8 || type == DType::kInt16 || type == DType::kInt32;
-  return is_signed ? IntRange{-std::ldexp(1, width - 1), std::ldexp(1, width - 1) - 1} : IntRange{0, std::ldexp(1, width) - 1};
+  const bool is_signed = type == DType::kInt2 || type == DType::kInt4 || type == DType::kInt8 ||
+                         type == DType::kInt16 || type == DType::kInt32;
+  return is_signed ? IntRange{-std::ldexp(1, width - 1), std::ldexp(1, width - 1) - 1}
+                   : IntRange{0, std::ldexp(1, width) - 1};
 }
 
 }  // namespace pare::ir::ops

@@ -26,7 +26,9 @@ class ScaleMap {
 std::vector<AxisRelation> axes_quantize(const AxesContext& ctx);
 
 /// Smallest and largest value of an integer type.
-struct IntRange { double low, high; };
+struct IntRange {
+  double low, high;
+};
 IntRange range_of(DType type);
 
 }  // namespace pare::ir::ops

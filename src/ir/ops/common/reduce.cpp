@@ -23,7 +23,8 @@ std::vector<long double> elements(const Tensor& x) {
   if (is_integer(x.dtype()) || x.dtype() == DType::kBool) {
     const std::vector<std::int64_t> values = to_ints(x);
     std::vector<long double> out;
-    for (std::int64_t v : values) out.push_back(x.dtype() == DType::kUint64 ? static_cast<long double>(static_cast<std::uint64_t>(v)) : v);
+    for (std::int64_t v : values)
+      out.push_back(x.dtype() == DType::kUint64 ? static_cast<long double>(static_cast<std::uint64_t>(v)) : v);
     return out;
   }
   const std::vector<double> values = to_doubles(x);
@@ -44,7 +45,8 @@ Tensor narrow(DType dtype, Dims dims, const std::vector<long double>& values) {
     std::vector<std::int64_t> out;
     for (long double v : values) {
       if (std::isinf(v)) v = v < 0 ? low : high;
-      out.push_back(dtype == DType::kUint64 ? static_cast<std::int64_t>(static_cast<std::uint64_t>(v)) : static_cast<std::int64_t>(v));
+      out.push_back(dtype == DType::kUint64 ? static_cast<std::int64_t>(static_cast<std::uint64_t>(v))
+                                            : static_cast<std::int64_t>(v));
     }
     return from_ints(dtype, std::move(dims), out);
   }
@@ -66,13 +68,16 @@ void infer_reduction(InferContext& ctx, std::int64_t axes_input_since) {
   const std::vector<bool> reduced = reduced_axes(ctx, *axes, x.rank());
   std::vector<Dim> dims;
   for (std::size_t axis = 0; axis < reduced.size(); ++axis) {
-    if (!reduced[axis]) dims.push_back(x[static_cast<std::int64_t>(axis)]);
-    else if (keep) dims.push_back(Dim(1));
+    if (!reduced[axis])
+      dims.push_back(x[static_cast<std::int64_t>(axis)]);
+    else if (keep)
+      dims.push_back(Dim(1));
   }
   set_output(ctx, 0, ctx.in(0).dtype, Shape(std::move(dims)));
 }
 
-std::vector<Tensor> evaluate_reduction(const EvaluateContext& ctx, std::int64_t axes_input_since, const Reduction& reduction) {
+std::vector<Tensor> evaluate_reduction(const EvaluateContext& ctx, std::int64_t axes_input_since,
+                                       const Reduction& reduction) {
   const Tensor& x = ctx.in(0);
   const bool keep = ctx.node.int_or("keepdims", 1) != 0;
   const std::vector<std::int64_t> axes = ints_of(ctx, "axes", 1, ctx.opset >= axes_input_since);
@@ -108,10 +113,12 @@ std::vector<AxisRelation> axes_reduction(const AxesContext& ctx, bool linear) {
     if (ctx.inputs[1].constant == nullptr) return out;
     axes = to_ints(*ctx.inputs[1].constant);
   }
-  const bool all = axes.empty() && ctx.node.int_or("noop_with_empty_axes", 0) == 0, keep = ctx.node.int_or("keepdims", 1) != 0;
+  const bool all = axes.empty() && ctx.node.int_or("noop_with_empty_axes", 0) == 0,
+             keep = ctx.node.int_or("keepdims", 1) != 0;
   std::int64_t to = 0;
   for (std::int64_t axis = 0; axis < x.rank(); ++axis) {
-    const bool reduced = all || std::ranges::any_of(axes, [&](std::int64_t a) { return a == axis || a + x.rank() == axis; });
+    const bool reduced =
+        all || std::ranges::any_of(axes, [&](std::int64_t a) { return a == axis || a + x.rank() == axis; });
     if (!reduced) {
       out.push_back(input_axis(0, axis, static_cast<int>(axis)));
       out.push_back(output_axis(0, to, static_cast<int>(axis)));

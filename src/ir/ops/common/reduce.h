@@ -16,7 +16,8 @@ struct Reduction {
 };
 
 void infer_reduction(InferContext& ctx, std::int64_t axes_input_since);
-std::vector<Tensor> evaluate_reduction(const EvaluateContext& ctx, std::int64_t axes_input_since, const Reduction& reduction);
+std::vector<Tensor> evaluate_reduction(const EvaluateContext& ctx, std::int64_t axes_input_since,
+                                       const Reduction& reduction);
 /// Kept axes are shared; reduced ones are contracted when `linear` (a removed zero changes nothing), else free.
 std::vector<AxisRelation> axes_reduction(const AxesContext& ctx, bool linear);
 

@@ -15,8 +15,10 @@ Dim remaining(const InferContext& ctx, const Shape& total, std::span<const Dim> 
   std::int64_t over = 1, under = 1;
   std::vector<Dim> open;
   for (const Dim& dim : total.dims()) {
-    if (dim.is_known()) over *= dim.value();
-    else open.push_back(dim);
+    if (dim.is_known())
+      over *= dim.value();
+    else
+      open.push_back(dim);
   }
   for (const Dim& dim : taken) {
     if (dim.is_known()) {

@@ -9,7 +9,8 @@ namespace pare::ir::ops {
 void infer_softmax(InferContext& ctx) {
   infer_same(ctx);
   const Shape& x = ctx.in(0).shape;
-  if (x.ranked() && x.rank() > 0) normalize_axis(ctx, ctx.node.int_or("axis", ctx.opset < 13 ? 1 : -1), x.rank() + (ctx.opset < 13 ? 1 : 0));
+  if (x.ranked() && x.rank() > 0)
+    normalize_axis(ctx, ctx.node.int_or("axis", ctx.opset < 13 ? 1 : -1), x.rank() + (ctx.opset < 13 ? 1 : 0));
 }
 
 std::vector<Tensor> evaluate_softmax(const EvaluateContext& ctx, void (*normalize)(std::span<double> line)) {
@@ -17,7 +18,8 @@ std::vector<Tensor> evaluate_softmax(const EvaluateContext& ctx, void (*normaliz
   const bool old = ctx.opset < 13;
   const std::int64_t given = ctx.node.int_or("axis", old ? 1 : -1);
   const std::int64_t axis = given < 0 ? given + x.rank() : given;
-  if (axis < 0 || axis >= x.rank() + (old ? 1 : 0)) ctx.fail("axis out of range", "an axis of rank " + std::to_string(x.rank()), std::to_string(given));
+  if (axis < 0 || axis >= x.rank() + (old ? 1 : 0))
+    ctx.fail("axis out of range", "an axis of rank " + std::to_string(x.rank()), std::to_string(given));
   std::vector<double> values = to_doubles(x);
   std::int64_t length = 1, stride = 1;
   for (std::int64_t i = axis; i < x.rank() && (old || i == axis); ++i) length *= x.dim(i);
@@ -26,9 +28,11 @@ std::vector<Tensor> evaluate_softmax(const EvaluateContext& ctx, void (*normaliz
   const std::int64_t lines = length == 0 ? 0 : x.numel() / length;
   for (std::int64_t l = 0; l < lines; ++l) {
     const std::int64_t start = l / stride * stride * length + l % stride;
-    for (std::int64_t i = 0; i < length; ++i) line[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(start + i * stride)];
+    for (std::int64_t i = 0; i < length; ++i)
+      line[static_cast<std::size_t>(i)] = values[static_cast<std::size_t>(start + i * stride)];
     normalize(line);
-    for (std::int64_t i = 0; i < length; ++i) values[static_cast<std::size_t>(start + i * stride)] = line[static_cast<std::size_t>(i)];
+    for (std::int64_t i = 0; i < length; ++i)
+      values[static_cast<std::size_t>(start + i * stride)] = line[static_cast<std::size_t>(i)];
   }
   return {from_doubles(x.dtype(), x.dims(), values)};
 }

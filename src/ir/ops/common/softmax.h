@@ -1,5 +1,5 @@
-// What Softmax and LogSoftmax share. Opset < 13: the input is seen as a matrix split before `axis` (default 1) and rows are
-// normalized; from 13 along one axis (default −1).
+// What Softmax and LogSoftmax share. Opset < 13: the input is seen as a matrix split before `axis` (default 1) and rows
+// are normalized; from 13 along one axis (default −1).
 #pragma once
 
 #include <span>

@@ -6,14 +6,17 @@ namespace pare::ir::ops {
 namespace {
 
 template <class Context>
-std::vector<std::int64_t> checked(const Context& ctx, const std::string& attribute, std::size_t count, std::int64_t fallback,
-                                  std::int64_t least) {
+std::vector<std::int64_t> checked(const Context& ctx, const std::string& attribute, std::size_t count,
+                                  std::int64_t fallback, std::int64_t least) {
   std::vector<std::int64_t> values = ctx.node.ints_or(attribute, std::vector<std::int64_t>(count, fallback));
   if (values.size() != count) {
-    ctx.fail("attribute '" + attribute + "' has the wrong length", std::to_string(count), std::to_string(values.size()));
+    ctx.fail("attribute '" + attribute + "' has the wrong length", std::to_string(count),
+             std::to_string(values.size()));
   }
   for (std::int64_t value : values) {
-    if (value < least) ctx.fail("attribute '" + attribute + "' is out of range", std::to_string(least) + " or more", std::to_string(value));
+    if (value < least)
+      ctx.fail("attribute '" + attribute + "' is out of range", std::to_string(least) + " or more",
+               std::to_string(value));
   }
   return values;
 }
@@ -55,8 +58,8 @@ WindowAxis resolve_axis(const Context& ctx, const Window& window, std::size_t ax
   }
   const std::int64_t room = in + out.pad + out.pad_end - reach;
   if (room < 0) {
-    ctx.fail("window is larger than the padded input on spatial axis " + std::to_string(axis), "at most " + std::to_string(room + reach),
-             std::to_string(reach));
+    ctx.fail("window is larger than the padded input on spatial axis " + std::to_string(axis),
+             "at most " + std::to_string(room + reach), std::to_string(reach));
   }
   out.out = room / out.stride + 1;
   if (window.ceil_mode && room % out.stride != 0) {
@@ -69,11 +72,14 @@ WindowAxis resolve_axis(const Context& ctx, const Window& window, std::size_t ax
 }  // namespace
 
 Window read_window(const InferContext& ctx, std::vector<std::int64_t> kernel) { return read(ctx, std::move(kernel)); }
-Window read_window(const EvaluateContext& ctx, std::vector<std::int64_t> kernel) { return read(ctx, std::move(kernel)); }
+Window read_window(const EvaluateContext& ctx, std::vector<std::int64_t> kernel) {
+  return read(ctx, std::move(kernel));
+}
 
 std::vector<WindowAxis> resolve(const EvaluateContext& ctx, const Window& window, const Dims& spatial) {
   std::vector<WindowAxis> out;
-  for (std::size_t axis = 0; axis < spatial.size(); ++axis) out.push_back(resolve_axis(ctx, window, axis, spatial[axis]));
+  for (std::size_t axis = 0; axis < spatial.size(); ++axis)
+    out.push_back(resolve_axis(ctx, window, axis, spatial[axis]));
   return out;
 }
 
@@ -82,7 +88,8 @@ Dim window_output(const InferContext& ctx, const Window& window, std::size_t axi
   if (window.strides[axis] != 1) return {};
   if (window.auto_pad.starts_with("SAME")) return in;
   const std::int64_t shrink = window.dilations[axis] * (window.kernel[axis] - 1);
-  const std::int64_t pads = window.auto_pad == "VALID" ? 0 : window.pads[axis] + window.pads[axis + window.kernel.size()];
+  const std::int64_t pads =
+      window.auto_pad == "VALID" ? 0 : window.pads[axis] + window.pads[axis + window.kernel.size()];
   return shrink == pads ? in : Dim();
 }
 
