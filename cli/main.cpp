@@ -1,4 +1,5 @@
 // pare: parses the command line, runs one subcommand, and turns errors into one line and an exit code.
+#include <algorithm>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -56,10 +57,12 @@ std::vector<std::string> flags_of(CLI::App& command) {
 
 /// "unknown flag --epoch (did you mean '--epochs'?)" for what CLI11 calls an argument that was not expected.
 std::string explain(CLI::App& app, const CLI::ParseError& error) {
-  if (error.get_name() != "ExtrasError") return error.what();
+  if (!dynamic_cast<const CLI::ExtrasError*>(&error)) return error.what();
   CLI::App* command = reached(app);
   const std::vector<std::string> rest = command == &app ? app.remaining() : command->remaining();
-  const std::string word = rest.empty() ? std::string() : rest.front().substr(0, rest.front().find('='));
+  auto found = std::find_if(rest.begin(), rest.end(), [](const std::string& word) { return word.starts_with("-"); });
+  if (found == rest.end()) found = rest.begin();
+  const std::string word = found == rest.end() ? std::string() : found->substr(0, found->find('='));
   if (word.starts_with("-")) return "unknown flag " + word + did_you_mean(word, flags_of(*command));
   return "unexpected argument '" + word + "'";
 }
