@@ -1,4 +1,5 @@
-// The families that move and map elements, at the sizes of a 56 × 56 × 64 activation, one thread. Bytes count inputs and outputs.
+// The families that move and map elements, at the sizes of a 56 × 56 × 64 activation, one thread. Bytes count inputs
+// and outputs.
 #include <benchmark/benchmark.h>
 
 #include <string>
@@ -21,7 +22,8 @@ constexpr std::int64_t kSize = 56, kChannels = 64, kPixels = kSize * kSize, kCou
 
 struct Buffers {
   std::vector<float> a = std::vector<float>(kCount), b = std::vector<float>(kCount), c = std::vector<float>(kCount);
-  std::vector<std::uint8_t> qa = std::vector<std::uint8_t>(kCount), qb = std::vector<std::uint8_t>(kCount), qc = std::vector<std::uint8_t>(kCount);
+  std::vector<std::uint8_t> qa = std::vector<std::uint8_t>(kCount), qb = std::vector<std::uint8_t>(kCount),
+                            qc = std::vector<std::uint8_t>(kCount);
   ThreadScope one{1};
   Buffers() {
     Rng rng(1, kRngTest);
@@ -45,21 +47,26 @@ void measure(benchmark::State& state, std::int64_t bytes, const Body& body) {
 void quantize_u8(benchmark::State& state) {
   const float scale = 0.05f;
   const std::int32_t zero = 120;
-  measure(state, 5 * kCount, [&](Buffers& m) { quantize({1, 1, kCount, &scale, &zero}, m.a.data(), DType::kUint8, m.qc.data()); });
+  measure(state, 5 * kCount, [&](Buffers& m) {
+    quantize({1, 1, kCount, &scale, &zero}, m.a.data(), DType::kUint8, m.qc.data());
+  });
 }
 BENCHMARK(quantize_u8);
 
 void dequantize_u8(benchmark::State& state) {
   const float scale = 0.05f;
   const std::int32_t zero = 120;
-  measure(state, 5 * kCount, [&](Buffers& m) { dequantize({1, 1, kCount, &scale, &zero}, DType::kUint8, m.qa.data(), m.c.data()); });
+  measure(state, 5 * kCount, [&](Buffers& m) {
+    dequantize({1, 1, kCount, &scale, &zero}, DType::kUint8, m.qa.data(), m.c.data());
+  });
 }
 BENCHMARK(dequantize_u8);
 
 void quantized_add_relu(benchmark::State& state) {
   const BinaryShape shape = plan_binary(std::vector<std::int64_t>{kCount}, std::vector<std::int64_t>{kCount});
   const QuantParams a{DType::kUint8, 0.04f, 100}, b{DType::kUint8, 0.05f, 120}, out{DType::kUint8, 0.06f, 0};
-  measure(state, 3 * kCount, [&](Buffers& m) { qbinary(BinaryOp::kAdd, shape, a, m.qa.data(), b, m.qb.data(), out, m.qc.data(), 0); });
+  measure(state, 3 * kCount,
+          [&](Buffers& m) { qbinary(BinaryOp::kAdd, shape, a, m.qa.data(), b, m.qb.data(), out, m.qc.data(), 0); });
 }
 BENCHMARK(quantized_add_relu);
 
@@ -102,12 +109,14 @@ void max_pool_3x3_f32(benchmark::State& state) {
 BENCHMARK(max_pool_3x3_f32);
 
 void global_average_u8(benchmark::State& state) {
-  measure(state, kCount, [](Buffers& m) { global_average_pool(1, kPixels, kChannels, {}, m.qa.data(), {}, m.qc.data()); });
+  measure(state, kCount,
+          [](Buffers& m) { global_average_pool(1, kPixels, kChannels, {}, m.qa.data(), {}, m.qc.data()); });
 }
 BENCHMARK(global_average_u8);
 
 void nchw_to_nhwc(benchmark::State& state, std::int64_t element) {
-  measure(state, 2 * element * kCount, [element](Buffers& m) { transpose2d(element, 1, kChannels, kPixels, m.a.data(), m.c.data()); });
+  measure(state, 2 * element * kCount,
+          [element](Buffers& m) { transpose2d(element, 1, kChannels, kPixels, m.a.data(), m.c.data()); });
 }
 BENCHMARK_CAPTURE(nchw_to_nhwc, u8, 1);
 BENCHMARK_CAPTURE(nchw_to_nhwc, f32, 4);
@@ -118,13 +127,24 @@ void softmax_rows_1000(benchmark::State& state) {
 BENCHMARK(softmax_rows_1000);
 
 ConvShape depthwise3x3() {
-  return {.batch = 1, .in_h = kSize, .in_w = kSize, .in_c = kChannels, .out_h = kSize, .out_w = kSize, .out_c = kChannels, .kh = 3, .kw = 3,
-          .pad_top = 1, .pad_left = 1, .groups = kChannels};
+  return {.batch = 1,
+          .in_h = kSize,
+          .in_w = kSize,
+          .in_c = kChannels,
+          .out_h = kSize,
+          .out_w = kSize,
+          .out_c = kChannels,
+          .kh = 3,
+          .kw = 3,
+          .pad_top = 1,
+          .pad_left = 1,
+          .groups = kChannels};
 }
 
 void depthwise_3x3_f32(benchmark::State& state) {
   const ConvShape s = depthwise3x3();
-  const std::vector<float> filter(9 * kChannels, 0.1f), packed = pack_depthwise(s, filter.data(), FilterStrides::oihw(s));
+  const std::vector<float> filter(9 * kChannels, 0.1f),
+      packed = pack_depthwise(s, filter.data(), FilterStrides::oihw(s));
   measure(state, 8 * kCount, [&](Buffers& m) { depthwise(s, packed.data(), nullptr, {}, m.a.data(), m.c.data()); });
 }
 BENCHMARK(depthwise_3x3_f32);

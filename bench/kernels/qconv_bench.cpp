@@ -21,8 +21,19 @@ struct Layer {
 
 ConvShape square(std::int64_t size, std::int64_t in_c, std::int64_t out_c, std::int64_t k, std::int64_t stride = 1) {
   const std::int64_t in = size * stride;
-  return {.batch = 1, .in_h = in, .in_w = in, .in_c = in_c, .out_h = size, .out_w = size, .out_c = out_c, .kh = k, .kw = k,
-          .stride_h = stride, .stride_w = stride, .pad_top = k / 2, .pad_left = k / 2};
+  return {.batch = 1,
+          .in_h = in,
+          .in_w = in,
+          .in_c = in_c,
+          .out_h = size,
+          .out_w = size,
+          .out_c = out_c,
+          .kh = k,
+          .kw = k,
+          .stride_h = stride,
+          .stride_w = stride,
+          .pad_top = k / 2,
+          .pad_left = k / 2};
 }
 
 const Layer kLayers[] = {
@@ -34,7 +45,8 @@ const Layer kLayers[] = {
     {"matmul_1x512_1000", ConvShape::matmul(1, 512, 1000)}};
 
 void count_macs(benchmark::State& state, const ConvShape& shape) {
-  state.counters["GMAC/s"] = benchmark::Counter(static_cast<double>(shape.macs()) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
+  state.counters["GMAC/s"] =
+      benchmark::Counter(static_cast<double>(shape.macs()) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
 std::vector<std::uint8_t> random_bytes(std::int64_t count) {
@@ -45,7 +57,8 @@ std::vector<std::uint8_t> random_bytes(std::int64_t count) {
 }
 
 void pare_int8(benchmark::State& state, const ConvShape& s, const QConvKernel* kernel) {
-  const auto input = random_bytes(s.batch * s.in_h * s.in_w * s.in_c), filter = random_bytes(s.out_c * s.in_c * s.taps());
+  const auto input = random_bytes(s.batch * s.in_h * s.in_w * s.in_c),
+             filter = random_bytes(s.out_c * s.in_c * s.taps());
   const std::vector<float> multiplier(s.out_c, 1e-4f);
   std::vector<std::uint8_t> output(s.pixels() * s.out_c);
   QConvFilter weights;
@@ -68,19 +81,23 @@ void onednn(benchmark::State& state, const ConvShape& s, dnnl::memory::data_type
   dnnl::engine engine(dnnl::engine::kind::cpu, 0);
   dnnl::stream stream(engine);
   const memory::dims pad = {s.pad_top, s.pad_left}, stride = {s.stride_h, s.stride_w};
-  const memory::dims pad_end = {(s.out_h - 1) * s.stride_h + s.kh - s.in_h - s.pad_top, (s.out_w - 1) * s.stride_w + s.kw - s.in_w - s.pad_left};
+  const memory::dims pad_end = {(s.out_h - 1) * s.stride_h + s.kh - s.in_h - s.pad_top,
+                                (s.out_w - 1) * s.stride_w + s.kw - s.in_w - s.pad_left};
   const auto any = memory::format_tag::any;
-  const memory::desc src({s.batch, s.in_c, s.in_h, s.in_w}, in, memory::format_tag::nhwc), w({s.out_c, s.in_c, s.kh, s.kw}, weight, any);
+  const memory::desc src({s.batch, s.in_c, s.in_h, s.in_w}, in, memory::format_tag::nhwc),
+      w({s.out_c, s.in_c, s.kh, s.kw}, weight, any);
   const memory::desc dst({s.batch, s.out_c, s.out_h, s.out_w}, in, memory::format_tag::nhwc);
   dnnl::primitive_attr attributes;
   if (in == memory::data_type::u8) attributes.set_output_scales(0, {1e-4f});
   const dnnl::convolution_forward::primitive_desc pd(
-      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src, w, dst, stride, pad, pad_end}, attributes, engine);
+      {dnnl::prop_kind::forward_inference, dnnl::algorithm::convolution_direct, src, w, dst, stride, pad, pad_end},
+      attributes, engine);
   memory src_memory(pd.src_desc(), engine), w_memory(pd.weights_desc(), engine), dst_memory(pd.dst_desc(), engine);
   std::memset(src_memory.get_data_handle(), 0x3d, pd.src_desc().get_size());
   std::memset(w_memory.get_data_handle(), 0x3d, pd.weights_desc().get_size());
   const dnnl::convolution_forward convolution(pd);
-  const std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, src_memory}, {DNNL_ARG_WEIGHTS, w_memory}, {DNNL_ARG_DST, dst_memory}};
+  const std::unordered_map<int, memory> arguments = {
+      {DNNL_ARG_SRC, src_memory}, {DNNL_ARG_WEIGHTS, w_memory}, {DNNL_ARG_DST, dst_memory}};
   for (auto _ : state) {
     convolution.execute(stream, arguments);
     stream.wait();
@@ -96,10 +113,13 @@ const bool kRegistered = [] {
     const std::string name = layer.name;
     for (const QConvKernel* kernel : qconv_kernels()) {
       if (!kernel || !isa_available(qconv_kernel_isa(*kernel)) || qconv_kernel_isa(*kernel) == Isa::kScalar) continue;
-      benchmark::RegisterBenchmark((name + "/" + qconv_kernel_name(*kernel)).c_str(), [&s, kernel](benchmark::State& state) { pare_int8(state, s, kernel); });
+      benchmark::RegisterBenchmark((name + "/" + qconv_kernel_name(*kernel)).c_str(),
+                                   [&s, kernel](benchmark::State& state) { pare_int8(state, s, kernel); });
     }
-    benchmark::RegisterBenchmark((name + "/onednn_int8").c_str(), [&s](benchmark::State& state) { onednn(state, s, type::u8, type::s8); });
-    benchmark::RegisterBenchmark((name + "/onednn_f32").c_str(), [&s](benchmark::State& state) { onednn(state, s, type::f32, type::f32); });
+    benchmark::RegisterBenchmark((name + "/onednn_int8").c_str(),
+                                 [&s](benchmark::State& state) { onednn(state, s, type::u8, type::s8); });
+    benchmark::RegisterBenchmark((name + "/onednn_f32").c_str(),
+                                 [&s](benchmark::State& state) { onednn(state, s, type::f32, type::f32); });
   }
   return true;
 }();

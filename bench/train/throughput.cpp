@@ -11,8 +11,8 @@
 #include "exec/trainer.h"
 #include "ir/infer.h"
 #include "onnx/onnx_file.h"
-#include "passes/pass.h"
 #include "pare/error.h"
+#include "passes/pass.h"
 
 namespace {
 

@@ -30,9 +30,15 @@ struct Control {
   /// the job then throws Error(kInterrupted / kTerminated) after its checkpoint is on disk.
   const std::atomic<int>* cancel = nullptr;
 
-  void report(const ProgressEvent& event) const { if (progress) progress(event); }
-  void info(const std::string& message) const { if (log) log(LogLevel::kInfo, message); }
-  void warn(const std::string& message) const { if (log) log(LogLevel::kWarning, message); }
+  void report(const ProgressEvent& event) const {
+    if (progress) progress(event);
+  }
+  void info(const std::string& message) const {
+    if (log) log(LogLevel::kInfo, message);
+  }
+  void warn(const std::string& message) const {
+    if (log) log(LogLevel::kWarning, message);
+  }
   /// Throws when cancellation was requested.
   void check_cancelled() const;
 };

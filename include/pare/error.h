@@ -9,16 +9,16 @@ namespace pare {
 
 /// What went wrong; the numeric value is the exit code of the command line (docs/exit-codes.md).
 enum class ErrorCode {
-  kInternal = 1,      ///< a bug in Pare
-  kUsage = 2,         ///< the request itself is malformed
-  kBadInput = 3,      ///< a model, data set or recipe is invalid
-  kUnsupported = 4,   ///< valid, but Pare (or an absent plug-in) cannot do it
-  kIo = 5,            ///< the file system refused
-  kMemory = 6,        ///< does not fit in memory or in --max-memory
-  kDiverged = 7,      ///< training produced non-finite values
-  kGateNotMet = 8,    ///< outputs were written but a gate or budget was missed
-  kInterrupted = 130, ///< SIGINT
-  kTerminated = 143,  ///< SIGTERM
+  kInternal = 1,       ///< a bug in Pare
+  kUsage = 2,          ///< the request itself is malformed
+  kBadInput = 3,       ///< a model, data set or recipe is invalid
+  kUnsupported = 4,    ///< valid, but Pare (or an absent plug-in) cannot do it
+  kIo = 5,             ///< the file system refused
+  kMemory = 6,         ///< does not fit in memory or in --max-memory
+  kDiverged = 7,       ///< training produced non-finite values
+  kGateNotMet = 8,     ///< outputs were written but a gate or budget was missed
+  kInterrupted = 130,  ///< SIGINT
+  kTerminated = 143,   ///< SIGTERM
 };
 
 /// An error with its subject (the file, node, tensor, key …) named first.

@@ -30,8 +30,12 @@ class Tensor {
   /// A tensor of strings (dtype kString).
   static Tensor strings(Dims dims, std::vector<std::string> values);
   /// Copies `values`; their number must equal element_count(dims).
-  template <class T> static Tensor from(Dims dims, const std::vector<T>& values);
-  template <class T> static Tensor scalar(T value) { return from<T>({}, std::vector<T>{value}); }
+  template <class T>
+  static Tensor from(Dims dims, const std::vector<T>& values);
+  template <class T>
+  static Tensor scalar(T value) {
+    return from<T>({}, std::vector<T>{value});
+  }
 
   bool defined() const noexcept { return dtype_ != DType::kUndefined; }
   DType dtype() const noexcept { return dtype_; }
@@ -46,8 +50,10 @@ class Tensor {
   /// Writable bytes; copies first when the storage is shared or read-only.
   std::byte* mutable_raw();
   /// Typed view. Throws Error(kInternal) when T is not the element type.
-  template <class T> std::span<const T> data() const;
-  template <class T> std::span<T> mutable_data();
+  template <class T>
+  std::span<const T> data() const;
+  template <class T>
+  std::span<T> mutable_data();
   const std::vector<std::string>& string_data() const;
 
   /// Same storage under another shape of the same number of elements.
@@ -76,17 +82,20 @@ using NamedTensors = std::map<std::string, Tensor>;
 /// Bytes that `dims` elements of `dtype` take, sub-byte types packed.
 std::size_t bytes_for(DType dtype, const Dims& dims);
 
-template <class T> std::span<const T> Tensor::data() const {
+template <class T>
+std::span<const T> Tensor::data() const {
   require(dtype_of<T>);
   return {reinterpret_cast<const T*>(data_), static_cast<std::size_t>(numel_)};
 }
 
-template <class T> std::span<T> Tensor::mutable_data() {
+template <class T>
+std::span<T> Tensor::mutable_data() {
   require(dtype_of<T>);
   return {reinterpret_cast<T*>(mutable_raw()), static_cast<std::size_t>(numel_)};
 }
 
-template <class T> Tensor Tensor::from(Dims dims, const std::vector<T>& values) {
+template <class T>
+Tensor Tensor::from(Dims dims, const std::vector<T>& values) {
   Tensor tensor(dtype_of<T>, std::move(dims));
   if (static_cast<std::size_t>(tensor.numel_) != values.size()) tensor.require(DType::kUndefined);
   std::span<T> out = tensor.mutable_data<T>();

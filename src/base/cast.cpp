@@ -14,23 +14,36 @@ namespace pare {
 namespace {
 
 // Calls visit(T{}) for the C++ type of a type that C++ has; bool is read as the byte that it is.
-template <class Visit> void with_native(DType type, Visit visit) {
+template <class Visit>
+void with_native(DType type, Visit visit) {
   switch (type) {
-    case DType::kFloat32: return visit(float{});
-    case DType::kFloat64: return visit(double{});
-    case DType::kInt8: return visit(std::int8_t{});
-    case DType::kUint8: return visit(std::uint8_t{});
-    case DType::kInt16: return visit(std::int16_t{});
-    case DType::kUint16: return visit(std::uint16_t{});
-    case DType::kInt32: return visit(std::int32_t{});
-    case DType::kUint32: return visit(std::uint32_t{});
-    case DType::kInt64: return visit(std::int64_t{});
-    case DType::kUint64: return visit(std::uint64_t{});
-    default: throw Error(ErrorCode::kUnsupported, "cast", "knows no numbers of type " + std::string(name(type)));
+    case DType::kFloat32:
+      return visit(float{});
+    case DType::kFloat64:
+      return visit(double{});
+    case DType::kInt8:
+      return visit(std::int8_t{});
+    case DType::kUint8:
+      return visit(std::uint8_t{});
+    case DType::kInt16:
+      return visit(std::int16_t{});
+    case DType::kUint16:
+      return visit(std::uint16_t{});
+    case DType::kInt32:
+      return visit(std::int32_t{});
+    case DType::kUint32:
+      return visit(std::uint32_t{});
+    case DType::kInt64:
+      return visit(std::int64_t{});
+    case DType::kUint64:
+      return visit(std::uint64_t{});
+    default:
+      throw Error(ErrorCode::kUnsupported, "cast", "knows no numbers of type " + std::string(name(type)));
   }
 }
 
-template <class To, class From> To convert_one(From value) noexcept {
+template <class To, class From>
+To convert_one(From value) noexcept {
   if constexpr (std::is_floating_point_v<From> && std::is_integral_v<To>) {
     if (!(value == value)) return 0;
     if constexpr (std::is_same_v<To, std::uint64_t>) {
@@ -95,7 +108,8 @@ Tensor widen(const Tensor& tensor) {
     }
   } else if (wide == DType::kInt8) {
     std::int8_t* to = result.mutable_data<std::int8_t>().data();
-    for (std::int64_t i = 0; i < count; ++i) to[i] = static_cast<std::int8_t>(signed_code(code_at(from, i, width), width));
+    for (std::int64_t i = 0; i < count; ++i)
+      to[i] = static_cast<std::int8_t>(signed_code(code_at(from, i, width), width));
   } else {
     std::uint8_t* to = result.mutable_data<std::uint8_t>().data();
     const bool boolean = type == DType::kBool;

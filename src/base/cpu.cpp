@@ -17,8 +17,8 @@ namespace pare {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kIsaNames{"scalar",     "avx2",           "avx512",
-                                                    "avx512vnni", "avx512vnni_vbmi", "avx512bf16"};
+constexpr std::array<std::string_view, 6> kIsaNames{"scalar",          "avx2",      "avx512", "avx512vnni",
+                                                    "avx512vnni_vbmi", "avx512bf16"};
 
 struct Feature {
   const char* name;
@@ -141,7 +141,8 @@ Isa active_isa() {
                 join(all, ", "), std::string("'") + forced + "'");
   }
   if (*isa > cpu) {
-    throw Error(ErrorCode::kUsage, "PARE_FORCE_ISA", "names an instruction set that this CPU lacks", names_up_to(cpu), forced);
+    throw Error(ErrorCode::kUsage, "PARE_FORCE_ISA", "names an instruction set that this CPU lacks", names_up_to(cpu),
+                forced);
   }
   return *isa;
 }

@@ -15,8 +15,8 @@ enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAvx512VnniVbmi, kAvx512B
 std::string_view name(Isa isa) noexcept;  ///< "scalar", "avx2", "avx512", "avx512vnni", "avx512vnni_vbmi", "avx512bf16"
 std::optional<Isa> isa_from_name(std::string_view name) noexcept;
 
-/// The CPU's highest level, lowered by PARE_FORCE_ISA (read at each call; Error(kUsage) for an unknown name or one that the
-/// CPU lacks).
+/// The CPU's highest level, lowered by PARE_FORCE_ISA (read at each call; Error(kUsage) for an unknown name or one that
+/// the CPU lacks).
 Isa active_isa();
 bool isa_available(Isa isa);  ///< isa <= active_isa()
 

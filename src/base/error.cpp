@@ -18,7 +18,8 @@ std::string message(const std::string& subject, const std::string& problem, cons
     text += " (got " + got + ")";
   }
   // One line whatever a file name or a library's message holds: logs and exit messages are read line by line.
-  std::replace_if(text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
   return text;
 }
 

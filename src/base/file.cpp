@@ -60,7 +60,8 @@ void write_all(int file, std::string_view content, const fs::path& path) {
 class TemporaryFile {
  public:
   explicit TemporaryFile(const fs::path& target)
-      : target_(target), path_(temporary_name(target)),
+      : target_(target),
+        path_(temporary_name(target)),
         file_(::open(path_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666)) {
     if (file_.get() < 0) throw Error(ErrorCode::kIo, target.string(), "cannot be written: " + reason(errno));
   }
@@ -106,7 +107,8 @@ fs::path resolved_target(const fs::path& path) {
   if (!fs::exists(folder, ignored)) {
     throw Error(ErrorCode::kIo, path.string(), "cannot be written: the folder " + folder.string() + " does not exist");
   }
-  if (fs::is_directory(target, ignored)) throw Error(ErrorCode::kIo, path.string(), "cannot be written: it is a folder");
+  if (fs::is_directory(target, ignored))
+    throw Error(ErrorCode::kIo, path.string(), "cannot be written: it is a folder");
   return target;
 }
 

@@ -51,7 +51,8 @@ std::size_t expected_size(std::string_view compressed) {
 std::string gunzip(std::string_view compressed, const std::string& name) {
   Inflater inflater;
   z_stream& stream = inflater.stream;
-  std::string content(expected_size(compressed) + 1, '\0');  // one more than wanted, so that the end is seen without growing
+  std::string content(expected_size(compressed) + 1,
+                      '\0');  // one more than wanted, so that the end is seen without growing
   std::size_t used = 0, consumed = 0;
   for (;;) {
     if (used == content.size()) content.resize(std::max(content.size() * 2, compressed.size() * 4 + 1024));

@@ -32,7 +32,8 @@ std::array<std::uint32_t, 4> philox4x32_10(std::array<std::uint32_t, 4> counter,
   return counter;
 }
 
-// Item and substream below 2^32 name disjoint counter ranges of one key; seed, stream and the high halves choose the key.
+// Item and substream below 2^32 name disjoint counter ranges of one key; seed, stream and the high halves choose the
+// key.
 Rng::Rng(std::uint64_t seed, std::uint64_t stream, std::uint64_t substream, std::uint64_t item) {
   std::uint64_t key = mix(mix(seed) ^ stream);
   key = mix(key ^ (((substream >> 32) << 32) | (item >> 32)));

@@ -12,8 +12,8 @@ constexpr std::uint32_t kNone = ~0u;
 
 struct Format {
   int bits, mantissa, bias;
-  std::uint32_t largest;         ///< code of the largest finite magnitude
-  std::uint32_t infinity;        ///< its code, kNone when the format has none
+  std::uint32_t largest;   ///< code of the largest finite magnitude
+  std::uint32_t infinity;  ///< its code, kNone when the format has none
   std::uint32_t nan;
   bool negative_zero;            ///< FNUZ formats use that code for NaN
   bool saturates, may_overflow;  ///< at overflow: always saturates; may be told not to
@@ -29,14 +29,22 @@ constexpr Format kE2M1{4, 1, 1, 0x7, kNone, 0x8, true, true, false};  // has no 
 
 const Format* format_of(DType type) noexcept {
   switch (type) {
-    case DType::kFloat16: return &kHalf;
-    case DType::kBFloat16: return &kBrain;
-    case DType::kFloat8E4M3FN: return &kE4M3FN;
-    case DType::kFloat8E4M3FNUZ: return &kE4M3FNUZ;
-    case DType::kFloat8E5M2: return &kE5M2;
-    case DType::kFloat8E5M2FNUZ: return &kE5M2FNUZ;
-    case DType::kFloat4E2M1: return &kE2M1;
-    default: return nullptr;
+    case DType::kFloat16:
+      return &kHalf;
+    case DType::kBFloat16:
+      return &kBrain;
+    case DType::kFloat8E4M3FN:
+      return &kE4M3FN;
+    case DType::kFloat8E4M3FNUZ:
+      return &kE4M3FNUZ;
+    case DType::kFloat8E5M2:
+      return &kE5M2;
+    case DType::kFloat8E5M2FNUZ:
+      return &kE5M2FNUZ;
+    case DType::kFloat4E2M1:
+      return &kE2M1;
+    default:
+      return nullptr;
   }
 }
 
@@ -66,7 +74,8 @@ bool is_small_float(DType type) noexcept { return type == DType::kFloat8E8M0 || 
 
 float small_float_value(DType type, std::uint32_t code) noexcept {
   constexpr float kNan = std::numeric_limits<float>::quiet_NaN(), kInfinity = std::numeric_limits<float>::infinity();
-  if (type == DType::kFloat8E8M0) return code == 255 ? kNan : static_cast<float>(std::ldexp(1.0, static_cast<int>(code) - 127));
+  if (type == DType::kFloat8E8M0)
+    return code == 255 ? kNan : static_cast<float>(std::ldexp(1.0, static_cast<int>(code) - 127));
   const Format& format = *format_of(type);
   const std::uint32_t sign_bit = 1u << (format.bits - 1);
   if (!format.negative_zero && code == format.nan) return kNan;
@@ -88,8 +97,8 @@ std::uint32_t small_float_code(DType type, double value, bool saturate) noexcept
   const double magnitude = std::abs(value);
   std::uint32_t code = 0;
   if (magnitude <= 2 * magnitude_of(format, format.largest)) {
-    // Round on the grid of the value's binade (of the subnormals below the smallest one); a carry moves to the next binade
-    // by itself because codes are ordered like magnitudes.
+    // Round on the grid of the value's binade (of the subnormals below the smallest one); a carry moves to the next
+    // binade by itself because codes are ordered like magnitudes.
     const int exponent = magnitude == 0 ? 1 - format.bias : std::max(std::ilogb(magnitude), 1 - format.bias);
     const double steps = std::nearbyint(std::ldexp(magnitude, format.mantissa - exponent));
     const int skipped = (exponent + format.bias - 1) << format.mantissa;

@@ -14,8 +14,9 @@ bool is_small_float(DType type) noexcept;
 /// The value of a code; exact.
 float small_float_value(DType type, std::uint32_t code) noexcept;
 
-/// The code nearest to `value`, ties to even (float8e8m0: the next power of two at or above it). 16-bit types overflow to
-/// infinity; 8-bit types to their largest value, or to infinity or NaN when `saturate` is false; 4-bit always saturates.
+/// The code nearest to `value`, ties to even (float8e8m0: the next power of two at or above it). 16-bit types overflow
+/// to infinity; 8-bit types to their largest value, or to infinity or NaN when `saturate` is false; 4-bit always
+/// saturates.
 std::uint32_t small_float_code(DType type, double value, bool saturate) noexcept;
 
 }  // namespace pare

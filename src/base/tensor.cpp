@@ -155,15 +155,16 @@ bool Tensor::identical(const Tensor& other) const {
   return bytes_ == 0 || data_ == other.data_ || std::memcmp(data_, other.data_, bytes_) == 0;
 }
 
-// kUndefined stands for "the number of values does not fit the shape": from() is a template and cannot throw Error itself.
+// kUndefined stands for "the number of values does not fit the shape": from() is a template and cannot throw Error
+// itself.
 void Tensor::require(DType wanted) const {
   if (wanted == DType::kUndefined && defined()) {
     throw Error(ErrorCode::kInternal, "tensor " + to_string(dims_), "was given another number of values",
                 std::to_string(numel_));
   }
   if (dtype_ != wanted) {
-    throw Error(ErrorCode::kInternal, "tensor " + to_string(dims_), "has another element type", std::string(name(wanted)),
-                std::string(name(dtype_)));
+    throw Error(ErrorCode::kInternal, "tensor " + to_string(dims_), "has another element type",
+                std::string(name(wanted)), std::string(name(dtype_)));
   }
 }
 

@@ -34,7 +34,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
   return above[b.size()];
 }
 
-// Matches one character against the set that starts after '['; `next` is set behind its ']'. False for a set without end.
+// Matches one character against the set that starts after '['; `next` is set behind its ']'. False for a set without
+// end.
 bool match_set(std::string_view pattern, std::size_t start, char c, std::size_t& next, bool& closed) {
   std::size_t i = start;
   const bool negated = i < pattern.size() && (pattern[i] == '!' || pattern[i] == '^');
@@ -178,8 +179,8 @@ std::string format_duration(double seconds) {
 std::int64_t parse_bytes(std::string_view text, const std::string& what) {
   const std::string word = trim(text);
   const auto fail = [&] {
-    return Error(ErrorCode::kUsage, what, "is not a size in bytes", "a number with an optional unit, for example 512M or 2GiB",
-                 "'" + word + "'");
+    return Error(ErrorCode::kUsage, what, "is not a size in bytes",
+                 "a number with an optional unit, for example 512M or 2GiB", "'" + word + "'");
   };
   double value = 0;
   const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);

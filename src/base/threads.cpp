@@ -60,7 +60,8 @@ int hardware_threads() { return std::min({affinity_cores(), cgroup2_cores(), cgr
 
 int resolve_threads(int requested) {
   if (requested < 0) {
-    throw Error(ErrorCode::kUsage, "threads", "must not be negative", "0 (all cores) or more", std::to_string(requested));
+    throw Error(ErrorCode::kUsage, "threads", "must not be negative", "0 (all cores) or more",
+                std::to_string(requested));
   }
   return requested == 0 ? hardware_threads() : requested;
 }
@@ -79,7 +80,7 @@ void parallel_for(std::int64_t count, std::int64_t grain, const std::function<vo
 
   std::exception_ptr error;
   std::atomic<bool> failed = false;
-#pragma omp parallel for num_threads(static_cast<int>(parts)) schedule(static, 1)
+#pragma omp parallel for num_threads(static_cast <int>(parts)) schedule(static, 1)
   for (std::int64_t part = 0; part < parts; ++part) {
     try {
       body(part * chunk, std::min(count, (part + 1) * chunk));

@@ -23,8 +23,8 @@ class ThreadScope {
   int previous_;
 };
 
-/// body(begin, end) over disjoint ranges of [0, count), each at least `grain` long but the last; static schedule, so the
-/// same thread count gives the same ranges. Exceptions of the body reach the caller (the first one thrown).
+/// body(begin, end) over disjoint ranges of [0, count), each at least `grain` long but the last; static schedule, so
+/// the same thread count gives the same ranges. Exceptions of the body reach the caller (the first one thrown).
 void parallel_for(std::int64_t count, std::int64_t grain, const std::function<void(std::int64_t, std::int64_t)>& body);
 
 }  // namespace pare

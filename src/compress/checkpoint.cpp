@@ -46,7 +46,8 @@ std::map<std::string, std::string> mask_blobs(const ir::Graph& graph) {
   std::map<std::string, std::string> blobs;
   for (ir::ValueId id : graph.values()) {
     const ir::Value& value = graph.value(id);
-    if (value.mask) blobs[value.name] = std::string(reinterpret_cast<const char*>(value.mask->raw()), value.mask->bytes());
+    if (value.mask)
+      blobs[value.name] = std::string(reinterpret_cast<const char*>(value.mask->raw()), value.mask->bytes());
   }
   return blobs;
 }
@@ -56,7 +57,8 @@ void restore_masks(ir::Graph& graph, const std::map<std::string, std::string>& b
     ir::ValueId id = graph.find_value(name);
     if (id == ir::kNoValue || !graph.value(id).constant ||
         static_cast<std::size_t>(graph.value(id).constant->numel()) != blob.size())
-      throw Error(ErrorCode::kBadInput, path.string(), "the mask of '" + name + "' does not fit the checkpoint's model");
+      throw Error(ErrorCode::kBadInput, path.string(),
+                  "the mask of '" + name + "' does not fit the checkpoint's model");
     Tensor mask = Tensor::from(graph.value(id).constant->dims(), std::vector<std::uint8_t>(blob.begin(), blob.end()));
     graph.value(id).mask = std::move(mask);
   }
@@ -93,7 +95,9 @@ void CheckpointStore::refuse_changes(const json& saved) const {
                   saved.at("identity").value(name, "nothing"), hash);
 }
 
-std::string CheckpointStore::model_file(std::size_t steps_done) const { return "step_" + std::to_string(steps_done) + ".onnx"; }
+std::string CheckpointStore::model_file(std::size_t steps_done) const {
+  return "step_" + std::to_string(steps_done) + ".onnx";
+}
 
 std::optional<CheckpointStore::StepState> CheckpointStore::load_step() const {
   const fs::path path = folder_ / kStateFile;

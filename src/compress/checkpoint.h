@@ -4,10 +4,9 @@
 
 #include <filesystem>
 #include <map>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-
-#include <nlohmann/json.hpp>
 
 #include "exec/backend.h"
 #include "ir/model.h"
@@ -16,21 +15,22 @@ namespace pare::compress {
 
 class CheckpointStore {
  public:
-  /// What a run is made of: name → hash ("recipe", "model", "data", "seed"). A checkpoint of another identity is refused.
+  /// What a run is made of: name → hash ("recipe", "model", "data", "seed"). A checkpoint of another identity is
+  /// refused.
   using Identity = std::map<std::string, std::string>;
 
   struct StepState {
     std::size_t steps_done = 0;
-    ir::Model model;          ///< with masks
-    nlohmann::json run;       ///< the run record so far
+    ir::Model model;     ///< with masks
+    nlohmann::json run;  ///< the run record so far
   };
   struct TrainingState {
-    nlohmann::json loop;      ///< position and curve
+    nlohmann::json loop;  ///< position and curve
     std::map<std::string, std::string> blobs;
   };
 
-  /// `resume`: an existing checkpoint must have this identity, Error(kUsage) names what changed; otherwise what an earlier run
-  /// left is removed. The folder is made at the first save.
+  /// `resume`: an existing checkpoint must have this identity, Error(kUsage) names what changed; otherwise what an
+  /// earlier run left is removed. The folder is made at the first save.
   CheckpointStore(std::filesystem::path folder, Identity identity, const exec::ModelStore& store, bool resume);
 
   std::optional<StepState> load_step() const;

@@ -15,7 +15,8 @@ std::string join_choices(const std::vector<std::string_view>& choices) {
   return join(words, ", ");
 }
 
-[[noreturn]] void fail(const std::string& key, const std::string& problem, const std::string& expected, const json& got) {
+[[noreturn]] void fail(const std::string& key, const std::string& problem, const std::string& expected,
+                       const json& got) {
   throw Error(ErrorCode::kUsage, key, problem, expected, got.is_string() ? got.get<std::string>() : got.dump());
 }
 
@@ -68,10 +69,14 @@ json check(const Option& option, const std::string& key, const json& value) {
     case OptionType::kBool:
       if (!value.is_boolean()) fail(key, "wrong type", "true or false", value);
       return value;
-    case OptionType::kInt: return check_int(option, key, value);
-    case OptionType::kFloat: return check_float(option, key, value);
-    case OptionType::kString: return check_string(option, key, value);
-    case OptionType::kStrings: return check_strings(option, key, value);
+    case OptionType::kInt:
+      return check_int(option, key, value);
+    case OptionType::kFloat:
+      return check_float(option, key, value);
+    case OptionType::kString:
+      return check_string(option, key, value);
+    case OptionType::kStrings:
+      return check_strings(option, key, value);
     case OptionType::kNumbers: {
       if (!value.is_array()) return json::array({check_float(option, key, value)});
       json list = json::array();
@@ -81,7 +86,7 @@ json check(const Option& option, const std::string& key, const json& value) {
     }
     case OptionType::kGroup:
       if (value.is_boolean())  // `distill: true` takes the defaults, `distill: false` switches an optional group off
-        return value.get<bool>() ? resolve_options(json::object(), option.children, key)
+        return value.get<bool>()           ? resolve_options(json::object(), option.children, key)
                : option.fallback == "null" ? json(nullptr)
                                            : (fail(key, "cannot be switched off", "a map of options", value), json());
       return resolve_options(value, option.children, key);
@@ -106,8 +111,10 @@ json resolve_options(const json& given, std::span<const Option> options, const s
     std::string name(option.name), key = subject + "." + name;
     json fallback = json::parse(option.fallback);
     bool present = given.is_object() && given.contains(name);
-    if (!present && fallback.is_null()) resolved[name] = nullptr;
-    else resolved[name] = check(option, key, present ? given.at(name) : fallback);
+    if (!present && fallback.is_null())
+      resolved[name] = nullptr;
+    else
+      resolved[name] = check(option, key, present ? given.at(name) : fallback);
   }
   return resolved;
 }

@@ -37,22 +37,28 @@ json split_size(const std::shared_ptr<const data::Split>& split) { return split 
 
 std::string fingerprint_of(const data::Dataset& dataset) {
   Hasher hasher;
-  for (const auto& split : {dataset.train, dataset.val, dataset.test}) hasher.add(split ? split->fingerprint() : "none");
+  for (const auto& split : {dataset.train, dataset.val, dataset.test})
+    hasher.add(split ? split->fingerprint() : "none");
   return hasher.hex();
 }
 
-/// One run: what checkpoints carry is `model` and `state` (the record, the hashes of the models, the layers at the start).
+/// One run: what checkpoints carry is `model` and `state` (the record, the hashes of the models, the layers at the
+/// start).
 class Run {
  public:
-  explicit Run(const PipelineInputs& inputs) : inputs_(inputs), original_(inputs.model), metric_(decisive_metric(inputs.dataset)) {
+  explicit Run(const PipelineInputs& inputs)
+      : inputs_(inputs), original_(inputs.model), metric_(decisive_metric(inputs.dataset)) {
     passes::simplify(original_);
     validate_recipe(inputs, original_, true);
     const std::string model_hash = hash_hex(inputs.store.serialize(inputs.model));
     const std::string data = fingerprint_of(inputs.dataset);
-    state_ = {{"run", header(model_hash, data)}, {"hashes", json::array()}, {"layers", json::array()}, {"seconds", 0.0}};
+    state_ = {
+        {"run", header(model_hash, data)}, {"hashes", json::array()}, {"layers", json::array()}, {"seconds", 0.0}};
     if (!inputs.checkpoints.empty())
       checkpoints_.emplace(inputs.checkpoints,
-                           CheckpointStore::Identity{{"recipe", hash_hex(to_yaml(inputs.recipe))}, {"model", model_hash}, {"data", data},
+                           CheckpointStore::Identity{{"recipe", hash_hex(to_yaml(inputs.recipe))},
+                                                     {"model", model_hash},
+                                                     {"data", data},
                                                      {"seed", std::to_string(inputs.execution.seed)}},
                            inputs.store, inputs.resume);
   }
@@ -64,7 +70,8 @@ class Run {
     json& run = state_["run"];
     run["after"] = run["steps"].back().at("summary");
     run["layers"] = join_layers(state_["layers"], state_["last_layers"]);
-    run["gate"] = inputs_.recipe.max_drop ? gate_json(*inputs_.recipe.max_drop, run["before"], run["after"], metric_) : json(nullptr);
+    run["gate"] = inputs_.recipe.max_drop ? gate_json(*inputs_.recipe.max_drop, run["before"], run["after"], metric_)
+                                          : json(nullptr);
     run["seconds"] = state_["seconds"];
     for (const json& step : run["steps"])
       if (step.contains("trainer")) run["environment"]["trainer"] = step["trainer"];
@@ -78,12 +85,24 @@ class Run {
     environment["threads"] = resolve_threads(inputs_.execution.threads);
     if (!environment.contains("trainer")) environment["trainer"] = nullptr;
     const data::Dataset& dataset = inputs_.dataset;
-    return {{"format", "pare-run"}, {"version", 1}, {"command", inputs_.command}, {"started", now_utc()},
+    return {{"format", "pare-run"},
+            {"version", 1},
+            {"command", inputs_.command},
+            {"started", now_utc()},
             {"model", {{"path", inputs_.model_path}, {"hash", model_hash}, {"name", inputs_.model.graph.name}}},
-            {"data", {{"description", dataset.description}, {"fingerprint", data}, {"train", split_size(dataset.train)},
-                      {"val", split_size(dataset.val)}, {"test", split_size(dataset.test)}}},
-            {"recipe", to_yaml(inputs_.recipe)}, {"environment", environment}, {"seed", inputs_.execution.seed}, {"metric", metric_},
-            {"steps", json::array()}, {"notes", json::array()}, {"outputs", {{"model", "model.onnx"}, {"report", "report.html"}}}};
+            {"data",
+             {{"description", dataset.description},
+              {"fingerprint", data},
+              {"train", split_size(dataset.train)},
+              {"val", split_size(dataset.val)},
+              {"test", split_size(dataset.test)}}},
+            {"recipe", to_yaml(inputs_.recipe)},
+            {"environment", environment},
+            {"seed", inputs_.execution.seed},
+            {"metric", metric_},
+            {"steps", json::array()},
+            {"notes", json::array()},
+            {"outputs", {{"model", "model.onnx"}, {"report", "report.html"}}}};
   }
 
   /// From the last checkpoint, or by measuring the original model.
@@ -98,7 +117,8 @@ class Run {
       state_ = std::move(saved->run);
       state_["run"]["command"] = command;
       seconds_before_ = state_["seconds"].get<double>();
-      inputs_.control.info("resumed after " + std::to_string(done_) + " of " + std::to_string(inputs_.recipe.steps.size()) + " steps");
+      inputs_.control.info("resumed after " + std::to_string(done_) + " of " +
+                           std::to_string(inputs_.recipe.steps.size()) + " steps");
       return;
     }
     inputs_.control.check_cancelled();
@@ -112,23 +132,29 @@ class Run {
   void run_step(const Step& step) {
     inputs_.control.check_cancelled();
     const auto begin = Clock::now();
-    json record = {{"step", step.method->step}, {"method", step.method->name}, {"options", step.options}, {"curve", json::array()},
+    json record = {{"step", step.method->step},
+                   {"method", step.method->name},
+                   {"options", step.options},
+                   {"curve", json::array()},
                    {"notes", json::array()}};
-    StepContext context{step.options, original_, inputs_.dataset, inputs_.backend, inputs_.trainer, inputs_.execution, inputs_.control,
-                        checkpoints_ ? &*checkpoints_ : nullptr, record};
+    StepContext context{step.options,    original_,         inputs_.dataset, inputs_.backend,
+                        inputs_.trainer, inputs_.execution, inputs_.control, checkpoints_ ? &*checkpoints_ : nullptr,
+                        record};
     step.method->validate(model_, context);
     const Statistics statistics = gather_statistics(model_, step.method->needs(model_, step.options), context);
     step.method->apply(model_, statistics, context);
     ir::infer_shapes(model_);
     ir::require_valid(model_, "the model after " + std::string(step.method->step));
     const bool last = done_ + 1 == inputs_.recipe.steps.size();
-    Measured after = measure_model(model_, last || metric_ == "agreement" ? reference() : nullptr, inputs_, "after " + std::string(step.method->step));
+    Measured after = measure_model(model_, last || metric_ == "agreement" ? reference() : nullptr, inputs_,
+                                   "after " + std::string(step.method->step));
     json& run = state_["run"];
     const json before = run["steps"].empty() ? run["before"] : run["steps"].back().at("summary");
     record["seconds"] = seconds_since(begin);
     record["summary"] = after.summary;
     judge_step(record, before, after.summary, metric_);
-    for (const json& note : record["notes"]) inputs_.control.warn(std::string(step.method->step) + ": " + note.get<std::string>());
+    for (const json& note : record["notes"])
+      inputs_.control.warn(std::string(step.method->step) + ": " + note.get<std::string>());
     run["steps"].push_back(std::move(record));
     state_["last_layers"] = after.layers;
     state_["hashes"].push_back(after.hash);
@@ -147,7 +173,8 @@ class Run {
 
   exec::Executor* reference() {
     if (!reference_)
-      reference_ = inputs_.backend.compile(original_, {.threads = resolve_threads(inputs_.execution.threads), .max_memory = inputs_.execution.max_memory});
+      reference_ = inputs_.backend.compile(original_, {.threads = resolve_threads(inputs_.execution.threads),
+                                                       .max_memory = inputs_.execution.max_memory});
     return reference_.get();
   }
 
@@ -178,12 +205,21 @@ json plan_pipeline(const PipelineInputs& inputs) {
     json statistics = json::array();
     for (const StatisticsRequest& request : step.method->needs(model, step.options))
       statistics.push_back({{"kind", request.kind}, {"samples", request.samples}, {"values", request.values}});
-    steps.push_back({{"step", step.method->step}, {"method", step.method->name}, {"summary", step.method->summary}, {"options", step.options},
-                     {"targets", step.method->targets ? json(step.method->targets(model, step.options)) : json(nullptr)},
-                     {"statistics", statistics}, {"needs_training", step.method->needs_gradients(step.options)}});
+    steps.push_back(
+        {{"step", step.method->step},
+         {"method", step.method->name},
+         {"summary", step.method->summary},
+         {"options", step.options},
+         {"targets", step.method->targets ? json(step.method->targets(model, step.options)) : json(nullptr)},
+         {"statistics", statistics},
+         {"needs_training", step.method->needs_gradients(step.options)}});
   }
-  return {{"model", inputs.model_path}, {"data", inputs.dataset.description}, {"metric", decisive_metric(inputs.dataset)}, {"steps", steps},
-          {"recipe", to_yaml(inputs.recipe)}, {"gate", inputs.recipe.max_drop ? json{{"max_drop", *inputs.recipe.max_drop}} : json(nullptr)}};
+  return {{"model", inputs.model_path},
+          {"data", inputs.dataset.description},
+          {"metric", decisive_metric(inputs.dataset)},
+          {"steps", steps},
+          {"recipe", to_yaml(inputs.recipe)},
+          {"gate", inputs.recipe.max_drop ? json{{"max_drop", *inputs.recipe.max_drop}} : json(nullptr)}};
 }
 
 }  // namespace pare::compress

@@ -27,9 +27,14 @@ void add_provenance(ir::Model& model, const json& run, const std::vector<std::st
   json steps = provenance_of(model);
   const json& done = run.at("steps");
   for (std::size_t i = 0; i < done.size(); ++i)
-    steps.push_back({{"step", done[i].at("step")}, {"method", done[i].at("method")}, {"options", done[i].at("options")}, {"seed", seed},
-                     {"val", quality_of(done[i].at("summary"), "val")}, {"test", quality_of(done[i].at("summary"), "test")},
-                     {"model_before", hashes.at(i)}, {"model_after", hashes.at(i + 1)}});
+    steps.push_back({{"step", done[i].at("step")},
+                     {"method", done[i].at("method")},
+                     {"options", done[i].at("options")},
+                     {"seed", seed},
+                     {"val", quality_of(done[i].at("summary"), "val")},
+                     {"test", quality_of(done[i].at("summary"), "test")},
+                     {"model_before", hashes.at(i)},
+                     {"model_after", hashes.at(i + 1)}});
   model.baggage.metadata[kProvenanceKey] = steps.dump();
 }
 

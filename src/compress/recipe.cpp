@@ -30,7 +30,8 @@ Step make_step(const std::string& step, json options, const std::string& path) {
   if (!options.is_object()) throw Error(ErrorCode::kUsage, path, "wrong type", "a map of options", options.dump());
   std::string name;
   if (options.contains("method") && !options["method"].is_null()) {
-    if (!options["method"].is_string()) throw Error(ErrorCode::kUsage, path + ".method", "wrong type", "a string", options["method"].dump());
+    if (!options["method"].is_string())
+      throw Error(ErrorCode::kUsage, path + ".method", "wrong type", "a string", options["method"].dump());
     name = options["method"];
   }
   options.erase("method");
@@ -41,13 +42,15 @@ Step make_step(const std::string& step, json options, const std::string& path) {
 Step parse_step(const json& entry, const std::string& path) {
   if (entry.is_string()) return parse_step(json{{entry.get<std::string>(), json::object()}}, path);
   if (!entry.is_object() || entry.size() != 1)
-    throw Error(ErrorCode::kUsage, path, "malformed step", "one of " + join(step_names(), ", ") + " with its options", entry.dump());
+    throw Error(ErrorCode::kUsage, path, "malformed step", "one of " + join(step_names(), ", ") + " with its options",
+                entry.dump());
   const std::string step = entry.begin().key();
   require_keys(entry, step_names(), path + ".");
   return make_step(step, entry.begin().value(), path + "." + step);
 }
 
-/// Options of groups given as "group-child", "group_child" or "group.child" become nested maps; '-' and '_' are one in names.
+/// Options of groups given as "group-child", "group_child" or "group.child" become nested maps; '-' and '_' are one in
+/// names.
 json nest(const json& flat, const Method& method) {
   json nested = json::object();
   for (const auto& [given, value] : flat.items()) {
@@ -62,8 +65,10 @@ json nest(const json& flat, const Method& method) {
     }
     std::string child = group ? key.substr(group->name.size() + 1) : "";
     json& slot = direct || !group ? nested[direct ? key : given] : nested[std::string(group->name)];
-    if (direct && slot.is_object() && value.is_object()) slot.update(value);
-    else if (direct || !group) slot = value;
+    if (direct && slot.is_object() && value.is_object())
+      slot.update(value);
+    else if (direct || !group)
+      slot = value;
     else {
       if (!slot.is_object()) slot = json::object();
       slot[child] = value;
@@ -72,7 +77,8 @@ json nest(const json& flat, const Method& method) {
   return nested;
 }
 
-void write_options(std::string& text, const json& options, std::span<const Option> declared, const std::string& indent) {
+void write_options(std::string& text, const json& options, std::span<const Option> declared,
+                   const std::string& indent) {
   for (const Option& option : declared) {
     const json& value = options.at(std::string(option.name));
     if (option.type == OptionType::kGroup && value.is_object()) {
@@ -96,7 +102,8 @@ Recipe parse_recipe(const std::string& yaml, const std::string& subject) {
   for (std::size_t i = 0; i < document["steps"].size(); ++i)
     recipe.steps.push_back(parse_step(document["steps"][i], subject + ": steps[" + std::to_string(i) + "]"));
   if (document.contains("gate") && !document["gate"].is_null()) {
-    static const Option gate[] = {{"max_drop", OptionType::kFloat, "null", "largest loss of the metric on val, points", {}, 0, 100}};
+    static const Option gate[] = {
+        {"max_drop", OptionType::kFloat, "null", "largest loss of the metric on val, points", {}, 0, 100}};
     json resolved = resolve_options(document["gate"], gate, subject + ": gate");
     if (!resolved["max_drop"].is_null()) recipe.max_drop = resolved["max_drop"].get<double>();
   }
@@ -104,7 +111,8 @@ Recipe parse_recipe(const std::string& yaml, const std::string& subject) {
 }
 
 Recipe single_step(const std::string& step, const json& options) {
-  if (!options.is_object() && !options.is_null()) throw Error(ErrorCode::kInternal, step, "options of a step must be a map");
+  if (!options.is_object() && !options.is_null())
+    throw Error(ErrorCode::kInternal, step, "options of a step must be a map");
   json rest = options.is_null() ? json::object() : options;
   std::string name = rest.contains("method") && rest["method"].is_string() ? rest["method"].get<std::string>() : "";
   rest.erase("method");

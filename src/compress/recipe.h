@@ -2,11 +2,10 @@
 #pragma once
 
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
-
-#include <nlohmann/json.hpp>
 
 #include "compress/method.h"
 
@@ -14,7 +13,7 @@ namespace pare::compress {
 
 struct Step {
   const Method* method;
-  nlohmann::json options;          ///< resolved, without the key "method"
+  nlohmann::json options;  ///< resolved, without the key "method"
 };
 
 struct Recipe {

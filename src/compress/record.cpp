@@ -17,14 +17,16 @@ namespace {
 using nlohmann::json;
 
 template <class T>
-json optional_json(const std::optional<T>& value) { return value ? json(*value) : json(nullptr); }
+json optional_json(const std::optional<T>& value) {
+  return value ? json(*value) : json(nullptr);
+}
 
 json interval_json(const std::optional<eval::Interval>& interval) {
   return interval ? json::array({interval->low, interval->high}) : json(nullptr);
 }
 
-json quality(const ir::Model& model, exec::Executor& executor, exec::Executor* reference, const std::shared_ptr<const data::Split>& split,
-             const PipelineInputs& inputs, const std::string& stage) {
+json quality(const ir::Model& model, exec::Executor& executor, exec::Executor* reference,
+             const std::shared_ptr<const data::Split>& split, const PipelineInputs& inputs, const std::string& stage) {
   if (!split || split->size() == 0) return nullptr;
   eval::EvaluateOptions options{.batch_size = forward_batch(model, 32), .stage = stage};
   const bool fixed = forward_batch(model, 1) > 1;
@@ -34,9 +36,11 @@ json quality(const ir::Model& model, exec::Executor& executor, exec::Executor* r
 }
 
 json layer_json(const eval::LayerCost& layer) {
-  return {{"parameters", layer.parameters}, {"macs", layer.macs}, {"bytes", layer.bytes}, {"bits", layer.bits},
-          {"sparsity", layer.sparsity}, {"pattern", layer.pattern}, {"kernel", layer.kernel},
-          {"latency_ms", layer.latency_ms < 0 ? json(nullptr) : json(layer.latency_ms)}};
+  return {
+      {"parameters", layer.parameters}, {"macs", layer.macs},
+      {"bytes", layer.bytes},           {"bits", layer.bits},
+      {"sparsity", layer.sparsity},     {"pattern", layer.pattern},
+      {"kernel", layer.kernel},         {"latency_ms", layer.latency_ms < 0 ? json(nullptr) : json(layer.latency_ms)}};
 }
 
 std::string percent(double ratio) {
@@ -50,12 +54,18 @@ double at(const json& summary, const char* group, const char* key) { return summ
 }  // namespace
 
 json to_json(const eval::Metrics& metrics) {
-  return {{"samples", metrics.samples}, {"top1", optional_json(metrics.top1)}, {"top1_interval", interval_json(metrics.top1_interval)},
-          {"top5", optional_json(metrics.top5)}, {"loss", optional_json(metrics.loss)}, {"agreement", optional_json(metrics.agreement)},
-          {"agreement_interval", interval_json(metrics.agreement_interval)}, {"snr_db", optional_json(metrics.snr_db)}};
+  return {{"samples", metrics.samples},
+          {"top1", optional_json(metrics.top1)},
+          {"top1_interval", interval_json(metrics.top1_interval)},
+          {"top5", optional_json(metrics.top5)},
+          {"loss", optional_json(metrics.loss)},
+          {"agreement", optional_json(metrics.agreement)},
+          {"agreement_interval", interval_json(metrics.agreement_interval)},
+          {"snr_db", optional_json(metrics.snr_db)}};
 }
 
-Measured measure_model(const ir::Model& model, exec::Executor* reference, const PipelineInputs& inputs, const std::string& stage) {
+Measured measure_model(const ir::Model& model, exec::Executor* reference, const PipelineInputs& inputs,
+                       const std::string& stage) {
   const int threads = resolve_threads(inputs.execution.threads);
   const std::string bytes = inputs.store.serialize(model);
   auto executor = inputs.backend.compile(model, {.threads = threads, .max_memory = inputs.execution.max_memory});
@@ -68,12 +78,19 @@ Measured measure_model(const ir::Model& model, exec::Executor* reference, const 
   const NamedTensors sample = eval::random_inputs(model, shapes, inputs.execution.seed);
   inputs.control.check_cancelled();
   const eval::Latency latency = eval::measure_latency(*executor, sample, {.seconds = inputs.latency_seconds});
-  summary["latency"] = {{"median_ms", latency.median_ms}, {"p90_ms", latency.p90_ms}, {"threads", threads}, {"batch", forward_batch(model, 1)}};
+  summary["latency"] = {{"median_ms", latency.median_ms},
+                        {"p90_ms", latency.p90_ms},
+                        {"threads", threads},
+                        {"batch", forward_batch(model, 1)}};
   eval::ModelCost cost = eval::model_cost(model, bytes, shapes);
   eval::add_layer_latency(cost, *executor, sample, 5);
   measured.layers = json::array();
   for (const eval::LayerCost& layer : cost.layers)
-    measured.layers.push_back({{"node", layer.node}, {"op_type", layer.op_type}, {"weight", layer.weight}, {"dims", layer.weight_dims}, {"cost", layer_json(layer)}});
+    measured.layers.push_back({{"node", layer.node},
+                               {"op_type", layer.op_type},
+                               {"weight", layer.weight},
+                               {"dims", layer.weight_dims},
+                               {"cost", layer_json(layer)}});
   summary["file_bytes"] = cost.file_bytes;
   summary["gzip_bytes"] = cost.gzip_bytes;
   summary["parameters"] = cost.parameters;
@@ -106,15 +123,20 @@ void judge_step(json& step, const json& before, const json& after, const std::st
   bool paid = latency < kWorthwhile || file < kWorthwhile || gzip < kWorthwhile;
   if (step.at("step") == "finetune") {
     const json &old = before.at("val"), &now = after.at("val");
-    paid = old.is_object() && !old.at(metric).is_null() && !now.at(metric).is_null() && now.at(metric).get<double>() > old.at(metric).get<double>();
+    paid = old.is_object() && !old.at(metric).is_null() && !now.at(metric).is_null() &&
+           now.at(metric).get<double>() > old.at(metric).get<double>();
     if (!paid) notes.push_back("the step did not pay: " + metric + " on val is no better than before it");
   } else {
-    if (latency >= kWorthwhile) notes.push_back("no faster: measured latency is " + percent(latency) + " of what it was");
-    if (file >= kWorthwhile) notes.push_back("the uncompressed file is no smaller: " + percent(file) + " of what it was; gzip: " + percent(gzip));
+    if (latency >= kWorthwhile)
+      notes.push_back("no faster: measured latency is " + percent(latency) + " of what it was");
+    if (file >= kWorthwhile)
+      notes.push_back("the uncompressed file is no smaller: " + percent(file) +
+                      " of what it was; gzip: " + percent(gzip));
     if (!paid) notes.push_back("the step did not pay: neither latency nor bytes got better");
   }
   if (step.at("step") == "prune" && latency >= kWorthwhile)
-    notes.push_back("this backend runs sparse weights with dense kernels: zeros save bytes in compressed files, not time");
+    notes.push_back(
+        "this backend runs sparse weights with dense kernels: zeros save bytes in compressed files, not time");
   step["paid"] = paid;
   step["notes"] = notes;
 }
@@ -126,7 +148,8 @@ std::string decisive_metric(const data::Dataset& dataset) {
 
 json gate_json(double max_drop, const json& before, const json& after, const std::string& metric) {
   const json &old = before.at("val"), &now = after.at("val");
-  if (!now.is_object() || now.at(metric).is_null()) throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
+  if (!now.is_object() || now.at(metric).is_null())
+    throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
   const double reference = metric == "agreement" ? 100 : old.at(metric).get<double>();
   const double drop = reference - now.at(metric).get<double>();
   return {{"max_drop", max_drop}, {"drop", drop}, {"split", "val"}, {"passed", drop <= max_drop}};

@@ -70,7 +70,8 @@ void ActivationHistogram::widen(float magnitude) {
   }
   for (; exponent_ < needed; ++exponent_) {
     std::vector<std::int64_t> wider(kBins, 0);
-    for (int i = 0; i < kBins; ++i) wider[static_cast<std::size_t>(((i - kHalf) >> 1) + kHalf)] += bins_[static_cast<std::size_t>(i)];
+    for (int i = 0; i < kBins; ++i)
+      wider[static_cast<std::size_t>(((i - kHalf) >> 1) + kHalf)] += bins_[static_cast<std::size_t>(i)];
     bins_ = std::move(wider);
   }
 }
@@ -82,7 +83,8 @@ double ActivationHistogram::quantile(double fraction) const {
   std::int64_t below = 0;
   for (int i = 0; i < kBins; ++i) {
     below += bins_[static_cast<std::size_t>(i)];
-    if (below >= rank) return std::clamp(std::ldexp(i - kHalf + 1.0, exponent_), static_cast<double>(min_), static_cast<double>(max_));
+    if (below >= rank)
+      return std::clamp(std::ldexp(i - kHalf + 1.0, exponent_), static_cast<double>(min_), static_cast<double>(max_));
   }
   return max_;
 }
@@ -108,19 +110,22 @@ std::int64_t forward_batch(const ir::Model& model, std::int64_t wanted) {
     const ir::Shape& shape = model.graph.value(input).shape;
     if (shape.ranked() && shape.rank() > 0 && shape[0].is_known()) return std::max<std::int64_t>(1, shape[0].value());
     std::int64_t size = 1;
-    for (std::int64_t axis = 1; axis < shape.rank(); ++axis) size *= shape[axis].is_known() ? std::max<std::int64_t>(1, shape[axis].value()) : 1;
+    for (std::int64_t axis = 1; axis < shape.rank(); ++axis)
+      size *= shape[axis].is_known() ? std::max<std::int64_t>(1, shape[axis].value()) : 1;
     elements = std::max(elements, size);
   }
   return std::clamp<std::int64_t>(kElements / elements, 1, wanted);
 }
 
-Statistics gather_statistics(const ir::Model& model, const std::vector<StatisticsRequest>& requests, const StepContext& context) {
+Statistics gather_statistics(const ir::Model& model, const std::vector<StatisticsRequest>& requests,
+                             const StepContext& context) {
   Statistics statistics;
   if (requests.empty()) return statistics;
   if (!context.dataset.train) throw Error(ErrorCode::kUsage, "data: train", "calibration needs a train split");
   const data::Split& split = *context.dataset.train;
   const Wanted wanted = merge_requests(requests, split.size());
-  exec::CompileOptions compile{.threads = resolve_threads(context.execution.threads), .max_memory = context.execution.max_memory};
+  exec::CompileOptions compile{.threads = resolve_threads(context.execution.threads),
+                               .max_memory = context.execution.max_memory};
   std::set<std::string> inputs;
   for (ir::ValueId input : model.graph.inputs) inputs.insert(model.graph.value(input).name);
   for (const std::string& value : wanted.values)
@@ -128,7 +133,8 @@ Statistics gather_statistics(const ir::Model& model, const std::vector<Statistic
   auto executor = context.backend.compile(model, compile);
   auto see = [&](const std::string& value, const Tensor& tensor) {
     if (!wanted.values.count(value)) return;
-    if (!statistics.at(value).add(tensor.data<float>(), wanted.with_bins.count(value) > 0)) not_finite(model.graph, value);
+    if (!statistics.at(value).add(tensor.data<float>(), wanted.with_bins.count(value) > 0))
+      not_finite(model.graph, value);
   };
   const std::vector<std::int64_t> indices = calibration_indices(split.size(), wanted.samples, context.execution.seed);
   const auto batch_size = static_cast<std::size_t>(forward_batch(model, 32));
@@ -138,14 +144,20 @@ Statistics gather_statistics(const ir::Model& model, const std::vector<Statistic
     context.control.check_cancelled();
     std::size_t end = std::min(indices.size(), done + batch_size);
     if (fixed && end - done < batch_size) break;
-    data::Batch batch = split.batch({indices.begin() + static_cast<std::ptrdiff_t>(done), indices.begin() + static_cast<std::ptrdiff_t>(end)});
+    data::Batch batch = split.batch(
+        {indices.begin() + static_cast<std::ptrdiff_t>(done), indices.begin() + static_cast<std::ptrdiff_t>(end)});
     for (const auto& [name, tensor] : batch.inputs)
       if (wanted.values.count(name)) see(name, tensor);
-    executor->observe(batch.inputs, [&](const std::string& value, const Tensor& tensor) { if (!inputs.count(value)) see(value, tensor); });
+    executor->observe(batch.inputs, [&](const std::string& value, const Tensor& tensor) {
+      if (!inputs.count(value)) see(value, tensor);
+    });
     done = end;
-    context.control.report({"calibrate", static_cast<std::int64_t>(done), static_cast<std::int64_t>(indices.size()), "samples", {}, -1});
+    context.control.report(
+        {"calibrate", static_cast<std::int64_t>(done), static_cast<std::int64_t>(indices.size()), "samples", {}, -1});
   }
-  if (done == 0) throw Error(ErrorCode::kBadInput, "data: train", "too few samples for the model's fixed batch", std::to_string(batch_size), std::to_string(indices.size()));
+  if (done == 0)
+    throw Error(ErrorCode::kBadInput, "data: train", "too few samples for the model's fixed batch",
+                std::to_string(batch_size), std::to_string(indices.size()));
   statistics.set_samples(static_cast<std::int64_t>(done));
   return statistics;
 }

@@ -11,9 +11,10 @@
 
 namespace pare::compress {
 
-/// Counts in bins of equal width around zero. The width is a power of two that doubles when a value falls outside, merging
-/// neighbours exactly, so one pass suffices and the result does not depend on how the values are split into batches, but
-/// for the very first width. Range and count are exact; a quantile is right to one bin, at most 1/2048 of the range.
+/// Counts in bins of equal width around zero. The width is a power of two that doubles when a value falls outside,
+/// merging neighbours exactly, so one pass suffices and the result does not depend on how the values are split into
+/// batches, but for the very first width. Range and count are exact; a quantile is right to one bin, at most 1/2048 of
+/// the range.
 class ActivationHistogram {
  public:
   static constexpr int kBins = 8192;
@@ -51,14 +52,17 @@ class Statistics {
   std::int64_t samples_ = 0;
 };
 
-/// Samples of a split in a fixed order that depends on the seed only; all of them when `count` is 0 or larger than the split.
+/// Samples of a split in a fixed order that depends on the seed only; all of them when `count` is 0 or larger than the
+/// split.
 std::vector<std::int64_t> calibration_indices(std::int64_t split_size, std::int64_t count, std::uint64_t seed);
 
-/// Samples a forward pass should take at once: the model's own batch size where it is fixed, else few enough to bound memory.
+/// Samples a forward pass should take at once: the model's own batch size where it is fixed, else few enough to bound
+/// memory.
 std::int64_t forward_batch(const ir::Model& model, std::int64_t wanted);
 
-/// One pass that serves all requests (the largest `samples` of them). Error(kBadInput) names the layer whose output is not
-/// finite; Error(kUsage) without a train split.
-Statistics gather_statistics(const ir::Model& model, const std::vector<StatisticsRequest>& requests, const StepContext& context);
+/// One pass that serves all requests (the largest `samples` of them). Error(kBadInput) names the layer whose output is
+/// not finite; Error(kUsage) without a train split.
+Statistics gather_statistics(const ir::Model& model, const std::vector<StatisticsRequest>& requests,
+                             const StepContext& context);
 
 }  // namespace pare::compress

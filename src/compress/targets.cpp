@@ -50,7 +50,8 @@ std::regex compile_regex(const std::string& selector, const std::string& subject
   }
 }
 
-std::set<ir::NodeId> match(const std::vector<Candidate>& candidates, const std::string& selector, const std::string& subject) {
+std::set<ir::NodeId> match(const std::vector<Candidate>& candidates, const std::string& selector,
+                           const std::string& subject) {
   std::set<ir::NodeId> result;
   bool is_regex = selector.rfind("re:", 0) == 0;
   std::regex expression;
@@ -68,7 +69,8 @@ std::set<ir::NodeId> match(const std::vector<Candidate>& candidates, const std::
 
 std::string suggestion(const std::vector<Candidate>& candidates, const std::string& selector) {
   std::set<std::string> words = {"first", "last"};
-  for (const Candidate& candidate : candidates) words.insert({candidate.name, candidate.op_type, candidate.weight_name});
+  for (const Candidate& candidate : candidates)
+    words.insert({candidate.name, candidate.op_type, candidate.weight_name});
   words.erase("");
   return did_you_mean(selector, std::vector<std::string>(words.begin(), words.end()));
 }
@@ -85,15 +87,17 @@ std::vector<Layer> find_layers(const ir::Graph& graph) {
   return layers;
 }
 
-std::set<ir::NodeId> select_nodes(const ir::Graph& graph, const std::vector<Layer>& layers, std::span<const ir::NodeId> others,
-                                  const std::vector<std::string>& selectors, const std::string& subject) {
+std::set<ir::NodeId> select_nodes(const ir::Graph& graph, const std::vector<Layer>& layers,
+                                  std::span<const ir::NodeId> others, const std::vector<std::string>& selectors,
+                                  const std::string& subject) {
   std::vector<Candidate> candidates;
   for (const Layer& layer : layers) candidates.push_back({layer.node, layer.name, layer.op_type, layer.weight_name});
   for (ir::NodeId id : others) candidates.push_back({id, graph.node(id).name, graph.node(id).op_type, ""});
   std::set<ir::NodeId> result;
   for (const std::string& selector : selectors) {
-    std::set<ir::NodeId> hits = selector == "first" || selector == "last" ? outermost(graph, layers, selector == "first")
-                                                                         : match(candidates, selector, subject);
+    std::set<ir::NodeId> hits = selector == "first" || selector == "last"
+                                    ? outermost(graph, layers, selector == "first")
+                                    : match(candidates, selector, subject);
     if (hits.empty())
       throw Error(ErrorCode::kUsage, subject, "'" + selector + "' matches no layer" + suggestion(candidates, selector));
     result.insert(hits.begin(), hits.end());
@@ -103,7 +107,8 @@ std::set<ir::NodeId> select_nodes(const ir::Graph& graph, const std::vector<Laye
 
 std::vector<Layer> target_layers(const ir::Graph& graph, const nlohmann::json& options, const std::string& subject) {
   std::vector<Layer> layers = find_layers(graph), targets;
-  if (layers.empty()) throw Error(ErrorCode::kUnsupported, subject, "the model has no layer with weights", "Conv, Gemm or MatMul");
+  if (layers.empty())
+    throw Error(ErrorCode::kUnsupported, subject, "the model has no layer with weights", "Conv, Gemm or MatMul");
   auto include = options.at("include").get<std::vector<std::string>>();
   auto exclude = options.at("exclude").get<std::vector<std::string>>();
   std::set<ir::NodeId> in = select_nodes(graph, layers, {}, include, subject + ".include");
@@ -116,7 +121,8 @@ std::vector<Layer> target_layers(const ir::Graph& graph, const nlohmann::json& o
 
 std::vector<Option> target_options() {
   return {
-      {"include", OptionType::kStrings, "[]", "only these layers: names, globs, re:patterns, operator types, first, last (all when empty)"},
+      {"include", OptionType::kStrings, "[]",
+       "only these layers: names, globs, re:patterns, operator types, first, last (all when empty)"},
       {"exclude", OptionType::kStrings, "[]", "not these layers; selectors as for include"},
   };
 }

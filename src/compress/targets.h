@@ -21,12 +21,13 @@ struct Layer {
 /// All layers in graph order.
 std::vector<Layer> find_layers(const ir::Graph& graph);
 
-/// Nodes that the selectors name. A selector is a node's name, its weight's name, a glob over these, `re:` with a regular
-/// expression over whole names, an operator type, or `first` / `last`: the layers with no other layer between them and the
-/// graph's inputs / outputs. `others` are further nodes that may be named (they are never first or last).
+/// Nodes that the selectors name. A selector is a node's name, its weight's name, a glob over these, `re:` with a
+/// regular expression over whole names, an operator type, or `first` / `last`: the layers with no other layer between
+/// them and the graph's inputs / outputs. `others` are further nodes that may be named (they are never first or last).
 /// Error(kUsage) names the selector that matches nothing, with near misses.
-std::set<ir::NodeId> select_nodes(const ir::Graph& graph, const std::vector<Layer>& layers, std::span<const ir::NodeId> others,
-                                  const std::vector<std::string>& selectors, const std::string& subject);
+std::set<ir::NodeId> select_nodes(const ir::Graph& graph, const std::vector<Layer>& layers,
+                                  std::span<const ir::NodeId> others, const std::vector<std::string>& selectors,
+                                  const std::string& subject);
 
 /// The layers that `include` (all when empty) names and `exclude` does not. Error(kUsage) when none is left.
 std::vector<Layer> target_layers(const ir::Graph& graph, const nlohmann::json& options, const std::string& subject);

@@ -13,7 +13,8 @@ namespace {
 bool is_layer_parameter(const ir::Graph& graph, const ir::Value& value) {
   return std::any_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId id) {
     const ir::Node& node = graph.node(id);
-    return node.is("Conv") || node.is("ConvTranspose") || node.is("Gemm") || node.is("MatMul") || node.is("BatchNormalization");
+    return node.is("Conv") || node.is("ConvTranspose") || node.is("Gemm") || node.is("MatMul") ||
+           node.is("BatchNormalization");
   });
 }
 
@@ -23,7 +24,9 @@ void require_finite_weights(const ir::Graph& graph) {
     if (!value.constant || value.constant->dtype() != DType::kFloat32 || !is_layer_parameter(graph, value)) continue;
     auto data = value.constant->data<float>();
     if (std::all_of(data.begin(), data.end(), [](float x) { return std::isfinite(x); })) continue;
-    throw Error(ErrorCode::kBadInput, "tensor '" + value.name + "' (of layer '" + graph.node(value.consumers[0]).name + "')", "holds values that are not finite");
+    throw Error(ErrorCode::kBadInput,
+                "tensor '" + value.name + "' (of layer '" + graph.node(value.consumers[0]).name + "')",
+                "holds values that are not finite");
   }
 }
 
@@ -41,7 +44,8 @@ void require_order(const Recipe& recipe) {
 void require_no_refusals(const std::vector<exec::Refusal>& refusals, const std::string& who) {
   if (refusals.empty()) return;
   std::vector<std::string> lines;
-  for (const exec::Refusal& refusal : refusals) lines.push_back("'" + refusal.node + "' (" + refusal.op_type + "): " + refusal.reason);
+  for (const exec::Refusal& refusal : refusals)
+    lines.push_back("'" + refusal.node + "' (" + refusal.op_type + "): " + refusal.reason);
   throw Error(ErrorCode::kUnsupported, who, "cannot take the model: " + join(lines, "; "));
 }
 
@@ -49,12 +53,14 @@ void require_no_refusals(const std::vector<exec::Refusal>& refusals, const std::
 
 void validate_recipe(const PipelineInputs& inputs, const ir::Model& model, bool ask_executors) {
   if (inputs.recipe.steps.empty()) throw Error(ErrorCode::kUsage, "recipe", "has no steps");
-  if (inputs.recipe.max_drop && !inputs.dataset.val) throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
+  if (inputs.recipe.max_drop && !inputs.dataset.val)
+    throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
   require_finite_weights(model.graph);
   require_order(inputs.recipe);
   for (const Step& step : inputs.recipe.steps) {
     nlohmann::json unused;
-    StepContext context{step.options, model, inputs.dataset, inputs.backend, inputs.trainer, inputs.execution, inputs.control, nullptr, unused};
+    StepContext context{step.options,     model,          inputs.dataset, inputs.backend, inputs.trainer,
+                        inputs.execution, inputs.control, nullptr,        unused};
     step.method->validate(model, context);
     if (ask_executors && step.method->needs_gradients(step.options))
       require_no_refusals(inputs.trainer().refusals(model), "the trainer");

@@ -5,9 +5,9 @@
 
 namespace pare::compress {
 
-/// Checks the model's weights (finite), the order of the steps, each method's own conditions, the gate's split, and, with
-/// `ask_executors`, that the backend and (where a step trains) the trainer take the model. Throws Error as they do, naming the
-/// step. `model` is simplified.
+/// Checks the model's weights (finite), the order of the steps, each method's own conditions, the gate's split, and,
+/// with `ask_executors`, that the backend and (where a step trains) the trainer take the model. Throws Error as they
+/// do, naming the step. `model` is simplified.
 void validate_recipe(const PipelineInputs& inputs, const ir::Model& model, bool ask_executors);
 
 }  // namespace pare::compress

@@ -1,9 +1,9 @@
 #include "compress/yaml_json.h"
 
+#include <yaml-cpp/yaml.h>
+
 #include <charconv>
 #include <regex>
-
-#include <yaml-cpp/yaml.h>
 
 #include "pare/error.h"
 
@@ -33,7 +33,8 @@ json scalar(const YAML::Node& node) {
 json convert(const YAML::Node& node, const std::string& subject, int depth) {
   if (depth > kMaxDepth) throw Error(ErrorCode::kUsage, subject, "YAML is nested too deeply");
   switch (node.Type()) {
-    case YAML::NodeType::Scalar: return scalar(node);
+    case YAML::NodeType::Scalar:
+      return scalar(node);
     case YAML::NodeType::Sequence: {
       json list = json::array();
       for (const YAML::Node& item : node) list.push_back(convert(item, subject, depth + 1));
@@ -49,7 +50,8 @@ json convert(const YAML::Node& node, const std::string& subject, int depth) {
       }
       return map;
     }
-    default: return nullptr;
+    default:
+      return nullptr;
   }
 }
 
@@ -59,8 +61,9 @@ json yaml_to_json(const std::string& yaml, const std::string& subject) {
   try {
     return convert(YAML::Load(yaml), subject, 0);
   } catch (const YAML::Exception& error) {
-    std::string place = error.mark.is_null() ? "" : ", line " + std::to_string(error.mark.line + 1) + " column " +
-                                                        std::to_string(error.mark.column + 1);
+    std::string place = error.mark.is_null() ? ""
+                                             : ", line " + std::to_string(error.mark.line + 1) + " column " +
+                                                   std::to_string(error.mark.column + 1);
     throw Error(ErrorCode::kUsage, subject, "not valid YAML: " + error.msg + place);
   }
 }
@@ -77,7 +80,8 @@ std::string yaml_flow(const json& value) {
     return text + "]";
   }
   static const std::regex plain("[A-Za-z][A-Za-z0-9_-]*");
-  if (value.is_string() && std::regex_match(value.get<std::string>(), plain) && scalar(YAML::Node(value.get<std::string>())).is_string())
+  if (value.is_string() && std::regex_match(value.get<std::string>(), plain) &&
+      scalar(YAML::Node(value.get<std::string>())).is_string())
     return value.get<std::string>();
   return value.dump();  // JSON strings and numbers are YAML
 }

@@ -1,9 +1,8 @@
 // YAML text to JSON values and back; plain scalars are typed by the YAML 1.2 core rules (so 8:64 stays a string).
 #pragma once
 
-#include <string>
-
 #include <nlohmann/json.hpp>
+#include <string>
 
 namespace pare::compress {
 

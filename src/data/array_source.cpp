@@ -46,18 +46,20 @@ Arrays::Arrays(std::string name, NamedTensors arrays, std::vector<std::int64_t> 
       rows_ = array.dim(0);
       first = key;
     } else if (array.dim(0) != rows_) {
-      throw Error(ErrorCode::kBadInput, array_name(name_, key), "has another number of samples than array '" + first + "'",
-                  std::to_string(rows_), std::to_string(array.dim(0)));
+      throw Error(ErrorCode::kBadInput, array_name(name_, key),
+                  "has another number of samples than array '" + first + "'", std::to_string(rows_),
+                  std::to_string(array.dim(0)));
     }
     const std::int64_t bad = first_not_finite(array);
     if (bad >= 0) {
       throw Error(ErrorCode::kBadInput, array_name(name_, key), "holds a value that is not finite", "",
-                  std::to_string(element_as_double(array, bad)) + " in sample " + std::to_string(bad / (array.numel() / rows_)));
+                  std::to_string(element_as_double(array, bad)) + " in sample " +
+                      std::to_string(bad / (array.numel() / rows_)));
     }
   }
   if (labelled_ && static_cast<std::int64_t>(labels_.size()) != rows_) {
-    throw Error(ErrorCode::kBadInput, name_, "the numbers of samples and labels differ", std::to_string(rows_) + " labels",
-                std::to_string(labels_.size()));
+    throw Error(ErrorCode::kBadInput, name_, "the numbers of samples and labels differ",
+                std::to_string(rows_) + " labels", std::to_string(labels_.size()));
   }
   arrays_ = std::make_shared<const NamedTensors>(std::move(arrays));
 }

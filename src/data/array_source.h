@@ -11,8 +11,8 @@ namespace pare::data {
 
 class Arrays : public Source {
  public:
-  /// Throws Error(kBadInput) when there is no array, when the numbers of rows or labels differ or are 0, and for NaN and
-  /// infinite values (naming array and sample).
+  /// Throws Error(kBadInput) when there is no array, when the numbers of rows or labels differ or are 0, and for NaN
+  /// and infinite values (naming array and sample).
   Arrays(std::string name, NamedTensors arrays, std::vector<std::int64_t> labels, bool labelled,
          std::vector<std::filesystem::path> files);
 

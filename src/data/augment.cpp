@@ -34,7 +34,8 @@ Tensor shift_and_flip(const Tensor& image, int pad, int top, int left, bool flip
   return result;
 }
 
-Tensor augment(const Tensor& image, const Augment& settings, std::uint64_t seed, std::int64_t epoch, std::int64_t sample) {
+Tensor augment(const Tensor& image, const Augment& settings, std::uint64_t seed, std::int64_t epoch,
+               std::int64_t sample) {
   Rng rng(seed, kRngAugment, static_cast<std::uint64_t>(epoch), static_cast<std::uint64_t>(sample));
   int top = 0, left = 0;
   if (settings.pad_crop > 0) {

@@ -30,7 +30,8 @@ void write_pixels(const Tensor& image, bool channels_first, std::uint8_t* out) {
   }
 }
 
-Tensor prepared_image(const SplitContext& context, std::int64_t sample, std::uint64_t seed, std::int64_t augment_epoch) {
+Tensor prepared_image(const SplitContext& context, std::int64_t sample, std::uint64_t seed,
+                      std::int64_t augment_epoch) {
   const std::string where = context.source->where(sample);
   const Sample raw = context.source->read(sample);
   Tensor image = prepare_geometry(raw.inputs.begin()->second, context.preprocess, where);
@@ -44,8 +45,8 @@ Tensor prepared_image(const SplitContext& context, std::int64_t sample, std::uin
 void check_range(const Tensor& from, const Tensor& to, const std::string& what) {
   for (std::int64_t i = 0; i < from.numel(); ++i) {
     if (element_as_double(from, i) != element_as_double(to, i)) {
-      throw Error(ErrorCode::kBadInput, what, "holds a value that the model's input type cannot", std::string(name(to.dtype())),
-                  std::to_string(static_cast<std::int64_t>(element_as_double(from, i))));
+      throw Error(ErrorCode::kBadInput, what, "holds a value that the model's input type cannot",
+                  std::string(name(to.dtype())), std::to_string(static_cast<std::int64_t>(element_as_double(from, i))));
     }
   }
 }
@@ -67,7 +68,8 @@ NamedTensors batch_images(const SplitContext& context, std::span<const std::int6
     const Tensor image = prepared_image(context, samples[i], seed, augment_epoch);
     if (i == 0) {
       first = image.dims();
-      batch = Tensor(raw ? DType::kUint8 : DType::kFloat32, with_batch(samples.size(), delivered_dims(image, context.preprocess)));
+      batch = Tensor(raw ? DType::kUint8 : DType::kFloat32,
+                     with_batch(samples.size(), delivered_dims(image, context.preprocess)));
       out = batch.mutable_raw();
     } else if (image.dims() != first) {
       throw Error(ErrorCode::kBadInput, context.source->where(samples[i]),

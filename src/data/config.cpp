@@ -13,14 +13,16 @@ namespace {
 std::string choice(const Settings& settings, const std::string& key, const std::vector<std::string>& allowed) {
   const std::string value = settings.text(key);
   if (std::find(allowed.begin(), allowed.end(), value) == allowed.end()) {
-    throw settings.error(key, "unknown value" + did_you_mean(value, allowed), "one of " + join(allowed, ", "), "'" + value + "'");
+    throw settings.error(key, "unknown value" + did_you_mean(value, allowed), "one of " + join(allowed, ", "),
+                         "'" + value + "'");
   }
   return value;
 }
 
 int pixels(const Settings& settings, const std::string& key, double value, int least) {
   if (value != static_cast<int>(value) || value < least || value > 65535) {
-    throw settings.error(key, "is not a number of pixels", std::to_string(least) + " to 65535", settings.texts(key).front());
+    throw settings.error(key, "is not a number of pixels", std::to_string(least) + " to 65535",
+                         settings.texts(key).front());
   }
   return static_cast<int>(value);
 }
@@ -28,7 +30,8 @@ int pixels(const Settings& settings, const std::string& key, double value, int l
 // "n" or "[height, width]".
 std::pair<int, int> size(const Settings& settings, const std::string& key) {
   const std::vector<double> values = settings.numbers(key);
-  if (values.size() > 2) throw settings.error(key, "needs one number or [height, width]", "", std::to_string(values.size()));
+  if (values.size() > 2)
+    throw settings.error(key, "needs one number or [height, width]", "", std::to_string(values.size()));
   return {pixels(settings, key, values.front(), 1), pixels(settings, key, values.back(), 1)};
 }
 
@@ -75,7 +78,8 @@ const Reader& parse_format(const Settings& split) {
     }
     names.push_back(reader.name);
   }
-  throw split.error("format", "unknown format" + did_you_mean(format, names), "one of " + join(names, ", "), "'" + format + "'");
+  throw split.error("format", "unknown format" + did_you_mean(format, names), "one of " + join(names, ", "),
+                    "'" + format + "'");
 }
 
 double parse_holdout(const Settings& root) {

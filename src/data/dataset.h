@@ -43,10 +43,10 @@ struct Preprocess {
   std::vector<double> mean, std;
   std::optional<std::pair<int, int>> resize;  ///< height, width; one number in YAML: the shorter side
   bool resize_shorter_side = false;
-  std::string interpolation = "bilinear";     ///< or "bicubic"
-  std::optional<std::pair<int, int>> crop;    ///< centre crop, height, width
-  std::string layout = "NCHW";                ///< or "NHWC"
-  std::string color;                          ///< "", "rgb", "bgr", "gray"
+  std::string interpolation = "bilinear";   ///< or "bicubic"
+  std::optional<std::pair<int, int>> crop;  ///< centre crop, height, width
+  std::string layout = "NCHW";              ///< or "NHWC"
+  std::string color;                        ///< "", "rgb", "bgr", "gray"
 };
 
 struct Augment {
@@ -55,9 +55,9 @@ struct Augment {
 };
 
 struct Batch {
-  NamedTensors inputs;               ///< first axis: batch
-  std::vector<std::int64_t> labels;  ///< empty when unlabelled
-  std::vector<std::int64_t> indices; ///< positions within the split
+  NamedTensors inputs;                ///< first axis: batch
+  std::vector<std::int64_t> labels;   ///< empty when unlabelled
+  std::vector<std::int64_t> indices;  ///< positions within the split
 };
 
 /// One split, ready to read. Immutable and thread-safe.
@@ -67,7 +67,8 @@ class Split {
   virtual std::int64_t size() const = 0;
   virtual bool labelled() const = 0;
   virtual std::int64_t classes() const = 0;  ///< largest label + 1 or what the format says; 0 unlabelled
-  /// Assembles the samples. With `augment_epoch` ≥ 0 the split's augmentation applies, drawn from (seed, epoch, sample).
+  /// Assembles the samples. With `augment_epoch` ≥ 0 the split's augmentation applies, drawn from (seed, epoch,
+  /// sample).
   virtual Batch batch(const std::vector<std::int64_t>& indices, std::uint64_t seed = 0,
                       std::int64_t augment_epoch = -1) const = 0;
   /// A view of some samples.
@@ -89,14 +90,16 @@ struct Dataset {
 };
 
 /// Reads a data YAML (formats and keys: DESIGN §3, docs/data.md). Paths are relative to the YAML file. Unknown keys,
-/// missing files, wrong sizes, labels out of range of `classes` (0: not checked): Error(kBadInput or kUsage) naming the key.
-/// Each split is opened eagerly enough to find such faults. `seed` chooses the samples held out of train; leave it 0, so that
-/// runs with different seeds are judged on the same val.
+/// missing files, wrong sizes, labels out of range of `classes` (0: not checked): Error(kBadInput or kUsage) naming the
+/// key. Each split is opened eagerly enough to find such faults. `seed` chooses the samples held out of train; leave it
+/// 0, so that runs with different seeds are judged on the same val.
 Dataset open_dataset(const std::filesystem::path& yaml, const std::vector<InputSpec>& inputs, std::int64_t classes = 0,
                      std::uint64_t seed = 0);
 
 /// Names of the formats (rows of readers.inc) with one line of help each, for docs and --help.
-struct ReaderInfo { std::string name, summary; };
+struct ReaderInfo {
+  std::string name, summary;
+};
 std::vector<ReaderInfo> readers();
 
 }  // namespace pare::data

@@ -19,7 +19,8 @@ struct ImageFile {
 class FileImages : public Source {
  public:
   /// `list`: the csv that names the images, or empty. Throws Error(kBadInput) without images.
-  FileImages(std::string name, std::filesystem::path list, std::vector<ImageFile> images, bool labelled, std::int64_t classes);
+  FileImages(std::string name, std::filesystem::path list, std::vector<ImageFile> images, bool labelled,
+             std::int64_t classes);
 
   std::int64_t size() const override { return static_cast<std::int64_t>(images_.size()); }
   Sample read(std::int64_t index) const override;

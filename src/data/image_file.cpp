@@ -49,9 +49,10 @@ Tensor read_jpeg(const std::string& content, const fs::path& path) {
   const bool inks = space == TJCS_CMYK || space == TJCS_YCCK;
   Tensor image(DType::kUint8, {height, width, 3});
   Tensor pixels = inks ? Tensor(DType::kUint8, {height, width, 4}) : std::move(image);
-  const int result = tjDecompress2(decoder.get(), bytes, content.size(), pixels.mutable_data<std::uint8_t>().data(), width, 0,
-                                   height, inks ? TJPF_CMYK : TJPF_RGB, 0);
-  // The decoder fills what a truncated file lacks with gray and only warns; oddities that lose no pixels are left alone.
+  const int result = tjDecompress2(decoder.get(), bytes, content.size(), pixels.mutable_data<std::uint8_t>().data(),
+                                   width, 0, height, inks ? TJPF_CMYK : TJPF_RGB, 0);
+  // The decoder fills what a truncated file lacks with gray and only warns; oddities that lose no pixels are left
+  // alone.
   const std::string message = result == 0 ? "" : tjGetErrorStr2(decoder.get());
   if (result != 0 && tjGetErrorCode(decoder.get()) == TJERR_FATAL) throw damaged(path, message);
   if (message.find("Premature end") != std::string::npos) throw damaged(path, "the jpeg file is truncated");
@@ -82,7 +83,8 @@ Tensor read_image(const std::filesystem::path& path) {
   const std::string content = read_file(path);
   if (content.starts_with("\xff\xd8\xff")) return read_jpeg(content, path);
   if (content.starts_with("\x89PNG\r\n\x1a\n")) return read_png(content, path);
-  throw Error(ErrorCode::kBadInput, path.string(), content.empty() ? "the image file is empty" : "is neither a jpeg nor a png file");
+  throw Error(ErrorCode::kBadInput, path.string(),
+              content.empty() ? "the image file is empty" : "is neither a jpeg nor a png file");
 }
 
 bool has_image_extension(const std::filesystem::path& path) {

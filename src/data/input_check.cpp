@@ -39,7 +39,8 @@ Wanted wanted_of(const InputSpec& input, const std::string& layout) {
 }
 
 // The settings of `preprocess` that would turn such images into what the model wants.
-std::string advice(const Tensor& image, const Preprocess& preprocess, const InputSpec& input, const std::string& layout) {
+std::string advice(const Tensor& image, const Preprocess& preprocess, const InputSpec& input,
+                   const std::string& layout) {
   const Wanted wanted = wanted_of(input, layout);
   std::vector<std::string> steps;
   if (layout != preprocess.layout) steps.push_back("layout: " + layout);
@@ -62,8 +63,8 @@ void check_image_dtype(const InputSpec& input, const Preprocess& preprocess) {
                   "takes uint8 pixels, so preprocess must not have scale, mean or std");
     }
   } else if (!is_float(input.dtype) || bits(input.dtype) < 16) {
-    throw Error(ErrorCode::kBadInput, "input '" + input.name + "'", "cannot be fed with images", "a float or uint8 input",
-                std::string(name(input.dtype)));
+    throw Error(ErrorCode::kBadInput, "input '" + input.name + "'", "cannot be fed with images",
+                "a float or uint8 input", std::string(name(input.dtype)));
   }
 }
 
@@ -108,8 +109,8 @@ InputSpec check_image(const Tensor& image, const Preprocess& preprocess, const s
   }
   const std::string layout = layout_of(input, preprocess.layout);
   throw Error(ErrorCode::kBadInput, where,
-              "model wants image " + wanted_text(input) + " (" + layout + "), data has " + got + " (height x width x channels)" +
-                  advice(image, preprocess, input, layout));
+              "model wants image " + wanted_text(input) + " (" + layout + "), data has " + got +
+                  " (height x width x channels)" + advice(image, preprocess, input, layout));
 }
 
 void check_arrays(const Sample& sample, const std::vector<InputSpec>& inputs, const std::string& where) {

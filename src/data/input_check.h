@@ -8,15 +8,16 @@
 
 namespace pare::data {
 
-/// Checks one prepared image (uint8 H×W×C) against the model's inputs; returns the input that images feed (name "" and any
-/// shape when `inputs` is empty). `where` names the image in messages. Throws Error(kBadInput).
+/// Checks one prepared image (uint8 H×W×C) against the model's inputs; returns the input that images feed (name "" and
+/// any shape when `inputs` is empty). `where` names the image in messages. Throws Error(kBadInput).
 InputSpec check_image(const Tensor& image, const Preprocess& preprocess, const std::vector<InputSpec>& inputs,
                       const std::string& where);
 
 /// True when a sample of these dimensions (no batch axis) fits the input.
 bool fits(const Dims& sample, const InputSpec& input);
 
-/// Checks one sample of arrays; names absent arrays, wrong shapes and types that do not convert. Throws Error(kBadInput).
+/// Checks one sample of arrays; names absent arrays, wrong shapes and types that do not convert. Throws
+/// Error(kBadInput).
 void check_arrays(const Sample& sample, const std::vector<InputSpec>& inputs, const std::string& where);
 
 }  // namespace pare::data

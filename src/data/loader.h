@@ -14,8 +14,8 @@ struct LoaderOptions {
   bool shuffle = false;
   bool augment = false;
   bool drop_last = false;
-  int workers = 1;               ///< own std::threads, not OpenMP
-  int prefetch = 4;              ///< batches held ready at most (memory bound)
+  int workers = 1;   ///< own std::threads, not OpenMP
+  int prefetch = 4;  ///< batches held ready at most (memory bound)
   std::uint64_t seed = 0;
 };
 
@@ -29,7 +29,7 @@ class Loader {
 
   std::int64_t batches() const;  ///< per epoch
   void start(std::int64_t epoch, std::int64_t first_batch = 0);
-  std::optional<Batch> next();   ///< rethrows what a worker threw
+  std::optional<Batch> next();  ///< rethrows what a worker threw
   /// Seconds that next() spent waiting for workers since start(): the starvation of the trainer.
   double waited_s() const;
 

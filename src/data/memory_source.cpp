@@ -9,13 +9,16 @@ namespace pare::data {
 
 MemoryImages::MemoryImages(std::string name, Tensor images, std::vector<std::int64_t> labels, bool labelled,
                            std::vector<std::filesystem::path> files)
-    : name_(std::move(name)), images_(std::move(images)), labels_(std::move(labels)), labelled_(labelled),
+    : name_(std::move(name)),
+      images_(std::move(images)),
+      labels_(std::move(labels)),
+      labelled_(labelled),
       files_(std::move(files)) {
   const std::int64_t count = images_.dim(0);
   if (images_.numel() == 0) throw Error(ErrorCode::kBadInput, name_, "holds no images");
   if (labelled_ && static_cast<std::int64_t>(labels_.size()) != count) {
-    throw Error(ErrorCode::kBadInput, name_, "the numbers of images and labels differ", std::to_string(count) + " labels",
-                std::to_string(labels_.size()));
+    throw Error(ErrorCode::kBadInput, name_, "the numbers of images and labels differ",
+                std::to_string(count) + " labels", std::to_string(labels_.size()));
   }
   image_dims_ = {images_.dim(1), images_.dim(2), images_.dim(3)};
   image_bytes_ = images_.bytes() / static_cast<std::size_t>(count);
@@ -37,12 +40,12 @@ std::int64_t MemoryImages::label(std::int64_t index) const {
 Tensor as_images(const std::string& name, const Tensor& array) {
   const std::string got = std::string(pare::name(array.dtype())) + " " + to_string(array.dims());
   const std::string expected = "uint8, images x height x width (x 1, 3 or 4 channels, last)";
-  const bool shaped = array.rank() == 3 ||
-                      (array.rank() == 4 && (array.dim(3) == 1 || array.dim(3) == 3 || array.dim(3) == 4));
+  const bool shaped =
+      array.rank() == 3 || (array.rank() == 4 && (array.dim(3) == 1 || array.dim(3) == 3 || array.dim(3) == 4));
   if (array.dtype() != DType::kUint8 || !shaped) {
     const bool planar = array.rank() == 4 && (array.dim(1) == 1 || array.dim(1) == 3);
-    throw Error(ErrorCode::kBadInput, name, planar ? "holds images with the channels first" : "does not hold images", expected,
-                got);
+    throw Error(ErrorCode::kBadInput, name, planar ? "holds images with the channels first" : "does not hold images",
+                expected, got);
   }
   return array.rank() == 4 ? array : array.reshaped({array.dim(0), array.dim(1), array.dim(2), 1});
 }

@@ -67,7 +67,8 @@ DType parse_descr(std::string_view value, const std::string& name) {
     if (descr[0] == '<' || descr[0] == '|' || descr[0] == '=') return dtype;
     throw Error(ErrorCode::kUnsupported, name, "big-endian arrays are not supported", "<" + descr.substr(1), descr);
   }
-  throw Error(ErrorCode::kUnsupported, name, "unsupported numpy element type", "numbers or booleans", "'" + descr + "'");
+  throw Error(ErrorCode::kUnsupported, name, "unsupported numpy element type", "numbers or booleans",
+              "'" + descr + "'");
 }
 
 Dims parse_shape(std::string_view value, const std::string& name) {
@@ -107,7 +108,8 @@ Header parse_header(std::string_view content, const std::string& name) {
   header.size = start + length;
   const std::size_t wanted = bytes_for(header.dtype, header.dims), got = content.size() - header.size;
   if (wanted != got) {
-    throw Error(ErrorCode::kBadInput, name, got < wanted ? "the npy array is truncated" : "the npy array has trailing bytes",
+    throw Error(ErrorCode::kBadInput, name,
+                got < wanted ? "the npy array is truncated" : "the npy array has trailing bytes",
                 std::to_string(wanted) + " bytes", std::to_string(got));
   }
   return header;
@@ -149,10 +151,12 @@ Tensor parse_npy(std::string_view content, std::shared_ptr<const void> owner, co
 Tensor writable(const Tensor& tensor, const std::string& name) {
   const DType dtype = tensor.dtype();
   if (dtype == DType::kString || dtype == DType::kUndefined) {
-    throw Error(ErrorCode::kUnsupported, name, "only numbers can be written to npy files", "", std::string(pare::name(dtype)));
+    throw Error(ErrorCode::kUnsupported, name, "only numbers can be written to npy files", "",
+                std::string(pare::name(dtype)));
   }
   if (dtype != DType::kFloat16 && is_small_float(dtype)) return cast(tensor, DType::kFloat32);
-  if (bits(dtype) < 8) return cast(tensor, dtype == DType::kUint4 || dtype == DType::kUint2 ? DType::kUint8 : DType::kInt8);
+  if (bits(dtype) < 8)
+    return cast(tensor, dtype == DType::kUint4 || dtype == DType::kUint2 ? DType::kUint8 : DType::kInt8);
   return tensor;
 }
 
@@ -173,7 +177,9 @@ std::string header_of(const Tensor& tensor) {
   return header + dictionary;
 }
 
-std::string_view elements_of(const Tensor& tensor) { return {reinterpret_cast<const char*>(tensor.raw()), tensor.bytes()}; }
+std::string_view elements_of(const Tensor& tensor) {
+  return {reinterpret_cast<const char*>(tensor.raw()), tensor.bytes()};
+}
 
 }  // namespace
 

@@ -7,8 +7,8 @@
 
 namespace pare::data {
 
-/// Reads one array; large ones stay mapped. Column-major arrays are transposed to row-major. Throws Error(kBadInput) naming the
-/// file when it is damaged, Error(kUnsupported) for big-endian, text and object arrays.
+/// Reads one array; large ones stay mapped. Column-major arrays are transposed to row-major. Throws Error(kBadInput)
+/// naming the file when it is damaged, Error(kUnsupported) for big-endian, text and object arrays.
 Tensor read_npy(const std::filesystem::path& path);
 /// Every array of the file by its name without ".npy".
 NamedTensors read_npz(const std::filesystem::path& path);

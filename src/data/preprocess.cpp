@@ -18,7 +18,8 @@ Tensor center_crop(const Tensor& image, int height, int width, const std::string
   if (in_height == height && in_width == width) return image;
   if (in_height < height || in_width < width) {
     throw Error(ErrorCode::kBadInput, where, "the image is smaller than preprocess.crop; set preprocess.resize too",
-                std::to_string(height) + "x" + std::to_string(width), std::to_string(in_height) + "x" + std::to_string(in_width));
+                std::to_string(height) + "x" + std::to_string(width),
+                std::to_string(in_height) + "x" + std::to_string(in_width));
   }
   // An odd margin is split with ties to even, as torchvision does.
   const auto top = static_cast<std::int64_t>(std::nearbyint(static_cast<double>(in_height - height) / 2));
@@ -38,14 +39,16 @@ float entry(const std::vector<double>& values, std::int64_t channel, float absen
 
 void check_channels(const std::vector<double>& values, std::int64_t channels, const char* key) {
   if (values.size() <= 1 || static_cast<std::int64_t>(values.size()) == channels) return;
-  throw Error(ErrorCode::kUsage, std::string("preprocess.") + key, "needs one number, or one for each channel of the images",
-              std::to_string(channels), std::to_string(values.size()));
+  throw Error(ErrorCode::kUsage, std::string("preprocess.") + key,
+              "needs one number, or one for each channel of the images", std::to_string(channels),
+              std::to_string(values.size()));
 }
 
 }  // namespace
 
 std::pair<int, int> shorter_side_size(std::int64_t height, std::int64_t width, int side) {
-  const auto longer = static_cast<int>(static_cast<std::int64_t>(side) * std::max(height, width) / std::min(height, width));
+  const auto longer =
+      static_cast<int>(static_cast<std::int64_t>(side) * std::max(height, width) / std::min(height, width));
   return height < width ? std::pair{side, longer} : std::pair{longer, side};
 }
 
@@ -71,7 +74,8 @@ Normalizer::Normalizer(const Preprocess& settings, std::int64_t channels) : chan
     const auto scale = static_cast<float>(settings.scale);
     const float mean = entry(settings.mean, c, 0), deviation = entry(settings.std, c, 1);
     for (int v = 0; v < 256; ++v) {
-      tables_[static_cast<std::size_t>(c)][static_cast<std::size_t>(v)] = (static_cast<float>(v) / scale - mean) / deviation;
+      tables_[static_cast<std::size_t>(c)][static_cast<std::size_t>(v)] =
+          (static_cast<float>(v) / scale - mean) / deviation;
     }
   }
 }

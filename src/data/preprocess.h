@@ -13,8 +13,8 @@ namespace pare::data {
 /// The size that "resize: n" gives an image: its shorter side becomes n, the longer one keeps the ratio, rounded down.
 std::pair<int, int> shorter_side_size(std::int64_t height, std::int64_t width, int side);
 
-/// Colour, resize, centre crop: uint8 H×W×C to uint8. Throws Error(kBadInput) naming `where` when the image is smaller than
-/// the crop.
+/// Colour, resize, centre crop: uint8 H×W×C to uint8. Throws Error(kBadInput) naming `where` when the image is smaller
+/// than the crop.
 Tensor prepare_geometry(const Tensor& image, const Preprocess& settings, const std::string& where);
 
 /// Value/scale, then (v − mean)/std, by a table of 256 entries per channel, and the layout.

@@ -37,7 +37,8 @@ struct Taps {
 
 // For each output position the input positions that count and their weights, which sum to 2^kFractionBits.
 std::vector<Taps> taps_for(int in, int out, const Filter& filter) {
-  const double scale = static_cast<double>(in) / out, stretch = std::max(scale, 1.0), support = filter.support * stretch;
+  const double scale = static_cast<double>(in) / out, stretch = std::max(scale, 1.0),
+               support = filter.support * stretch;
   const double shrink = 1 / stretch;  // multiplied, not divided by: the last bit of a weight decides some ties
   std::vector<Taps> taps(static_cast<std::size_t>(out));
   for (int o = 0; o < out; ++o) {
@@ -59,7 +60,9 @@ std::vector<Taps> taps_for(int in, int out, const Filter& filter) {
   return taps;
 }
 
-std::uint8_t to_byte(std::int32_t sum) noexcept { return static_cast<std::uint8_t>(std::clamp(sum >> kFractionBits, 0, 255)); }
+std::uint8_t to_byte(std::int32_t sum) noexcept {
+  return static_cast<std::uint8_t>(std::clamp(sum >> kFractionBits, 0, 255));
+}
 
 constexpr std::int32_t kHalf = 1 << (kFractionBits - 1);
 

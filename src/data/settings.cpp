@@ -51,10 +51,14 @@ std::shared_ptr<const Node> convert(const YAML::Node& yaml, const std::string& f
 
 std::string describe(const Node& node) {
   switch (node.kind) {
-    case Node::Kind::kScalar: return "'" + node.scalar + "'";
-    case Node::Kind::kList: return "a list";
-    case Node::Kind::kMap: return "a map";
-    case Node::Kind::kNull: return "nothing";
+    case Node::Kind::kScalar:
+      return "'" + node.scalar + "'";
+    case Node::Kind::kList:
+      return "a list";
+    case Node::Kind::kMap:
+      return "a map";
+    case Node::Kind::kNull:
+      return "nothing";
   }
   return "nothing";
 }
@@ -87,7 +91,8 @@ Settings Settings::load(const std::filesystem::path& yaml) {
   try {
     root = convert(YAML::Load(content), yaml.string());
   } catch (const YAML::Exception& error) {
-    throw Error(ErrorCode::kUsage, yaml.string() + " line " + std::to_string(error.mark.line + 1), "is not YAML: " + error.msg);
+    throw Error(ErrorCode::kUsage, yaml.string() + " line " + std::to_string(error.mark.line + 1),
+                "is not YAML: " + error.msg);
   }
   if (root->kind != Node::Kind::kMap) {
     throw Error(ErrorCode::kUsage, yaml.string(), "is not a YAML map", "keys such as train and test", describe(*root));
@@ -134,7 +139,8 @@ std::vector<std::string> Settings::texts(const std::string& key) const {
     if (child->kind != Node::Kind::kScalar) throw error(key, "must hold texts", "", describe(*child));
     values.push_back(child->scalar);
   }
-  if (node.kind != Node::Kind::kList || values.empty()) throw error(key, "must be a text or a list", "", describe(node));
+  if (node.kind != Node::Kind::kList || values.empty())
+    throw error(key, "must be a text or a list", "", describe(node));
   return values;
 }
 

@@ -28,7 +28,7 @@ class Settings {
   std::string text(const std::string& key) const;
   std::vector<std::string> texts(const std::string& key) const;  ///< a list or a single value
   double number(const std::string& key) const;
-  std::vector<double> numbers(const std::string& key) const;     ///< a list or a single value
+  std::vector<double> numbers(const std::string& key) const;  ///< a list or a single value
   std::int64_t integer(const std::string& key) const;
   bool flag(const std::string& key) const;
   bool is_map(const std::string& key) const;

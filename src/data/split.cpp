@@ -27,12 +27,14 @@ class SourceSplit final : public Split {
   bool labelled() const override { return context_->source->labelled(); }
   std::int64_t classes() const override { return context_->classes; }
 
-  Batch batch(const std::vector<std::int64_t>& positions, std::uint64_t seed, std::int64_t augment_epoch) const override {
+  Batch batch(const std::vector<std::int64_t>& positions, std::uint64_t seed,
+              std::int64_t augment_epoch) const override {
     Batch batch;
     const std::vector<std::int64_t> samples = to_source(positions);
     if (samples.empty()) throw Error(ErrorCode::kInternal, "batch", "needs at least one sample");
     const Source& source = *context_->source;
-    batch.inputs = source.images() ? batch_images(*context_, samples, seed, augment_epoch) : batch_arrays(*context_, samples);
+    batch.inputs =
+        source.images() ? batch_images(*context_, samples, seed, augment_epoch) : batch_arrays(*context_, samples);
     if (source.labelled()) {
       batch.labels.reserve(samples.size());
       for (const std::int64_t sample : samples) batch.labels.push_back(source.label(sample));
@@ -55,7 +57,8 @@ class SourceSplit final : public Split {
       const auto size = fs::file_size(path, ignored);
       add_number(hasher, ignored ? -1 : static_cast<std::int64_t>(size));
       const auto time = fs::last_write_time(path, ignored);
-      add_number(hasher, ignored ? -1 : std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count());
+      add_number(hasher,
+                 ignored ? -1 : std::chrono::duration_cast<std::chrono::nanoseconds>(time.time_since_epoch()).count());
     }
     hasher.add(bytes_of(indices_));
     return hasher.hex();
@@ -67,7 +70,8 @@ class SourceSplit final : public Split {
     samples.reserve(positions.size());
     for (const std::int64_t position : positions) {
       if (position < 0 || position >= size()) {
-        throw Error(ErrorCode::kInternal, "split", "has no sample " + std::to_string(position), "less than " + std::to_string(size()));
+        throw Error(ErrorCode::kInternal, "split", "has no sample " + std::to_string(position),
+                    "less than " + std::to_string(size()));
       }
       samples.push_back(indices_[static_cast<std::size_t>(position)]);
     }
@@ -80,7 +84,8 @@ class SourceSplit final : public Split {
 
 }  // namespace
 
-std::shared_ptr<const Split> make_split(std::shared_ptr<const SplitContext> context, std::vector<std::int64_t> indices) {
+std::shared_ptr<const Split> make_split(std::shared_ptr<const SplitContext> context,
+                                        std::vector<std::int64_t> indices) {
   return std::make_shared<SourceSplit>(std::move(context), std::move(indices));
 }
 

@@ -16,11 +16,11 @@ struct SplitContext {
   std::shared_ptr<const Source> source;
   Preprocess preprocess;
   Augment augment;
-  std::vector<InputSpec> inputs;            ///< of the model; empty: unknown
-  InputSpec image_input;                    ///< what images feed (images only)
+  std::vector<InputSpec> inputs;                 ///< of the model; empty: unknown
+  InputSpec image_input;                         ///< what images feed (images only)
   std::shared_ptr<const Normalizer> normalizer;  ///< images only
   std::int64_t classes = 0;
-  std::string identity;                     ///< the settings, for the fingerprint
+  std::string identity;  ///< the settings, for the fingerprint
 };
 
 std::shared_ptr<const Split> make_split(std::shared_ptr<const SplitContext> context, std::vector<std::int64_t> indices);

@@ -33,7 +33,8 @@ class Bytes {
   std::uint64_t number(std::uint64_t at, int width) const {
     const std::string_view field = piece(at, static_cast<std::uint64_t>(width));
     std::uint64_t value = 0;
-    for (int i = width - 1; i >= 0; --i) value = value << 8 | static_cast<unsigned char>(field[static_cast<std::size_t>(i)]);
+    for (int i = width - 1; i >= 0; --i)
+      value = value << 8 | static_cast<unsigned char>(field[static_cast<std::size_t>(i)]);
     return value;
   }
   std::string_view piece(std::uint64_t at, std::uint64_t size) const {
@@ -56,7 +57,8 @@ class Bytes {
 // The end record is the last one; a comment of up to 64 KiB may follow it.
 std::uint64_t find_end(const Bytes& file) {
   constexpr std::string_view kSignature("PK\5\6", 4);
-  const std::size_t at = file.size() < kEndSize ? std::string_view::npos : file.all().rfind(kSignature, file.size() - kEndSize);
+  const std::size_t at =
+      file.size() < kEndSize ? std::string_view::npos : file.all().rfind(kSignature, file.size() - kEndSize);
   if (at == std::string_view::npos) {
     throw file.error(file.all().starts_with("PK") ? "the zip file is truncated" : "is not a zip file (npz)");
   }
@@ -91,7 +93,8 @@ std::vector<Entry> read_directory(const Bytes& file) {
   std::vector<Entry> entries;
   for (std::uint64_t i = 0; i < count; ++i) {
     file.expect(at, kDirectory);
-    const std::uint64_t name = file.number(at + 28, 2), extra = file.number(at + 30, 2), comment = file.number(at + 32, 2);
+    const std::uint64_t name = file.number(at + 28, 2), extra = file.number(at + 30, 2),
+                        comment = file.number(at + 32, 2);
     Entry entry;
     entry.flags = static_cast<unsigned>(file.number(at + 8, 2));
     entry.method = static_cast<unsigned>(file.number(at + 10, 2));
@@ -137,7 +140,8 @@ ZipMember read_member(const Bytes& file, const Entry& entry) {
   const Error damage(ErrorCode::kBadInput, name, "the zip member is damaged");
   if (entry.flags & 1) throw Error(ErrorCode::kUnsupported, name, "the zip member is encrypted");
   file.expect(entry.offset, kLocal);
-  const std::uint64_t start = entry.offset + kLocalSize + file.number(entry.offset + 26, 2) + file.number(entry.offset + 28, 2);
+  const std::uint64_t start =
+      entry.offset + kLocalSize + file.number(entry.offset + 26, 2) + file.number(entry.offset + 28, 2);
   const std::string_view raw = file.piece(start, entry.compressed);
   ZipMember member{entry.name, {}};
   if (entry.method == 0) {
@@ -183,7 +187,8 @@ std::vector<ZipMember> read_zip(const std::filesystem::path& path) {
 
 void write_zip(const std::filesystem::path& path, const std::vector<ZipMember>& members) {
   std::uint64_t total = 0;
-  for (const ZipMember& member : members) total += member.content.size() + kLocalSize + kDirectorySize + 2 * member.name.size();
+  for (const ZipMember& member : members)
+    total += member.content.size() + kLocalSize + kDirectorySize + 2 * member.name.size();
   if (total + kEndSize >= kSmall || members.size() > 0xFFFE) {
     throw Error(ErrorCode::kUnsupported, path.string(), "the arrays are too large for one npz file", "less than 4 GB",
                 std::to_string(total) + " bytes");

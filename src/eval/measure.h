@@ -10,12 +10,15 @@
 
 namespace pare::eval {
 
-struct Latency { double median_ms = 0, p10_ms = 0, p90_ms = 0, p99_ms = 0, min_ms = 0; int runs = 0; };
+struct Latency {
+  double median_ms = 0, p10_ms = 0, p90_ms = 0, p99_ms = 0, min_ms = 0;
+  int runs = 0;
+};
 
 struct LatencyOptions {
   int warmup = 3;
   int min_runs = 10, max_runs = 1000;
-  double seconds = 1.0;    ///< stop after this long once min_runs are done
+  double seconds = 1.0;  ///< stop after this long once min_runs are done
 };
 
 Latency measure_latency(exec::Executor& executor, const NamedTensors& inputs, const LatencyOptions& options);
@@ -24,24 +27,25 @@ Latency measure_latency(exec::Executor& executor, const NamedTensors& inputs, co
 NamedTensors random_inputs(const ir::Model& model, const std::map<std::string, Dims>& shapes, std::uint64_t seed);
 
 struct LayerCost {
-  std::string node, op_type, weight;   ///< weight: name of the weight initializer, "" when none
+  std::string node, op_type, weight;  ///< weight: name of the weight initializer, "" when none
   Dims weight_dims;
   std::int64_t parameters = 0, macs = 0, bytes = 0;
-  int bits = 32;                       ///< of the weight as stored
+  int bits = 32;  ///< of the weight as stored
   double sparsity = 0;
-  std::string pattern;                 ///< "8:64", "" none found
-  double latency_ms = -1;              ///< −1: not measured
-  std::string kernel;                  ///< "" when not compiled
+  std::string pattern;     ///< "8:64", "" none found
+  double latency_ms = -1;  ///< −1: not measured
+  std::string kernel;      ///< "" when not compiled
 };
 
 struct ModelCost {
   std::int64_t file_bytes = 0, gzip_bytes = 0, parameters = 0, nonzero_parameters = 0, macs = 0;
-  std::vector<LayerCost> layers;       ///< nodes with weights
+  std::vector<LayerCost> layers;  ///< nodes with weights
 };
 
-/// Static costs; `serialized` is the ONNX file's content. Parameters: elements of float or quantized weight initializers
-/// (scales, zero points and index constants do not count).
-ModelCost model_cost(const ir::Model& model, std::string_view serialized, const std::map<std::string, Dims>& input_shapes);
+/// Static costs; `serialized` is the ONNX file's content. Parameters: elements of float or quantized weight
+/// initializers (scales, zero points and index constants do not count).
+ModelCost model_cost(const ir::Model& model, std::string_view serialized,
+                     const std::map<std::string, Dims>& input_shapes);
 
 /// Adds measured per-layer latency and kernel names to `cost`.
 void add_layer_latency(ModelCost& cost, exec::Executor& executor, const NamedTensors& inputs, int repeats);

@@ -11,17 +11,19 @@
 
 namespace pare::eval {
 
-struct Interval { double low = 0, high = 0; };
+struct Interval {
+  double low = 0, high = 0;
+};
 /// Wilson score interval of `hits` in `samples` at 95 %, in percent (Wilson 1927).
 Interval wilson95(std::int64_t hits, std::int64_t samples);
 
 struct Metrics {
   std::int64_t samples = 0;
-  std::optional<double> top1, top5, loss;     ///< percent, percent, mean cross-entropy; unset without labels
+  std::optional<double> top1, top5, loss;  ///< percent, percent, mean cross-entropy; unset without labels
   std::optional<Interval> top1_interval;
-  std::optional<double> agreement;            ///< percent of samples with the reference's top-1
+  std::optional<double> agreement;  ///< percent of samples with the reference's top-1
   std::optional<Interval> agreement_interval;
-  std::optional<double> snr_db;               ///< of the outputs against the reference; unset when identical or absent
+  std::optional<double> snr_db;  ///< of the outputs against the reference; unset when identical or absent
 };
 
 /// Adds batches; logits [N, classes] f32 (further axes are flattened for SNR, averaged over for nothing else).

@@ -14,32 +14,40 @@
 namespace pare::exec {
 
 /// A node that an executor cannot take, and why.
-struct Refusal { std::string node, op_type, reason; };
+struct Refusal {
+  std::string node, op_type, reason;
+};
 
 struct CompileOptions {
-  int threads = 1;                    ///< resolved, > 0
+  int threads = 1;  ///< resolved, > 0
   /// Values that must exist as tensors of their own at run time, so that observe() can see them (limits fusion).
   std::vector<std::string> observed;
-  /// Run QDQ exactly as written (DequantizeLinear → float operator → QuantizeLinear) instead of by integers: for checks.
+  /// Run QDQ exactly as written (DequantizeLinear → float operator → QuantizeLinear) instead of by integers: for
+  /// checks.
   bool float_qdq = false;
-  std::int64_t max_memory = 0;        ///< bytes, 0: no limit
+  std::int64_t max_memory = 0;  ///< bytes, 0: no limit
 };
 
 /// One executed step of a plan, for `pare inspect --plan` and profiles.
 struct PlanStep {
-  std::string kernel;               ///< "conv_f32__onednn", "qconv_u8s8__avx2_madd"
-  std::vector<std::string> nodes;   ///< the graph nodes it covers, the main one first
-  std::string op_type;              ///< of the main node
-  std::string output;               ///< name of the value it writes
+  std::string kernel;              ///< "conv_f32__onednn", "qconv_u8s8__avx2_madd"
+  std::vector<std::string> nodes;  ///< the graph nodes it covers, the main one first
+  std::string op_type;             ///< of the main node
+  std::string output;              ///< name of the value it writes
   Dims output_dims;
-  std::string reason;               ///< why this kernel
+  std::string reason;  ///< why this kernel
   std::int64_t macs = 0;
-  std::int64_t weight_bytes = 0;    ///< as held in memory
+  std::int64_t weight_bytes = 0;  ///< as held in memory
 };
 
-struct StepTime { std::size_t step; double median_ms; };
+struct StepTime {
+  std::size_t step;
+  double median_ms;
+};
 
-struct MemoryUse { std::int64_t weights = 0, arena = 0; };  ///< bytes
+struct MemoryUse {
+  std::int64_t weights = 0, arena = 0;
+};  ///< bytes
 
 /// Sees a value as it is produced; the tensor is only valid during the call.
 using Observer = std::function<void(const std::string& value, const Tensor& tensor)>;

@@ -14,12 +14,12 @@
 namespace pare::exec {
 
 struct OptimizerOptions {
-  std::string kind = "sgd";       ///< "sgd" (Nesterov momentum as given) or "adamw" (Loshchilov & Hutter 2019)
+  std::string kind = "sgd";  ///< "sgd" (Nesterov momentum as given) or "adamw" (Loshchilov & Hutter 2019)
   double momentum = 0.9;
   bool nesterov = true;
-  double weight_decay = 5e-4;     ///< weights of rank ≥ 2 only; decoupled for adamw
+  double weight_decay = 5e-4;  ///< weights of rank ≥ 2 only; decoupled for adamw
   double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
-  double clip_norm = 0;           ///< global gradient norm; 0: off
+  double clip_norm = 0;  ///< global gradient norm; 0: off
 };
 
 /// loss = (1 − alpha) · cross_entropy(label_smoothing) + alpha · T² · KL(teacher/T ‖ student/T)   (Hinton et al. 2015)
@@ -40,10 +40,10 @@ struct TrainerOptions {
 };
 
 struct StepResult {
-  double loss = 0;               ///< mean over the batch
-  std::int64_t correct = 0;      ///< top-1 hits (0 when unlabelled)
+  double loss = 0;           ///< mean over the batch
+  std::int64_t correct = 0;  ///< top-1 hits (0 when unlabelled)
   std::int64_t samples = 0;
-  double gradient_norm = 0;      ///< before clipping
+  double gradient_norm = 0;  ///< before clipping
 };
 
 class Trainer {
@@ -53,8 +53,8 @@ class Trainer {
   virtual std::vector<std::string> parameters() const = 0;
   virtual Tensor parameter(const std::string& name) const = 0;
   virtual void set_parameter(const std::string& name, const Tensor& value) = 0;
-  /// uint8 0/1 of the parameter's shape: zeros stay exactly zero from now on (weights and optimizer state). An undefined
-  /// tensor lifts the mask.
+  /// uint8 0/1 of the parameter's shape: zeros stay exactly zero from now on (weights and optimizer state). An
+  /// undefined tensor lifts the mask.
   virtual void set_mask(const std::string& name, const Tensor& mask) = 0;
   /// Forward, loss, backward, clip, optimizer step. Throws Error(kDiverged) on a non-finite loss, before any update.
   virtual StepResult step(const data::Batch& batch, double learning_rate) = 0;
@@ -75,18 +75,20 @@ class TrainerFactory {
  public:
   virtual ~TrainerFactory() = default;
   virtual std::vector<Refusal> refusals(const ir::Model& model) const = 0;
-  /// `teacher` may be null. Throws Error(kUnsupported) listing refusals. Masks annotated on initializers are taken over.
+  /// `teacher` may be null. Throws Error(kUnsupported) listing refusals. Masks annotated on initializers are taken
+  /// over.
   virtual std::unique_ptr<Trainer> create(const ir::Model& student, const ir::Model* teacher,
                                           const TrainerOptions& options) const = 0;
 };
 
-/// Finds the trainer on first use (the plug-in loader in src/api provides one); throws Error(kUnsupported) naming the package.
+/// Finds the trainer on first use (the plug-in loader in src/api provides one); throws Error(kUnsupported) naming the
+/// package.
 using TrainerProvider = std::function<const TrainerFactory&()>;
 
 /// The plug-in's one C entry is `extern "C" const TrainPlugin* pare_train_plugin()`.
 struct TrainPlugin {
-  std::uint32_t abi;            ///< kTrainPluginAbi
-  const char* build_id;         ///< must equal the host's PARE_BUILD_ID
+  std::uint32_t abi;     ///< kTrainPluginAbi
+  const char* build_id;  ///< must equal the host's PARE_BUILD_ID
   const TrainerFactory* factory;
 };
 inline constexpr std::uint32_t kTrainPluginAbi = 1;

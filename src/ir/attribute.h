@@ -23,7 +23,8 @@ struct Attribute {
   /// In a function body: the name of the function's attribute that supplies the value (`value` is then meaningless).
   std::string reference;
   std::string doc;
-  /// The serialized AttributeProto when its kind is none of the above (sparse tensors, type protos): kept, not understood.
+  /// The serialized AttributeProto when its kind is none of the above (sparse tensors, type protos): kept, not
+  /// understood.
   std::string opaque;
   std::string unknown_fields;  ///< wire bytes of fields that Pare does not know
   /// One a tensor of `value` when any has them: its name, documentation and metadata as a serialized TensorProto.

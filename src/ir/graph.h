@@ -41,7 +41,7 @@ struct Value {
   std::optional<Tensor> mask;
   /// The serialized TypeProto when it is not a tensor type (sequence, map, optional, sparse): kept, not understood.
   std::string opaque_type;
-  bool has_value_info = false;  ///< the file declared this intermediate value's type
+  bool has_value_info = false;   ///< the file declared this intermediate value's type
   bool listed_as_input = false;  ///< an initializer that the file also lists among the graph's inputs (a default)
   /// Denotations and unknown fields of a tensor type: a serialized TypeProto without sizes, written back with the type.
   std::string type_annotations;
@@ -49,7 +49,7 @@ struct Value {
 };
 
 struct Node {
-  std::string name;  ///< unique within the graph (made up on import when absent or repeated)
+  std::string name;             ///< unique within the graph (made up on import when absent or repeated)
   std::string op_type, domain;  ///< domain "" is ai.onnx
   std::string overload;
   std::vector<ValueId> inputs, outputs;  ///< kNoValue for omitted optional ones
@@ -76,7 +76,7 @@ class Graph {
  public:
   std::string name;
   Baggage baggage;
-  std::vector<ValueId> inputs;   ///< true inputs; initializers that IR < 4 repeats there are not listed
+  std::vector<ValueId> inputs;  ///< true inputs; initializers that IR < 4 repeats there are not listed
   std::vector<ValueId> outputs;
 
   const std::vector<NodeId>& nodes() const noexcept { return order_; }  ///< topological order
@@ -128,7 +128,7 @@ class Graph {
   std::vector<NodeId> dependencies(NodeId id) const;
   void drop_consumer(ValueId value, NodeId node);
 
-  std::deque<std::optional<Node>> node_slots_;    // deques: references survive additions
+  std::deque<std::optional<Node>> node_slots_;  // deques: references survive additions
   std::deque<std::optional<Value>> value_slots_;
   std::vector<NodeId> order_;
   std::map<std::string, ValueId> value_names_;

@@ -9,8 +9,9 @@
 
 namespace pare::ir {
 
-/// Fills dtype and shape of every value that known operators determine. A declared shape that contradicts an inferred one
-/// is an Error(kBadInput) naming the node. Nodes of unknown operators are skipped (their outputs keep declared types).
+/// Fills dtype and shape of every value that known operators determine. A declared shape that contradicts an inferred
+/// one is an Error(kBadInput) naming the node. Nodes of unknown operators are skipped (their outputs keep declared
+/// types).
 void infer_shapes(Model& model);
 
 /// Facts of every value when the inputs have these concrete shapes; the graph is not changed. Input names must exist;
@@ -22,10 +23,13 @@ std::vector<ValueFacts> infer_for(const Model& model, const std::map<std::string
 NamedTensors evaluate(const Model& model, const NamedTensors& inputs);
 
 /// Multiply–accumulates of one node / of the model for the given shapes (symbols: batch taken as 1).
-struct NodeMacs { NodeId node; std::int64_t macs; };
+struct NodeMacs {
+  NodeId node;
+  std::int64_t macs;
+};
 std::vector<NodeMacs> count_macs(const Model& model, const std::map<std::string, Dims>& input_shapes);
-/// Concrete shapes for a batch size: symbols and unknown first axes become `batch`, other symbols Error(kBadInput) naming --shape
-/// unless `overrides` gives the input's shape.
+/// Concrete shapes for a batch size: symbols and unknown first axes become `batch`, other symbols Error(kBadInput)
+/// naming --shape unless `overrides` gives the input's shape.
 std::map<std::string, Dims> input_shapes_for(const Model& model, std::int64_t batch,
                                              const std::map<std::string, Dims>& overrides = {});
 

@@ -14,10 +14,10 @@ namespace pare::ir {
 /// A local function of the file (ModelProto.functions).
 struct Function {
   std::string domain, name, overload;
-  std::vector<std::string> attributes;           ///< required attribute names
+  std::vector<std::string> attributes;  ///< required attribute names
   Attributes attribute_defaults;
   std::map<std::string, std::int64_t> opsets;
-  std::shared_ptr<Graph> body;                   ///< its inputs and outputs are the function's
+  std::shared_ptr<Graph> body;  ///< its inputs and outputs are the function's
   Baggage baggage;
 };
 

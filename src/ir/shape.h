@@ -44,7 +44,9 @@ class Shape {
   std::int64_t rank() const noexcept { return static_cast<std::int64_t>(dims_.size()); }
   const std::vector<Dim>& dims() const noexcept { return dims_; }
   std::vector<Dim>& dims() noexcept { return dims_; }
-  const Dim& operator[](std::int64_t axis) const { return dims_.at(static_cast<std::size_t>(axis < 0 ? axis + rank() : axis)); }
+  const Dim& operator[](std::int64_t axis) const {
+    return dims_.at(static_cast<std::size_t>(axis < 0 ? axis + rank() : axis));
+  }
   /// All dimensions known.
   bool is_static() const noexcept;
   std::optional<Dims> static_dims() const;

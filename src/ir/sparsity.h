@@ -10,12 +10,12 @@
 
 namespace pare::ir {
 
-/// unstructured: any zeros. balanced "q:64": each group of 64 consecutive input channels of one kernel tap and one output
-/// channel keeps at most q weights; a tail of n < 64 channels keeps at most ceil(q·n/64).
+/// unstructured: any zeros. balanced "q:64": each group of 64 consecutive input channels of one kernel tap and one
+/// output channel keeps at most q weights; a tail of n < 64 channels keeps at most ceil(q·n/64).
 struct SparsityPattern {
   enum class Kind { kUnstructured, kBalanced };
   Kind kind = Kind::kUnstructured;
-  int q = 0;           ///< survivors in each full group (kBalanced)
+  int q = 0;  ///< survivors in each full group (kBalanced)
   int group = 64;
 
   /// "unstructured" or "8:64". Throws Error(kUsage) naming what is accepted.
@@ -36,8 +36,13 @@ struct WeightView {
   }
 };
 
-/// The weight of a Conv, Gemm or MatMul node (a constant, possibly behind DequantizeLinear) and its view; nullopt otherwise.
-struct WeightRef { ValueId value; WeightView view; int output_axis; };
+/// The weight of a Conv, Gemm or MatMul node (a constant, possibly behind DequantizeLinear) and its view; nullopt
+/// otherwise.
+struct WeightRef {
+  ValueId value;
+  WeightView view;
+  int output_axis;
+};
 std::optional<WeightRef> find_weight(const Graph& graph, NodeId node);
 
 /// Fraction of elements that are exactly zero.

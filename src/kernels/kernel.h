@@ -1,9 +1,11 @@
-// What all kernel families share. Conventions: raw pointers, dense tensors, activations NHWC; buffers need no alignment and
-// no slack; in and out may not overlap unless a function says so. Functions run on the OpenMP team of the calling thread
-// (pare::ThreadScope), are noexcept, allocate nothing and give the same bits for every thread count; packing allocates.
+// What all kernel families share. Conventions: raw pointers, dense tensors, activations NHWC; buffers need no alignment
+// and no slack; in and out may not overlap unless a function says so. Functions run on the OpenMP team of the calling
+// thread (pare::ThreadScope), are noexcept, allocate nothing and give the same bits for every thread count; packing
+// allocates.
 //
-// A family with several implementations has a table kernels.inc, best first; the first row that PARE_FORCE_ISA and the CPU
-// allow (pare::isa_available) is taken, `reference` (scalar) is the last. All rows of an integer family agree bit for bit.
+// A family with several implementations has a table kernels.inc, best first; the first row that PARE_FORCE_ISA and the
+// CPU allow (pare::isa_available) is taken, `reference` (scalar) is the last. All rows of an integer family agree bit
+// for bit.
 #pragma once
 
 #include <cstddef>
@@ -17,8 +19,8 @@ namespace pare::kernels {
 
 inline constexpr int kMaxRank = 8;
 
-/// Geometry of a 2-d convolution over NHWC. A matrix product of M rows, K inputs, N outputs is batch = M, in_c = K, out_c = N
-/// with every other field at its default (ConvShape::matmul).
+/// Geometry of a 2-d convolution over NHWC. A matrix product of M rows, K inputs, N outputs is batch = M, in_c = K,
+/// out_c = N with every other field at its default (ConvShape::matmul).
 struct ConvShape {
   std::int64_t batch = 1, in_h = 1, in_w = 1, in_c = 1, out_h = 1, out_w = 1, out_c = 1;
   std::int64_t kh = 1, kw = 1, stride_h = 1, stride_w = 1, pad_top = 0, pad_left = 0, dilation_h = 1, dilation_w = 1;
@@ -38,7 +40,8 @@ struct ConvShape {
 };
 
 /// Where element (o, i, y, x) of a convolution's weights lies, in elements: any layout is read in place.
-/// ONNX Conv [O, I/groups, kh, kw] is FilterStrides::oihw(shape); MatMul B [K, N] is {1, N, 0, 0}; Gemm transB [N, K] is {K, 1, 0, 0}.
+/// ONNX Conv [O, I/groups, kh, kw] is FilterStrides::oihw(shape); MatMul B [K, N] is {1, N, 0, 0}; Gemm transB [N, K]
+/// is {K, 1, 0, 0}.
 struct FilterStrides {
   std::int64_t o = 0, i = 0, y = 0, x = 0;
   static FilterStrides oihw(const ConvShape& s) noexcept { return {s.group_in() * s.taps(), s.taps(), s.kw, 1}; }

@@ -9,10 +9,11 @@ namespace pare::kernels {
 
 inline constexpr float kLargePower = 1e30f;  // beyond it the − 1 is lost and 2^n · p may overflow before the sum does
 
-/// e^x − 1 = (2^n − 1) + 2^n · p with x = n·ln2 + r, |r| ≤ ln2/2, p = e^r − 1 by its Taylor series to r^7 (error < 2e-8 of r).
+/// e^x − 1 = (2^n − 1) + 2^n · p with x = n·ln2 + r, |r| ≤ ln2/2, p = e^r − 1 by its Taylor series to r^7 (error < 2e-8
+/// of r).
 struct ExpParts {
-  float p;             ///< e^r − 1
-  float scale, scale2; ///< scale · scale2 = 2^n, each in range even where 2^n is not
+  float p;              ///< e^r − 1
+  float scale, scale2;  ///< scale · scale2 = 2^n, each in range even where 2^n is not
 };
 
 inline ExpParts exp_parts(float x) noexcept {

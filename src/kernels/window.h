@@ -13,8 +13,8 @@ struct Window {
   std::int64_t start;  ///< input coordinate of `first`; 0 when there is none
 };
 
-inline Window window(std::int64_t out, std::int64_t stride, std::int64_t pad, std::int64_t kernel, std::int64_t dilation,
-                     std::int64_t size) noexcept {
+inline Window window(std::int64_t out, std::int64_t stride, std::int64_t pad, std::int64_t kernel,
+                     std::int64_t dilation, std::int64_t size) noexcept {
   const std::int64_t origin = out * stride - pad;
   const std::int64_t first = origin < 0 ? (-origin + dilation - 1) / dilation : 0;
   const std::int64_t last = origin < size ? std::min(kernel, (size - origin + dilation - 1) / dilation) : 0;

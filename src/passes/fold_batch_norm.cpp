@@ -2,8 +2,8 @@
 //
 //   s = γ / sqrt(σ² + ε)        W′[o, …] = W[o, …] · s[o]        b′[o] = (b[o] − μ[o]) · s[o] + β[o]
 //
-// Conditions: inference mode; W, b and the four statistics are constant float32; the BatchNormalization alone reads the first
-// result; ConvTranspose has one group; Gemm has alpha = beta = 1 and a bias of one element per output.
+// Conditions: inference mode; W, b and the four statistics are constant float32; the BatchNormalization alone reads the
+// first result; ConvTranspose has one group; Gemm has alpha = beta = 1 and a bias of one element per output.
 #include <cmath>
 
 #include "passes/pass.h"
@@ -14,7 +14,9 @@ namespace pare::passes {
 namespace {
 
 /// Where the output channels lie in a weight: the element's channel is (index / inner) % channels.
-struct ChannelAxis { std::int64_t channels = 0, inner = 1; };
+struct ChannelAxis {
+  std::int64_t channels = 0, inner = 1;
+};
 
 std::optional<ChannelAxis> channel_axis(const ir::Node& node, const Tensor& weight) {
   std::int64_t axis = 0;
@@ -41,7 +43,8 @@ const Tensor* float_constant(const ir::Graph& graph, ir::ValueId id, std::int64_
 bool is_inference(const ir::Graph& graph, const ir::Node& norm) {
   if (norm.int_or("training_mode", 0) != 0) return false;
   for (std::size_t slot = 1; slot < norm.outputs.size(); ++slot)
-    if (norm.output(slot) != ir::kNoValue && (graph.is_output(norm.output(slot)) || !graph.value(norm.output(slot)).consumers.empty()))
+    if (norm.output(slot) != ir::kNoValue &&
+        (graph.is_output(norm.output(slot)) || !graph.value(norm.output(slot)).consumers.empty()))
       return false;
   return true;
 }
@@ -97,6 +100,7 @@ int run(ir::Model& model) {
 }  // namespace
 
 extern const Pass k_fold_batch_norm;
-const Pass k_fold_batch_norm{"fold_batch_norm", "Conv/ConvTranspose/Gemm → BatchNormalization → the same with scaled weights", run};
+const Pass k_fold_batch_norm{"fold_batch_norm",
+                             "Conv/ConvTranspose/Gemm → BatchNormalization → the same with scaled weights", run};
 
 }  // namespace pare::passes

@@ -1,8 +1,9 @@
 // node with constant inputs  →  its result as an initializer        (by the scalar reference of the operator)
 // node whose result inference knows (Shape, and what is computed from it)  →  that result
 //
-// Conditions: the operator is known and has no subgraphs; no result is a graph output or read by a subgraph; the result takes at most 64 MB, or no
-// more than the inputs. DequantizeLinear stays: quantized weights are kept as they are stored.
+// Conditions: the operator is known and has no subgraphs; no result is a graph output or read by a subgraph; the result
+// takes at most 64 MB, or no more than the inputs. DequantizeLinear stays: quantized weights are kept as they are
+// stored.
 #include <algorithm>
 #include <set>
 
@@ -76,8 +77,10 @@ std::optional<Tensor> known_elements(const ir::ValueFacts& facts) {
   for (std::size_t i = 0; i < facts.elements->size(); ++i) {
     const ir::Dim& element = (*facts.elements)[i];
     if (!element.is_known()) return std::nullopt;
-    if (facts.dtype == DType::kInt64) tensor.mutable_data<std::int64_t>()[i] = element.value();
-    else tensor.mutable_data<std::int32_t>()[i] = static_cast<std::int32_t>(element.value());
+    if (facts.dtype == DType::kInt64)
+      tensor.mutable_data<std::int64_t>()[i] = element.value();
+    else
+      tensor.mutable_data<std::int32_t>()[i] = static_cast<std::int32_t>(element.value());
   }
   return tensor;
 }

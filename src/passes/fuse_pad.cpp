@@ -2,8 +2,9 @@
 //
 // Conditions: pads are constant and not negative; auto_pad is NOTSET or VALID; the Pad has no other reader; and
 //   Conv         the padded value is 0
-//   MaxPool      the padded value is −∞ (or the lowest float), and no window lies wholly in the padding: pads < kernel extent
-//   AveragePool  the padded value is 0, ceil_mode = 0, and padding counted before: p = 0 or count_include_pad; it is counted after
+//   MaxPool      the padded value is −∞ (or the lowest float), and no window lies wholly in the padding: pads < kernel
+//   extent AveragePool  the padded value is 0, ceil_mode = 0, and padding counted before: p = 0 or count_include_pad;
+//   it is counted after
 #include <limits>
 
 #include "passes/pass.h"
@@ -27,7 +28,8 @@ std::optional<float> padded_value(const ir::Graph& graph, const ir::Node& pad) {
 }
 
 /// Amounts over all axes [begin…, end…], whatever way the opset has of writing them.
-std::optional<std::vector<std::int64_t>> padded_amounts(const ir::Graph& graph, const ir::Node& pad, std::int64_t rank) {
+std::optional<std::vector<std::int64_t>> padded_amounts(const ir::Graph& graph, const ir::Node& pad,
+                                                        std::int64_t rank) {
   if (pad.find("pads")) return pad.ints_or("pads", {});
   const auto given = constant_ints(graph, pad.input(1));
   if (!given || pad.input(3) == ir::kNoValue) return given;

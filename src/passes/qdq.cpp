@@ -18,10 +18,15 @@ constexpr std::int64_t kQdqOpset = 13, kQdqIrVersion = 7;  // per-axis Dequantiz
 
 std::pair<double, double> limits(DType type) {
   switch (type) {
-    case DType::kInt8: return {-128, 127};
-    case DType::kUint8: return {0, 255};
-    case DType::kInt32: return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
-    default: throw Error(ErrorCode::kInternal, "quantize", "unsupported integer type", "int8, uint8 or int32", std::string(name(type)));
+    case DType::kInt8:
+      return {-128, 127};
+    case DType::kUint8:
+      return {0, 255};
+    case DType::kInt32:
+      return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
+    default:
+      throw Error(ErrorCode::kInternal, "quantize", "unsupported integer type", "int8, uint8 or int32",
+                  std::string(name(type)));
   }
 }
 
@@ -34,7 +39,8 @@ void quantize_into(const Tensor& tensor, const QuantParams& params, Tensor& out)
   for (std::int64_t axis = params.axis + 1; params.axis >= 0 && axis < tensor.rank(); ++axis) inner *= tensor.dim(axis);
   for (std::size_t i = 0; i < from.size(); ++i) {
     auto c = params.axis < 0 ? 0 : static_cast<std::size_t>(static_cast<std::int64_t>(i) / inner % channels);
-    double value = std::nearbyint(static_cast<double>(from[i]) / static_cast<double>(params.scale[c])) + params.zero_point[c];
+    double value =
+        std::nearbyint(static_cast<double>(from[i]) / static_cast<double>(params.scale[c])) + params.zero_point[c];
     to[i] = static_cast<T>(std::clamp(value, low, high));
   }
 }
@@ -52,7 +58,9 @@ Tensor zero_points(const QuantParams& params) {
   return integers<std::int32_t>(params);
 }
 
-struct Constants { ValueId scale, zero_point; };
+struct Constants {
+  ValueId scale, zero_point;
+};
 
 Constants add_constants(Graph& graph, const std::string& base, const QuantParams& params) {
   Dims dims = params.axis < 0 ? Dims{} : Dims{static_cast<std::int64_t>(params.scale.size())};
@@ -79,11 +87,13 @@ NodeId first_in_order(const Graph& graph, const std::vector<NodeId>& nodes) {
 
 ValueId require_value(const Graph& graph, const std::string& value) {
   ValueId id = graph.find_value(value);
-  if (id == ir::kNoValue) throw Error(ErrorCode::kInternal, value, "a quantization plan names a value that the graph lacks");
+  if (id == ir::kNoValue)
+    throw Error(ErrorCode::kInternal, value, "a quantization plan names a value that the graph lacks");
   return id;
 }
 
-/// One Q and one DQ behind the value; every node that read the value reads the DQ, a graph output stays the float value.
+/// One Q and one DQ behind the value; every node that read the value reads the DQ, a graph output stays the float
+/// value.
 void quantize_activation(Graph& graph, const std::string& name, const QuantParams& params) {
   const ValueId value = require_value(graph, name);
   const std::vector<NodeId> consumers = graph.value(value).consumers;
@@ -103,7 +113,8 @@ void quantize_activation(Graph& graph, const std::string& name, const QuantParam
 }
 
 /// The stored integers and a DequantizeLinear in front of `node`'s slot.
-ValueId store_quantized(Graph& graph, const std::string& name, const Tensor& tensor, const QuantParams& params, NodeId node) {
+ValueId store_quantized(Graph& graph, const std::string& name, const Tensor& tensor, const QuantParams& params,
+                        NodeId node) {
   const ValueId stored = graph.add_initializer(name + "_quantized", quantize_tensor(tensor, params));
   const Constants constants = add_constants(graph, name, params);
   const ValueId restored = graph.add_value(name + "_dequantized", DType::kFloat32, ir::Shape::of(tensor.dims()));
@@ -131,9 +142,12 @@ void quantize_bias(Graph& graph, NodeId node, const QuantParams& input, const Qu
 
 Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params) {
   Tensor out(params.dtype, tensor.dims());
-  if (params.dtype == DType::kInt8) quantize_into<std::int8_t>(tensor, params, out);
-  else if (params.dtype == DType::kUint8) quantize_into<std::uint8_t>(tensor, params, out);
-  else quantize_into<std::int32_t>(tensor, params, out);
+  if (params.dtype == DType::kInt8)
+    quantize_into<std::int8_t>(tensor, params, out);
+  else if (params.dtype == DType::kUint8)
+    quantize_into<std::uint8_t>(tensor, params, out);
+  else
+    quantize_into<std::int32_t>(tensor, params, out);
   return out;
 }
 
@@ -144,7 +158,8 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan) {
   std::map<ValueId, ValueId> restored;  // shared weights are stored once
   for (const std::string& name : plan.nodes) {
     const NodeId node = graph.find_node(name);
-    if (node == ir::kNoNode) throw Error(ErrorCode::kInternal, name, "a quantization plan names a node that the graph lacks");
+    if (node == ir::kNoNode)
+      throw Error(ErrorCode::kInternal, name, "a quantization plan names a node that the graph lacks");
     const ir::Node& layer = graph.node(node);
     const ValueId input = layer.input(0), weight = layer.input(1);
     const std::string weight_name = graph.value(weight).name;

@@ -11,23 +11,23 @@
 namespace pare::passes {
 
 struct QuantParams {
-  std::vector<float> scale;            ///< one, or one per index of `axis`
+  std::vector<float> scale;  ///< one, or one per index of `axis`
   std::vector<std::int32_t> zero_point;
   DType dtype = DType::kInt8;
-  int axis = -1;                       ///< −1: per tensor
+  int axis = -1;  ///< −1: per tensor
 };
 
 /// What to quantize: activations by value name, weights by node (its weight slot), biases to int32 where the node's
 /// input and weight are quantized (scale = input scale · weight scale).
 struct QdqPlan {
   std::map<std::string, QuantParams> activations;
-  std::map<std::string, QuantParams> weights;   ///< keyed by the initializer's name
-  std::vector<std::string> nodes;               ///< nodes that compute on quantized inputs
+  std::map<std::string, QuantParams> weights;  ///< keyed by the initializer's name
+  std::vector<std::string> nodes;              ///< nodes that compute on quantized inputs
 };
 
 /// x → node   becomes   x → QuantizeLinear → DequantizeLinear → node; the weight is stored as int8 → DequantizeLinear,
-/// the bias as int32 → DequantizeLinear. Raises the opset to 13 where lower (Error(kUnsupported) names the node whose meaning
-/// would change). One pair serves all consumers of a value; a graph output stays as it was. New names:
+/// the bias as int32 → DequantizeLinear. Raises the opset to 13 where lower (Error(kUnsupported) names the node whose
+/// meaning would change). One pair serves all consumers of a value; a graph output stays as it was. New names:
 /// `<value>_quantized`, `<value>_dequantized`, `<value>_scale`, `<value>_zero_point`.
 /// Error(kInternal) when the plan names what the graph does not have.
 void insert_qdq(ir::Model& model, const QdqPlan& plan);
@@ -36,7 +36,8 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan);
 Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params);
 
 /// Raises the default opset to `target` (≤ 13) by converting the nodes whose form changed on the way (Clip, Squeeze,
-/// Unsqueeze, ReduceSum, Dropout); Error(kUnsupported) names a node that cannot be converted. Nothing when it is high enough.
+/// Unsqueeze, ReduceSum, Dropout); Error(kUnsupported) names a node that cannot be converted. Nothing when it is high
+/// enough.
 void raise_opset(ir::Model& model, std::int64_t target);
 
 }  // namespace pare::passes

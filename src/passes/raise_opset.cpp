@@ -83,18 +83,21 @@ struct Change {
 };
 
 constexpr std::array kChanges = {
-    Change{"Clip", 11, convert_clip},       Change{"Dropout", 12, convert_dropout}, Change{"Hardmax", 13, convert_softmax},
-    Change{"LogSoftmax", 13, convert_softmax}, Change{"Pad", 11, convert_pad},      Change{"ReduceSum", 13, convert_axes},
-    Change{"Resize", 11, nullptr},          Change{"Scan", 9, nullptr},             Change{"Scatter", 11, nullptr},
-    Change{"Slice", 10, convert_slice},     Change{"Softmax", 13, convert_softmax}, Change{"Split", 13, convert_split},
-    Change{"Squeeze", 13, convert_axes},    Change{"TopK", 10, nullptr},            Change{"Unsqueeze", 13, convert_axes},
-    Change{"Upsample", 10, nullptr},
+    Change{"Clip", 11, convert_clip},       Change{"Dropout", 12, convert_dropout},
+    Change{"Hardmax", 13, convert_softmax}, Change{"LogSoftmax", 13, convert_softmax},
+    Change{"Pad", 11, convert_pad},         Change{"ReduceSum", 13, convert_axes},
+    Change{"Resize", 11, nullptr},          Change{"Scan", 9, nullptr},
+    Change{"Scatter", 11, nullptr},         Change{"Slice", 10, convert_slice},
+    Change{"Softmax", 13, convert_softmax}, Change{"Split", 13, convert_split},
+    Change{"Squeeze", 13, convert_axes},    Change{"TopK", 10, nullptr},
+    Change{"Unsqueeze", 13, convert_axes},  Change{"Upsample", 10, nullptr},
 };
 
 [[noreturn]] void refuse(const ir::Node& node, std::int64_t from, std::int64_t target) {
-  throw Error(ErrorCode::kUnsupported, "node '" + node.name + "'", node.op_type + " of opset " + std::to_string(from) +
-              " means something else in opset " + std::to_string(target) + ", which quantized models need; export the model with opset " +
-              std::to_string(target) + " or newer");
+  throw Error(ErrorCode::kUnsupported, "node '" + node.name + "'",
+              node.op_type + " of opset " + std::to_string(from) + " means something else in opset " +
+                  std::to_string(target) + ", which quantized models need; export the model with opset " +
+                  std::to_string(target) + " or newer");
 }
 
 void raise_graph(Graph& graph, std::int64_t from, std::int64_t target, bool nested) {
@@ -104,7 +107,8 @@ void raise_graph(Graph& graph, std::int64_t from, std::int64_t target, bool nest
       if (graph.node(id).is(change.op_type) && from < change.since && change.since <= target)
         if (nested || !change.convert || !change.convert(graph, id)) refuse(graph.node(id), from, target);
     for (auto& [name, attribute] : graph.node(id).attributes) {
-      if (auto* body = std::get_if<std::shared_ptr<Graph>>(&attribute.value); body && *body) raise_graph(**body, from, target, true);
+      if (auto* body = std::get_if<std::shared_ptr<Graph>>(&attribute.value); body && *body)
+        raise_graph(**body, from, target, true);
     }
   }
 }

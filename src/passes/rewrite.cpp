@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-
 namespace pare::passes {
 
 namespace {
@@ -59,7 +58,8 @@ void replace_constant(ir::Graph& graph, ir::NodeId node, std::size_t slot, Tenso
 std::optional<std::vector<std::int64_t>> constant_ints(const ir::Graph& graph, ir::ValueId value) {
   const Tensor* tensor = graph.constant(value);
   if (!tensor || (tensor->dtype() != DType::kInt64 && tensor->dtype() != DType::kInt32)) return std::nullopt;
-  if (tensor->dtype() == DType::kInt64) return std::vector<std::int64_t>(tensor->data<std::int64_t>().begin(), tensor->data<std::int64_t>().end());
+  if (tensor->dtype() == DType::kInt64)
+    return std::vector<std::int64_t>(tensor->data<std::int64_t>().begin(), tensor->data<std::int64_t>().end());
   return std::vector<std::int64_t>(tensor->data<std::int32_t>().begin(), tensor->data<std::int32_t>().end());
 }
 

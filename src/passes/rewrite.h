@@ -9,8 +9,8 @@
 
 namespace pare::passes {
 
-/// x → node → y   becomes   x: consumers of y read x, or x's producer writes y where y is a graph output. Returns false and
-/// changes nothing where neither is possible (y is a graph output and x is an input, a constant or an output too).
+/// x → node → y   becomes   x: consumers of y read x, or x's producer writes y where y is a graph output. Returns false
+/// and changes nothing where neither is possible (y is a graph output and x is an input, a constant or an output too).
 bool bypass(ir::Graph& graph, ir::NodeId node, std::size_t input_slot = 0);
 
 /// `second` alone reads first's output 0, and something reads what `second` writes.
@@ -18,8 +18,8 @@ bool can_absorb_next(const ir::Graph& graph, ir::NodeId first, ir::NodeId second
 /// first → second   becomes   first, which writes what `second` wrote. Requires can_absorb_next.
 void absorb_next(ir::Graph& graph, ir::NodeId first, ir::NodeId second);
 
-/// Gives the input slot another constant: in place (keeping name and mask) when the node is its only reader and it is no graph
-/// output, else as a new initializer called after `name`.
+/// Gives the input slot another constant: in place (keeping name and mask) when the node is its only reader and it is
+/// no graph output, else as a new initializer called after `name`.
 void replace_constant(ir::Graph& graph, ir::NodeId node, std::size_t slot, Tensor tensor, const std::string& name);
 
 /// The elements of a constant integer input (int32 or int64), or nullopt.

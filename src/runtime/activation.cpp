@@ -12,19 +12,20 @@ using kernels::UnaryOp;
 
 /// Operators without parameters.
 const std::map<std::string_view, UnaryOp> kPlain = {
-    {"Relu", UnaryOp::kRelu},         {"Sigmoid", UnaryOp::kSigmoid},     {"HardSwish", UnaryOp::kHardSwish},
-    {"Tanh", UnaryOp::kTanh},         {"Softplus", UnaryOp::kSoftplus},   {"Softsign", UnaryOp::kSoftsign},
-    {"Mish", UnaryOp::kMish},         {"Erf", UnaryOp::kErf},             {"Exp", UnaryOp::kExp},
-    {"Log", UnaryOp::kLog},           {"Sqrt", UnaryOp::kSqrt},           {"Reciprocal", UnaryOp::kReciprocal},
-    {"Neg", UnaryOp::kNeg},           {"Abs", UnaryOp::kAbs},             {"Sign", UnaryOp::kSign},
-    {"Floor", UnaryOp::kFloor},       {"Ceil", UnaryOp::kCeil},           {"Round", UnaryOp::kRound}};
+    {"Relu", UnaryOp::kRelu},   {"Sigmoid", UnaryOp::kSigmoid},   {"HardSwish", UnaryOp::kHardSwish},
+    {"Tanh", UnaryOp::kTanh},   {"Softplus", UnaryOp::kSoftplus}, {"Softsign", UnaryOp::kSoftsign},
+    {"Mish", UnaryOp::kMish},   {"Erf", UnaryOp::kErf},           {"Exp", UnaryOp::kExp},
+    {"Log", UnaryOp::kLog},     {"Sqrt", UnaryOp::kSqrt},         {"Reciprocal", UnaryOp::kReciprocal},
+    {"Neg", UnaryOp::kNeg},     {"Abs", UnaryOp::kAbs},           {"Sign", UnaryOp::kSign},
+    {"Floor", UnaryOp::kFloor}, {"Ceil", UnaryOp::kCeil},         {"Round", UnaryOp::kRound}};
 
 const std::map<std::string_view, BinaryOp> kBinary = {
     {"Add", BinaryOp::kAdd}, {"Sub", BinaryOp::kSub}, {"Mul", BinaryOp::kMul},     {"Div", BinaryOp::kDiv},
     {"Min", BinaryOp::kMin}, {"Max", BinaryOp::kMax}, {"PRelu", BinaryOp::kPRelu}, {"Sum", BinaryOp::kAdd}};
 
 /// A bound of Clip: attribute before opset 11, input after it.
-std::optional<float> clip_bound(const ir::Model& model, const ir::Node& node, const char* attribute, std::size_t slot, float absent) {
+std::optional<float> clip_bound(const ir::Model& model, const ir::Node& node, const char* attribute, std::size_t slot,
+                                float absent) {
   if (model.opset() < 11) return node.float_or(attribute, absent);
   if (node.input(slot) == ir::kNoValue) return absent;
   const Tensor* bound = model.graph.constant(node.input(slot));

@@ -19,7 +19,9 @@ std::optional<Activation> activation_of(const ir::Model& model, const ir::Node& 
 std::optional<kernels::BinaryOp> binary_of(const ir::Node& node);
 
 /// [lo, hi] of an activation that only clamps (Relu, Clip); nullopt otherwise.
-struct Clamp { float lo = -kernels::kInfinity, hi = kernels::kInfinity; };
+struct Clamp {
+  float lo = -kernels::kInfinity, hi = kernels::kInfinity;
+};
 std::optional<Clamp> clamp_of(const Activation& activation);
 
 }  // namespace pare::runtime

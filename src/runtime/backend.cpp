@@ -31,7 +31,8 @@ class CpuBackend final : public exec::Backend {
  private:
   static std::string describe(const std::vector<exec::Refusal>& refused) {
     std::vector<std::string> parts;
-    for (const exec::Refusal& refusal : refused) parts.push_back(refusal.node + " (" + refusal.op_type + "): " + refusal.reason);
+    for (const exec::Refusal& refusal : refused)
+      parts.push_back(refusal.node + " (" + refusal.op_type + "): " + refusal.reason);
     return "the runtime cannot run " + std::to_string(refused.size()) + " node(s): " + join(parts, "; ");
   }
 };

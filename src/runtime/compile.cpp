@@ -25,7 +25,8 @@ ir::Model specialize(const ir::Model& model, const std::map<std::string, Dims>& 
   ir::Model special = model;
   for (ir::ValueId id : special.graph.inputs) {
     ir::Value& value = special.graph.value(id);
-    if (const auto found = input_shapes.find(value.name); found != input_shapes.end()) value.shape = ir::Shape::of(found->second);
+    if (const auto found = input_shapes.find(value.name); found != input_shapes.end())
+      value.shape = ir::Shape::of(found->second);
   }
   static constexpr std::string_view kPasses[] = {"fold_constants", "remove_identity", "erase_dead"};
   passes::run_passes(special, kPasses);
@@ -35,7 +36,9 @@ ir::Model specialize(const ir::Model& model, const std::map<std::string, Dims>& 
 class Planner {
  public:
   Planner(const ir::Model& model, std::size_t true_outputs, Lowerer& lowerer)
-      : graph_(model.graph), lowerer_(lowerer), wanted_(graph_.outputs.begin() + static_cast<std::ptrdiff_t>(true_outputs), graph_.outputs.end()) {}
+      : graph_(model.graph),
+        lowerer_(lowerer),
+        wanted_(graph_.outputs.begin() + static_cast<std::ptrdiff_t>(true_outputs), graph_.outputs.end()) {}
 
   void run(const std::vector<Group>& groups) {
     lowerer_.add_inputs();
@@ -70,7 +73,8 @@ PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& option
   // An observed value is an output to every rewrite, so that it survives by name and nothing is fused across it.
   for (const std::string& name : options.observed) {
     const ir::ValueId id = graph.find_value(name);
-    if (id == ir::kNoValue) throw Error(ErrorCode::kUsage, name, "no such value to observe" + did_you_mean(name, names));
+    if (id == ir::kNoValue)
+      throw Error(ErrorCode::kUsage, name, "no such value to observe" + did_you_mean(name, names));
     graph.outputs.push_back(id);
   }
   passes::simplify(prepared.model, true);

@@ -17,7 +17,8 @@ constexpr std::size_t kMaxPlans = 8;
 /// Checks one tensor against the declared input; symbols must agree over all inputs.
 void check_input(const ir::Value& want, const Tensor& got, std::map<std::string, std::int64_t>& symbols) {
   const auto fail = [&](const std::string& problem) {
-    throw Error(ErrorCode::kBadInput, want.name, problem, std::string(name(want.dtype)) + " " + ir::to_string(want.shape),
+    throw Error(ErrorCode::kBadInput, want.name, problem,
+                std::string(name(want.dtype)) + " " + ir::to_string(want.shape),
                 std::string(name(got.dtype())) + " [" + to_string(got.dims()) + "]");
   };
   if (want.dtype != got.dtype()) fail("input of the wrong type");
@@ -52,10 +53,18 @@ Frame make_frame(const Plan& plan, const std::byte* arena, const std::vector<con
     const Buffer& buffer = plan.buffers[i];
     const auto id = static_cast<BufferId>(i);
     switch (buffer.home) {
-      case Buffer::Home::kArena: frame.set(id, arena + buffer.offset); break;
-      case Buffer::Home::kConstant: frame.set(id, buffer.constant.raw()); break;
-      case Buffer::Home::kInput: frame.set(id, inputs[buffer.input]->raw()); break;
-      case Buffer::Home::kAlias: frame.set(id, frame.at(buffer.alias_of)); break;  // of an earlier buffer
+      case Buffer::Home::kArena:
+        frame.set(id, arena + buffer.offset);
+        break;
+      case Buffer::Home::kConstant:
+        frame.set(id, buffer.constant.raw());
+        break;
+      case Buffer::Home::kInput:
+        frame.set(id, inputs[buffer.input]->raw());
+        break;
+      case Buffer::Home::kAlias:
+        frame.set(id, frame.at(buffer.alias_of));
+        break;  // of an earlier buffer
     }
   }
   return frame;
@@ -85,20 +94,23 @@ void CpuExecutor::check(const NamedTensors& inputs) const {
   for (ir::ValueId id : graph.inputs) names.push_back(graph.value(id).name);
   for (const auto& [name, tensor] : inputs)
     if (std::find(names.begin(), names.end(), name) == names.end())
-      throw Error(ErrorCode::kBadInput, name, "the model has no such input" + did_you_mean(name, names), join(names, ", "));
+      throw Error(ErrorCode::kBadInput, name, "the model has no such input" + did_you_mean(name, names),
+                  join(names, ", "));
   std::map<std::string, std::int64_t> symbols;
   for (ir::ValueId id : graph.inputs) {
     const ir::Value& want = graph.value(id);
     const auto found = inputs.find(want.name);
     if (found == inputs.end() || !found->second.defined())
-      throw Error(ErrorCode::kBadInput, want.name, "this input is missing", std::string(name(want.dtype)) + " " + ir::to_string(want.shape));
+      throw Error(ErrorCode::kBadInput, want.name, "this input is missing",
+                  std::string(name(want.dtype)) + " " + ir::to_string(want.shape));
     check_input(want, found->second, symbols);
   }
 }
 
 std::shared_ptr<Plan> CpuExecutor::plan_for(const Shapes& shapes) {
   const std::lock_guard lock(mutex_);
-  const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const auto& entry) { return entry.first == shapes; });
+  const auto found =
+      std::find_if(plans_.begin(), plans_.end(), [&](const auto& entry) { return entry.first == shapes; });
   if (found != plans_.end()) {
     plans_.splice(plans_.begin(), plans_, found);
     return plans_.front().second;
@@ -116,7 +128,8 @@ std::shared_ptr<Plan> CpuExecutor::plan_for(const NamedTensors& inputs) {
 
 NamedTensors CpuExecutor::execute(Plan& plan, const NamedTensors& inputs, const AfterStep& after) const {
   std::vector<const Tensor*> tensors;
-  for (ir::ValueId id : prepared_.model.graph.inputs) tensors.push_back(&inputs.at(prepared_.model.graph.value(id).name));
+  for (ir::ValueId id : prepared_.model.graph.inputs)
+    tensors.push_back(&inputs.at(prepared_.model.graph.value(id).name));
   const ArenaLease arena(plan);
   const Frame frame = make_frame(plan, arena.base(), tensors);
   if (after) after(-1, frame);
@@ -125,7 +138,8 @@ NamedTensors CpuExecutor::execute(Plan& plan, const NamedTensors& inputs, const 
     if (after) after(static_cast<int>(i), frame);
   }
   NamedTensors outputs;
-  for (std::size_t i = 0; i < plan.outputs.size(); ++i) outputs[plan.output_names[i]] = copy_out(plan, plan.outputs[i], frame);
+  for (std::size_t i = 0; i < plan.outputs.size(); ++i)
+    outputs[plan.output_names[i]] = copy_out(plan, plan.outputs[i], frame);
   return outputs;
 }
 
@@ -166,7 +180,9 @@ std::vector<exec::StepTime> CpuExecutor::profile(const NamedTensors& inputs, int
     Clock::time_point before = Clock::now();
     execute(*plan, inputs, [&](int step, const Frame&) {
       const Clock::time_point now = Clock::now();
-      if (step >= 0) times[static_cast<std::size_t>(step)].push_back(std::chrono::duration<double, std::milli>(now - before).count());
+      if (step >= 0)
+        times[static_cast<std::size_t>(step)].push_back(
+            std::chrono::duration<double, std::milli>(now - before).count());
       before = Clock::now();
     });
   }

@@ -8,7 +8,8 @@ namespace pare::runtime {
 
 namespace {
 
-constexpr std::int64_t kMaxAccumulated = (std::int64_t{1} << 31) / (255 * 255);  ///< products that surely fit into int32
+constexpr std::int64_t kMaxAccumulated =
+    (std::int64_t{1} << 31) / (255 * 255);  ///< products that surely fit into int32
 
 class Finder {
  public:
@@ -74,19 +75,23 @@ class Finder {
   bool take_follow(Group& group, ir::NodeId next) {
     const ir::Node& node = graph_.node(next);
     if (const auto activation = activation_of(model_, node)) return take_activation(group, next, *activation);
-    const bool added = std::any_of(group.follow.begin(), group.follow.end(), [](const Follow& f) { return f.add != ir::kNoValue; });
+    const bool added =
+        std::any_of(group.follow.begin(), group.follow.end(), [](const Follow& f) { return f.add != ir::kNoValue; });
     if (!node.is("Add") || added || (group.integer && !group.follow.empty())) return false;
     const ir::ValueId other = node.input(0) == group.output ? node.input(1) : node.input(0);
     const ir::Value& value = graph_.value(other);
     const ir::Value& mine = graph_.value(group.output);
-    if (other == group.output || value.dtype != DType::kFloat32 || !value.shape.is_static() || !(value.shape == mine.shape)) return false;
+    if (other == group.output || value.dtype != DType::kFloat32 || !value.shape.is_static() ||
+        !(value.shape == mine.shape))
+      return false;
     group.follow.push_back({other, {}});
     take(group, next);
     return true;
   }
 
   bool take_activation(Group& group, ir::NodeId next, const Activation& activation) {
-    const bool clamped = std::any_of(group.follow.begin(), group.follow.end(), [](const Follow& f) { return f.add == ir::kNoValue; });
+    const bool clamped =
+        std::any_of(group.follow.begin(), group.follow.end(), [](const Follow& f) { return f.add == ir::kNoValue; });
     if (group.integer ? clamped || !clamp_of(activation) : !onednn::can_fuse(activation.op)) return false;
     group.follow.push_back({ir::kNoValue, activation});
     take(group, next);
@@ -178,7 +183,10 @@ std::optional<IntegerProduct> integer_product(const ir::Graph& graph, const Grou
   const Tensor* data = graph.constant(weight->q);
   const bool conv = node.is("Conv"), gemm = node.is("Gemm");
   const std::int64_t output_axis = conv || (gemm && node.int_or("transB", 0)) ? 0 : 1;
-  const auto refuse = [&](const char* reason) { why = reason; return std::nullopt; };
+  const auto refuse = [&](const char* reason) {
+    why = reason;
+    return std::nullopt;
+  };
   if (!data || !weight->is_8_bit()) return refuse("the quantized weight is not a constant of 8 bits");
   if (!weight->per_tensor() && weight->axis != output_axis) return refuse("weight scales are not per output channel");
   if (data->rank() != (conv ? 4 : 2)) return refuse("only 2-d convolutions and matrices have integer kernels");
@@ -188,8 +196,10 @@ std::optional<IntegerProduct> integer_product(const ir::Graph& graph, const Grou
   IntegerProduct found{*input, *weight, node.is("MatMul") ? group.bias : node.input(2)};
   if (!bias_fits(graph, found.bias)) return refuse("the bias is neither a constant nor a quantized constant");
   const std::int64_t outputs = data->dim(output_axis);
-  const auto bias_dims = found.bias == ir::kNoValue ? std::optional<Dims>(Dims{outputs}) : graph.value(found.bias).shape.static_dims();
-  if (!bias_dims || element_count(*bias_dims) != outputs) return refuse("the bias has not one element per output channel");
+  const auto bias_dims =
+      found.bias == ir::kNoValue ? std::optional<Dims>(Dims{outputs}) : graph.value(found.bias).shape.static_dims();
+  if (!bias_dims || element_count(*bias_dims) != outputs)
+    return refuse("the bias has not one element per output channel");
   return found;
 }
 

@@ -17,12 +17,12 @@ struct Follow {
 };
 
 struct Group {
-  std::vector<ir::NodeId> nodes;          ///< the main one first, then in order
+  std::vector<ir::NodeId> nodes;  ///< the main one first, then in order
   std::vector<Follow> follow;
-  ir::ValueId bias = ir::kNoValue;        ///< constant added after a MatMul, one element per output
-  ir::ValueId output = ir::kNoValue;      ///< what the group writes (its main node's first output when alone)
-  bool integer = false;                   ///< reads quantized values in place of its DequantizeLinear inputs
-  std::optional<QuantView> quantize;      ///< of the QuantizeLinear that ends the group
+  ir::ValueId bias = ir::kNoValue;    ///< constant added after a MatMul, one element per output
+  ir::ValueId output = ir::kNoValue;  ///< what the group writes (its main node's first output when alone)
+  bool integer = false;               ///< reads quantized values in place of its DequantizeLinear inputs
+  std::optional<QuantView> quantize;  ///< of the QuantizeLinear that ends the group
   ir::NodeId main() const { return nodes.front(); }
 };
 
@@ -41,8 +41,9 @@ std::optional<IntegerProduct> integer_product(const ir::Graph& graph, const Grou
 /// A mean over both spatial axes of [N, C, H, W]: GlobalAveragePool, or ReduceMean over axes 2 and 3.
 bool is_spatial_mean(const ir::Model& model, const ir::Node& node);
 
-/// Exact rewrites of a runtime's private copy that let more of it run on 8 bits: QuantizeLinear moves up, DequantizeLinear
-/// down, past operators that only move or select elements (MaxPool, Reshape, Flatten, Transpose, Squeeze, Unsqueeze, Concat).
+/// Exact rewrites of a runtime's private copy that let more of it run on 8 bits: QuantizeLinear moves up,
+/// DequantizeLinear down, past operators that only move or select elements (MaxPool, Reshape, Flatten, Transpose,
+/// Squeeze, Unsqueeze, Concat).
 void move_quantization(ir::Model& model);
 
 }  // namespace pare::runtime

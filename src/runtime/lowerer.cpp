@@ -52,8 +52,8 @@ std::int64_t physical_axis(std::int64_t axis, Layout layout) noexcept {
 Dims Lowerer::dims(ir::ValueId id) const {
   const ir::Value& value = graph().value(id);
   if (const auto known = value.shape.static_dims()) return *known;
-  throw Error(ErrorCode::kUnsupported, value.name, "its shape depends on data", "a shape that follows from the input shapes",
-              ir::to_string(value.shape));
+  throw Error(ErrorCode::kUnsupported, value.name, "its shape depends on data",
+              "a shape that follows from the input shapes", ir::to_string(value.shape));
 }
 
 Tensor Lowerer::constant(ir::ValueId id) {
@@ -64,7 +64,8 @@ Tensor Lowerer::constant(ir::ValueId id) {
   if (!q) return {};
   return *cache_.get<Tensor>("dequantized " + std::to_string(id), *q, [&] {
     auto real = std::make_shared<Tensor>(DType::kFloat32, q->dims());
-    kernels::dequantize(quant_layout(*view, q->dims(), Layout::kOnnx), view->dtype, q->raw(), real->mutable_data<float>().data());
+    kernels::dequantize(quant_layout(*view, q->dims(), Layout::kOnnx), view->dtype, q->raw(),
+                        real->mutable_data<float>().data());
     return std::shared_ptr<const Tensor>(std::move(real));
   });
 }
@@ -77,7 +78,9 @@ Layout Lowerer::stored(ir::ValueId id) const {
 }
 
 BufferId Lowerer::add_buffer(Buffer buffer) {
-  if (bits(buffer.dtype) == 0) throw Error(ErrorCode::kUnsupported, buffer.name, "tensors of this type cannot be held at run time", {}, std::string(name(buffer.dtype)));
+  if (bits(buffer.dtype) == 0)
+    throw Error(ErrorCode::kUnsupported, buffer.name, "tensors of this type cannot be held at run time", {},
+                std::string(name(buffer.dtype)));
   buffer.bytes = bytes_for(buffer.dtype, buffer.dims);
   plan_.buffers.push_back(std::move(buffer));
   return static_cast<BufferId>(plan_.buffers.size() - 1);
@@ -86,7 +89,8 @@ BufferId Lowerer::add_buffer(Buffer buffer) {
 void Lowerer::add_inputs() {
   for (std::size_t i = 0; i < graph().inputs.size(); ++i) {
     const ir::ValueId id = graph().inputs[i];
-    Buffer buffer{.name = graph().value(id).name, .dtype = dtype(id), .dims = dims(id), .home = Buffer::Home::kInput, .input = i};
+    Buffer buffer{
+        .name = graph().value(id).name, .dtype = dtype(id), .dims = dims(id), .home = Buffer::Home::kInput, .input = i};
     buffers_[{id, Layout::kOnnx}] = add_buffer(std::move(buffer));
     plan_.inputs.push_back(buffers_[{id, Layout::kOnnx}]);
   }
@@ -94,7 +98,12 @@ void Lowerer::add_inputs() {
 
 BufferId Lowerer::add_constant(const std::string& name, const Tensor& tensor, const Dims& dims, Layout layout) {
   plan_.weight_bytes += tensor.bytes();
-  return add_buffer({.name = name, .dtype = tensor.dtype(), .dims = dims, .layout = layout, .home = Buffer::Home::kConstant, .constant = tensor});
+  return add_buffer({.name = name,
+                     .dtype = tensor.dtype(),
+                     .dims = dims,
+                     .layout = layout,
+                     .home = Buffer::Home::kConstant,
+                     .constant = tensor});
 }
 
 BufferId Lowerer::convert(BufferId from, Layout layout) {
@@ -112,11 +121,14 @@ BufferId Lowerer::convert(BufferId from, Layout layout) {
   const bool last = layout == Layout::kChannelsLast;
   const std::int64_t pixels = source.dims[2] * source.dims[3], channels = source.dims[1], batch = source.dims[0];
   const std::int64_t element = bits(source.dtype) / 8;
-  exec::PlanStep info{.kernel = last ? "to_channels_last" : "to_channels_first", .output = source.name, .output_dims = source.dims,
+  exec::PlanStep info{.kernel = last ? "to_channels_last" : "to_channels_first",
+                      .output = source.name,
+                      .output_dims = source.dims,
                       .reason = last ? "image operators read NHWC" : "its reader wants ONNX order"};
   plan_.steps.push_back({info, {from}, {to}, [=](const Frame& frame) {
-    kernels::transpose2d(element, batch, last ? channels : pixels, last ? pixels : channels, frame.at(from), frame.at(to));
-  }});
+                           kernels::transpose2d(element, batch, last ? channels : pixels, last ? pixels : channels,
+                                                frame.at(from), frame.at(to));
+                         }});
   return to;
 }
 
@@ -128,8 +140,8 @@ void Lowerer::dequantize(ir::ValueId id) {
   const Dims shape = dims(id);
   emit({.nodes = {producer}, .output = id}, {"dequantize", "its reader computes in float"}, {from}, {to},
        [view = *view, from, to, shape, layout](const Frame& frame) {
-    kernels::dequantize(quant_layout(view, shape, layout), view.dtype, frame.at(from), frame.at<float>(to));
-  });
+         kernels::dequantize(quant_layout(view, shape, layout), view.dtype, frame.at(from), frame.at<float>(to));
+       });
 }
 
 BufferId Lowerer::read(ir::ValueId id, Layout layout) {
@@ -155,13 +167,20 @@ BufferId Lowerer::read_padded(ir::ValueId id, std::size_t rank, Layout layout) {
   if (padded.size() >= rank) return read(id, layout);
   padded.insert(padded.begin(), rank - padded.size(), 1);
   const Tensor fixed = constant(id);
-  if (fixed.defined()) return convert(add_constant(graph().value(id).name, fixed.reshaped(padded), padded, Layout::kOnnx), layout);
+  if (fixed.defined())
+    return convert(add_constant(graph().value(id).name, fixed.reshaped(padded), padded, Layout::kOnnx), layout);
   const BufferId base = read(id, Layout::kOnnx);
-  return convert(add_buffer({.name = buffer(base).name, .dtype = buffer(base).dtype, .dims = padded, .home = Buffer::Home::kAlias, .alias_of = base}), layout);
+  return convert(add_buffer({.name = buffer(base).name,
+                             .dtype = buffer(base).dtype,
+                             .dims = padded,
+                             .home = Buffer::Home::kAlias,
+                             .alias_of = base}),
+                 layout);
 }
 
 BufferId Lowerer::write(ir::ValueId id, Layout layout) {
-  const BufferId made = add_buffer({.name = graph().value(id).name, .dtype = dtype(id), .dims = dims(id), .layout = layout});
+  const BufferId made =
+      add_buffer({.name = graph().value(id).name, .dtype = dtype(id), .dims = dims(id), .layout = layout});
   buffers_[{id, layout}] = made;
   return made;
 }
@@ -171,12 +190,18 @@ BufferId Lowerer::scratch(std::size_t bytes) {
 }
 
 void Lowerer::alias(ir::ValueId id, BufferId of, Layout layout) {
-  buffers_[{id, layout}] = add_buffer({.name = graph().value(id).name, .dtype = dtype(id), .dims = dims(id), .layout = layout, .home = Buffer::Home::kAlias, .alias_of = of});
+  buffers_[{id, layout}] = add_buffer({.name = graph().value(id).name,
+                                       .dtype = dtype(id),
+                                       .dims = dims(id),
+                                       .layout = layout,
+                                       .home = Buffer::Home::kAlias,
+                                       .alias_of = of});
 }
 
 void Lowerer::emit(const Group& group, StepNote note, std::vector<BufferId> reads, std::vector<BufferId> writes,
                    std::function<void(const Frame&)> run) {
-  exec::PlanStep info{.kernel = std::move(note.kernel), .reason = std::move(note.reason), .weight_bytes = note.weight_bytes};
+  exec::PlanStep info{
+      .kernel = std::move(note.kernel), .reason = std::move(note.reason), .weight_bytes = note.weight_bytes};
   for (ir::NodeId id : group.nodes) info.nodes.push_back(graph().node(id).name);
   info.op_type = main(group).op_type;
   info.output = graph().value(group.output).name;
@@ -214,14 +239,17 @@ void Lowerer::lower_by_reference(const Group& group, const std::string& reason) 
   std::vector<BufferId> real_reads = reads, real_writes = writes;
   std::erase(real_reads, kNoBuffer);
   std::erase(real_writes, kNoBuffer);
-  emit(group, {"reference", reason}, real_reads, real_writes, [node, opset, op, reads, writes, types](const Frame& frame) {
-    std::vector<Tensor> inputs;
-    for (std::size_t i = 0; i < reads.size(); ++i)
-      inputs.push_back(reads[i] == kNoBuffer ? Tensor() : Tensor::view(types[i].first, types[i].second, frame.at(reads[i]), nullptr));
-    const std::vector<Tensor> outputs = op->evaluate(ir::EvaluateContext{node, opset, inputs});
-    for (std::size_t i = 0; i < writes.size() && i < outputs.size(); ++i)
-      if (writes[i] != kNoBuffer) std::memcpy(frame.at(writes[i]), outputs[i].raw(), outputs[i].bytes());
-  });
+  emit(group, {"reference", reason}, real_reads, real_writes,
+       [node, opset, op, reads, writes, types](const Frame& frame) {
+         std::vector<Tensor> inputs;
+         for (std::size_t i = 0; i < reads.size(); ++i)
+           inputs.push_back(reads[i] == kNoBuffer
+                                ? Tensor()
+                                : Tensor::view(types[i].first, types[i].second, frame.at(reads[i]), nullptr));
+         const std::vector<Tensor> outputs = op->evaluate(ir::EvaluateContext{node, opset, inputs});
+         for (std::size_t i = 0; i < writes.size() && i < outputs.size(); ++i)
+           if (writes[i] != kNoBuffer) std::memcpy(frame.at(writes[i]), outputs[i].raw(), outputs[i].bytes());
+       });
 }
 
 void Lowerer::observe(ir::ValueId id) {

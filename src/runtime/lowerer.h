@@ -43,7 +43,8 @@ class Lowerer {
   /// Concrete shape; throws Error(kUnsupported) naming the value where it depends on data.
   Dims dims(ir::ValueId value) const;
   DType dtype(ir::ValueId value) const { return graph().value(value).dtype; }
-  /// The value as a tensor when it is constant, dequantized where it is a DequantizeLinear of a constant; undefined otherwise.
+  /// The value as a tensor when it is constant, dequantized where it is a DequantizeLinear of a constant; undefined
+  /// otherwise.
   Tensor constant(ir::ValueId value);
   /// Layout in which the value lies in memory already (both for shapes where they are the same bytes: see same_bytes).
   Layout stored(ir::ValueId value) const;

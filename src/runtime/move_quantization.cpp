@@ -2,10 +2,10 @@
 // x → M → QuantizeLinear → y_q                becomes   x → QuantizeLinear → M → y_q     when M alone reads x
 // x… → Concat → QuantizeLinear → y_q          becomes   x → QuantizeLinear, each → Concat → y_q
 //
-// M moves or selects elements: MaxPool, Reshape, Flatten, Transpose, Squeeze, Unsqueeze. Exact, because quantization with one
-// scale is applied to each element alone and is monotone. Conditions: constant parameters per tensor, 8 bits.
-#include <array>
+// M moves or selects elements: MaxPool, Reshape, Flatten, Transpose, Squeeze, Unsqueeze. Exact, because quantization
+// with one scale is applied to each element alone and is monotone. Conditions: constant parameters per tensor, 8 bits.
 #include <algorithm>
+#include <array>
 #include <string_view>
 
 #include "runtime/group.h"
@@ -15,7 +15,8 @@ namespace pare::runtime {
 namespace {
 
 bool only_moves(const ir::Node& node) {
-  static constexpr std::array<std::string_view, 6> kMoves = {"MaxPool", "Reshape", "Flatten", "Transpose", "Squeeze", "Unsqueeze"};
+  static constexpr std::array<std::string_view, 6> kMoves = {"MaxPool",   "Reshape", "Flatten",
+                                                             "Transpose", "Squeeze", "Unsqueeze"};
   return node.domain.empty() && node.output(1) == ir::kNoValue &&
          std::find(kMoves.begin(), kMoves.end(), node.op_type) != kMoves.end();
 }

@@ -21,13 +21,20 @@ const dnnl::engine& engine() {
 std::optional<algorithm> eltwise(kernels::UnaryOp op) noexcept {
   switch (op) {
     case kernels::UnaryOp::kRelu:
-    case kernels::UnaryOp::kLeakyRelu: return algorithm::eltwise_relu;
-    case kernels::UnaryOp::kClip: return algorithm::eltwise_clip;
-    case kernels::UnaryOp::kElu: return algorithm::eltwise_elu;
-    case kernels::UnaryOp::kSigmoid: return algorithm::eltwise_logistic;
-    case kernels::UnaryOp::kHardSwish: return algorithm::eltwise_hardswish;
-    case kernels::UnaryOp::kTanh: return algorithm::eltwise_tanh;
-    default: return std::nullopt;
+    case kernels::UnaryOp::kLeakyRelu:
+      return algorithm::eltwise_relu;
+    case kernels::UnaryOp::kClip:
+      return algorithm::eltwise_clip;
+    case kernels::UnaryOp::kElu:
+      return algorithm::eltwise_elu;
+    case kernels::UnaryOp::kSigmoid:
+      return algorithm::eltwise_logistic;
+    case kernels::UnaryOp::kHardSwish:
+      return algorithm::eltwise_hardswish;
+    case kernels::UnaryOp::kTanh:
+      return algorithm::eltwise_tanh;
+    default:
+      return std::nullopt;
   }
 }
 
@@ -54,8 +61,8 @@ int add_argument(const std::vector<PostOp>& post) {
 }
 
 /// The weights in the layout that the primitive asked for; `plain` describes them as they are stored.
-std::shared_ptr<const memory> packed_weights(const std::string& key, const memory::desc& plain, const memory::desc& wanted,
-                                             const Tensor& weight, WeightCache& cache) {
+std::shared_ptr<const memory> packed_weights(const std::string& key, const memory::desc& plain,
+                                             const memory::desc& wanted, const Tensor& weight, WeightCache& cache) {
   const auto* bytes = reinterpret_cast<const char*>(&wanted.data);
   const std::string full = key + '\n' + std::string(bytes, sizeof(wanted.data));
   return cache.get<memory>(full, weight, [&]() -> std::shared_ptr<const memory> {
@@ -77,7 +84,9 @@ class DnnlProduct final : public Product {
       : desc_(desc), primitive_(desc), weights_(std::move(weights)), bias_(std::move(bias)), add_(add) {}
 
   void run(const float* in, const float* add, float* out, std::byte* scratch) const override {
-    const auto view = [](const memory::desc& desc, const void* data) { return memory(desc, engine(), const_cast<void*>(data)); };
+    const auto view = [](const memory::desc& desc, const void* data) {
+      return memory(desc, engine(), const_cast<void*>(data));
+    };
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
                                                  {DNNL_ARG_WEIGHTS, *weights_},
                                                  {DNNL_ARG_DST, view(desc_.dst_desc(), out)},
@@ -102,7 +111,9 @@ class DnnlProduct final : public Product {
 
 /// The best implementation that is not oneDNN's plain reference or a product over im2col where a direct one exists.
 template <class Descriptor>
-bool is_reference(const Descriptor& desc) { return std::string(desc.impl_info_str()).rfind("ref", 0) == 0; }
+bool is_reference(const Descriptor& desc) {
+  return std::string(desc.impl_info_str()).rfind("ref", 0) == 0;
+}
 
 }  // namespace
 
@@ -115,7 +126,8 @@ std::unique_ptr<Product> convolution(const std::string& key, const kernels::Conv
   const auto f32 = memory::data_type::f32;
   const memory::desc src({s.batch, s.in_c, s.in_h, s.in_w}, f32, memory::format_tag::nhwc);
   const memory::desc dst({s.batch, s.out_c, s.out_h, s.out_w}, f32, memory::format_tag::nhwc);
-  const memory::dims grouped = {s.groups, s.group_out(), s.group_in(), s.kh, s.kw}, whole = {s.out_c, s.in_c, s.kh, s.kw};
+  const memory::dims grouped = {s.groups, s.group_out(), s.group_in(), s.kh, s.kw},
+                     whole = {s.out_c, s.in_c, s.kh, s.kw};
   const memory::dims& filter = s.groups > 1 ? grouped : whole;
   const memory::desc plain(filter, f32, s.groups > 1 ? memory::format_tag::goihw : memory::format_tag::oihw);
   const memory::desc any(filter, f32, memory::format_tag::any);
@@ -124,7 +136,8 @@ std::unique_ptr<Product> convolution(const std::string& key, const kernels::Conv
   const std::int64_t bottom = (s.out_h - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1 - s.in_h - s.pad_top;
   const std::int64_t right = (s.out_w - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1 - s.in_w - s.pad_left;
   const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src, any, bias_desc, dst,
-                      {s.stride_h, s.stride_w}, {s.dilation_h - 1, s.dilation_w - 1}, {s.pad_top, s.pad_left}, {bottom, right});
+                      {s.stride_h, s.stride_w}, {s.dilation_h - 1, s.dilation_w - 1}, {s.pad_top, s.pad_left},
+                      {bottom, right});
   const Conv::primitive_desc desc(op, attributes(post, dst), engine());
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this convolution";
@@ -145,7 +158,8 @@ std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, s
   const memory::desc src({m, k}, f32, memory::format_tag::nc), dst({m, n}, f32, memory::format_tag::nc);
   const memory::desc plain({n, k}, f32, transposed ? memory::format_tag::oi : memory::format_tag::io);
   const memory::desc bias_desc = bias.defined() ? memory::desc({n}, f32, memory::format_tag::x) : memory::desc();
-  const Inner::desc op(dnnl::prop_kind::forward_inference, src, memory::desc({n, k}, f32, memory::format_tag::any), bias_desc, dst);
+  const Inner::desc op(dnnl::prop_kind::forward_inference, src, memory::desc({n, k}, f32, memory::format_tag::any),
+                       bias_desc, dst);
   const Inner::primitive_desc desc(op, attributes(post, dst), engine());
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this product";

@@ -1,4 +1,5 @@
-// oneDNN behind plain types: f32 convolution and matrix product. onednn.cpp is the only file that includes it (2.x API).
+// oneDNN behind plain types: f32 convolution and matrix product. onednn.cpp is the only file that includes it (2.x
+// API).
 #pragma once
 
 #include <memory>
@@ -36,8 +37,8 @@ class Product {
   virtual std::string implementation() const = 0;  ///< oneDNN's name, "jit:avx2"
 };
 
-/// NHWC in and out; weight ONNX [O, I/groups, kh, kw]; bias [O] or undefined. Direct algorithms only: Winograd's error passes
-/// 1e-4. nullptr with a reason when oneDNN refuses.
+/// NHWC in and out; weight ONNX [O, I/groups, kh, kw]; bias [O] or undefined. Direct algorithms only: Winograd's error
+/// passes 1e-4. nullptr with a reason when oneDNN refuses.
 std::unique_ptr<Product> convolution(const std::string& key, const kernels::ConvShape& shape, const Tensor& weight,
                                      const Tensor& bias, const std::vector<PostOp>& post, WeightCache& cache,
                                      std::string& reason);

@@ -29,9 +29,12 @@ void set_lifetimes(Plan& plan) {
   for (const Observed& seen : plan.observed) touch(seen.buffer, std::max(seen.step, 0));
 }
 
-struct Range { std::size_t begin, end; };
+struct Range {
+  std::size_t begin, end;
+};
 
-/// Start of the smallest gap between sorted, possibly overlapping ranges that holds `bytes`; the end of all when none does.
+/// Start of the smallest gap between sorted, possibly overlapping ranges that holds `bytes`; the end of all when none
+/// does.
 std::size_t best_gap(const std::vector<Range>& taken, std::size_t bytes) {
   std::size_t end = 0, best = 0, best_size = 0;
   for (const Range& range : taken) {
@@ -56,7 +59,8 @@ ArenaPool::Arena ArenaPool::take(std::size_t bytes) {
     }
   }
   void* memory = std::aligned_alloc(kAlignment, std::max(aligned(bytes), kAlignment));
-  if (!memory) throw Error(ErrorCode::kMemory, "arena", "cannot allocate " + format_bytes(static_cast<std::int64_t>(bytes)));
+  if (!memory)
+    throw Error(ErrorCode::kMemory, "arena", "cannot allocate " + format_bytes(static_cast<std::int64_t>(bytes)));
   return Arena(static_cast<std::byte*>(memory), std::free);
 }
 
@@ -66,7 +70,8 @@ void ArenaPool::give_back(Arena arena) {
 }
 
 BufferId Plan::root(BufferId id) const {
-  while (buffers[static_cast<std::size_t>(id)].home == Buffer::Home::kAlias) id = buffers[static_cast<std::size_t>(id)].alias_of;
+  while (buffers[static_cast<std::size_t>(id)].home == Buffer::Home::kAlias)
+    id = buffers[static_cast<std::size_t>(id)].alias_of;
   return id;
 }
 

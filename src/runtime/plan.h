@@ -26,7 +26,7 @@ struct Buffer {
   };
   std::string name;  ///< of the graph's value; "" for scratch
   DType dtype = DType::kUndefined;
-  Dims dims;         ///< ONNX order, whatever the layout
+  Dims dims;  ///< ONNX order, whatever the layout
   Layout layout = Layout::kOnnx;
   Home home = Home::kArena;
   std::size_t bytes = 0, offset = 0;
@@ -40,8 +40,13 @@ struct Buffer {
 class Frame {
  public:
   explicit Frame(std::size_t count) : addresses_(count) {}
-  template <class T = std::byte> T* at(BufferId id) const { return reinterpret_cast<T*>(addresses_[static_cast<std::size_t>(id)]); }
-  void set(BufferId id, const std::byte* address) { addresses_[static_cast<std::size_t>(id)] = const_cast<std::byte*>(address); }
+  template <class T = std::byte>
+  T* at(BufferId id) const {
+    return reinterpret_cast<T*>(addresses_[static_cast<std::size_t>(id)]);
+  }
+  void set(BufferId id, const std::byte* address) {
+    addresses_[static_cast<std::size_t>(id)] = const_cast<std::byte*>(address);
+  }
 
  private:
   std::vector<std::byte*> addresses_;
@@ -54,7 +59,11 @@ struct Step {
 };
 
 /// Value `name` lies dense in `buffer` once `step` has run (−1: before the first).
-struct Observed { std::string name; BufferId buffer; int step; };
+struct Observed {
+  std::string name;
+  BufferId buffer;
+  int step;
+};
 
 /// Arenas of one plan, handed out to concurrent runs and taken back.
 class ArenaPool {
@@ -82,8 +91,9 @@ struct Plan {
   BufferId root(BufferId id) const;  ///< the buffer that owns the memory
 };
 
-/// Sets every arena buffer's lifetime from the steps, and its offset so that buffers alive at the same step never overlap:
-/// largest first into the smallest gap that fits (greedy by size; Pisarchyk & Lee, arXiv:2001.03288). 64-byte aligned.
+/// Sets every arena buffer's lifetime from the steps, and its offset so that buffers alive at the same step never
+/// overlap: largest first into the smallest gap that fits (greedy by size; Pisarchyk & Lee, arXiv:2001.03288). 64-byte
+/// aligned.
 void plan_memory(Plan& plan);
 
 }  // namespace pare::runtime

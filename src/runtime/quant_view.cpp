@@ -23,7 +23,8 @@ std::optional<QuantView> view(const ir::Graph& graph, const ir::Node& node, ir::
   found.zero_point.resize(found.scale.size());
   for (std::size_t i = 0; i < found.scale.size(); ++i) {
     if (!(found.scale[i] > 0)) return std::nullopt;
-    if (zero_point) found.zero_point[i] = static_cast<std::int32_t>(element_as_double(*zero_point, static_cast<std::int64_t>(i)));
+    if (zero_point)
+      found.zero_point[i] = static_cast<std::int32_t>(element_as_double(*zero_point, static_cast<std::int64_t>(i)));
   }
   if (found.scale.size() > 1) {
     const ir::Shape& shape = graph.value(q).shape;

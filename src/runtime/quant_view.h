@@ -1,4 +1,5 @@
-// Reading QuantizeLinear / DequantizeLinear pairs: which value a tensor is the dequantized form of, and by what parameters.
+// Reading QuantizeLinear / DequantizeLinear pairs: which value a tensor is the dequantized form of, and by what
+// parameters.
 #pragma once
 
 #include <optional>

@@ -6,9 +6,9 @@
 
 namespace pare::train {
 
-/// (1 − alpha) · CE_smoothed(logits, labels) + alpha · T² · KL(softmax(teacher/T) ‖ softmax(logits/T)), both means over the
-/// batch (Hinton, Vinyals & Dean 2015). `labels`: int64 [N], undefined when unlabelled (alpha is then 1); `teacher`: logits,
-/// undefined without one (alpha is then 0). Computed in f32 whatever the logits' type.
+/// (1 − alpha) · CE_smoothed(logits, labels) + alpha · T² · KL(softmax(teacher/T) ‖ softmax(logits/T)), both means over
+/// the batch (Hinton, Vinyals & Dean 2015). `labels`: int64 [N], undefined when unlabelled (alpha is then 1);
+/// `teacher`: logits, undefined without one (alpha is then 0). Computed in f32 whatever the logits' type.
 at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& labels,
                          const exec::LossOptions& options);
 

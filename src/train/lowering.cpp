@@ -21,7 +21,8 @@ constexpr std::pair<std::string_view, LowerFunction> kLowerings[] = {
 };
 
 /// Operators whose output is fresh memory that their own gradient does not read.
-constexpr std::array<std::string_view, 7> kFreshOutput = {"Conv", "Gemm", "MatMul", "BatchNormalization", "Add", "Sub", "Mul"};
+constexpr std::array<std::string_view, 7> kFreshOutput = {"Conv", "Gemm", "MatMul", "BatchNormalization",
+                                                          "Add",  "Sub",  "Mul"};
 
 }  // namespace
 
@@ -37,7 +38,8 @@ const Tensor* LowerContext::constant(std::size_t input) const {
   return has(input) ? graph.constant(node.input(input)) : nullptr;
 }
 
-std::optional<std::vector<std::int64_t>> LowerContext::constant_ints(std::size_t input, std::string_view meaning) const {
+std::optional<std::vector<std::int64_t>> LowerContext::constant_ints(std::size_t input,
+                                                                     std::string_view meaning) const {
   if (!has(input)) return std::nullopt;
   const Tensor* tensor = constant(input);
   if (tensor == nullptr) refuse(std::string(meaning) + " must be constant");

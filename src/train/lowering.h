@@ -1,6 +1,6 @@
-// From graph nodes to LibTorch calls. A lowering reads a node once, refuses what it cannot do, and returns the call that
-// computes the node's outputs from its inputs in a frame. One file an operator family in lower/, one row an operator in
-// lowerings.inc.
+// From graph nodes to LibTorch calls. A lowering reads a node once, refuses what it cannot do, and returns the call
+// that computes the node's outputs from its inputs in a frame. One file an operator family in lower/, one row an
+// operator in lowerings.inc.
 #pragma once
 
 #include <cstdint>
@@ -19,8 +19,8 @@ namespace pare::train {
 /// The tensors of one forward pass, by slot. Parameters, statistics and constants are there from the start.
 struct Frame {
   std::vector<at::Tensor> values;
-  bool training = false;                 ///< batch statistics and dropout
-  at::Generator generator;     ///< of dropout; undefined in inference
+  bool training = false;    ///< batch statistics and dropout
+  at::Generator generator;  ///< of dropout; undefined in inference
 
   const at::Tensor& operator[](int slot) const { return values[static_cast<std::size_t>(slot)]; }
   at::Tensor& operator[](int slot) { return values[static_cast<std::size_t>(slot)]; }
@@ -29,7 +29,9 @@ struct Frame {
 using Call = std::function<void(Frame&)>;
 
 /// Thrown by a lowering that cannot take the node; becomes an exec::Refusal.
-struct CannotLower { std::string reason; };
+struct CannotLower {
+  std::string reason;
+};
 
 inline constexpr int kNoSlot = -1;
 
@@ -52,7 +54,8 @@ class LowerContext {
   /// Its integers; refuses when the input is given but not constant. nullopt: omitted.
   std::optional<std::vector<std::int64_t>> constant_ints(std::size_t input, std::string_view meaning) const;
   /// A list that is an attribute before `input_since` and an input from then on (axes, pads …). nullopt: omitted.
-  std::optional<std::vector<std::int64_t>> ints(std::string_view attribute, std::size_t input, std::int64_t input_since) const;
+  std::optional<std::vector<std::int64_t>> ints(std::string_view attribute, std::size_t input,
+                                                std::int64_t input_since) const;
   /// True when this node may overwrite the input: nothing else reads it, and its producer's gradient does not need it.
   bool may_overwrite(std::size_t input) const;
   /// True when the initializer holds running statistics that several nodes share, so that no one may update it.

@@ -30,7 +30,8 @@ bool fits(const ir::Shape& wanted, const Dims& dims) {
 Error unsupported(const std::vector<exec::Refusal>& refusals) {
   std::vector<std::string> lines;
   for (const exec::Refusal& refusal : refusals) {
-    lines.push_back(refusal.node.empty() ? refusal.reason : refusal.node + " (" + refusal.op_type + "): " + refusal.reason);
+    lines.push_back(refusal.node.empty() ? refusal.reason
+                                         : refusal.node + " (" + refusal.op_type + "): " + refusal.reason);
   }
   return Error(ErrorCode::kUnsupported, "model", "cannot be trained: " + join(lines, "; "));
 }
@@ -59,7 +60,8 @@ Network::Network(const ir::Model& model, at::Device device, bool trainable) : de
     output_slots_.push_back(program_.slots.at(id));
     output_names_.push_back(graph.value(id).name);
     const ir::Value& value = graph.value(id);
-    if (value.constant && value.producer == ir::kNoNode) initial_[static_cast<std::size_t>(output_slots_.back())] = to_torch(*value.constant).to(device_);
+    if (value.constant && value.producer == ir::kNoNode)
+      initial_[static_cast<std::size_t>(output_slots_.back())] = to_torch(*value.constant).to(device_);
   }
 }
 
@@ -88,7 +90,8 @@ at::Tensor Network::bind_one(const Input& input, const Tensor& tensor) const {
 std::vector<at::Tensor> Network::bind(const NamedTensors& inputs) const {
   for (const auto& [name, tensor] : inputs) {
     const bool lone = name.empty() && inputs_.size() == 1;
-    const bool known = std::any_of(inputs_.begin(), inputs_.end(), [&, &key = name](const Input& i) { return i.name == key; });
+    const bool known =
+        std::any_of(inputs_.begin(), inputs_.end(), [&, &key = name](const Input& i) { return i.name == key; });
     if (!known && !lone) throw Error(ErrorCode::kBadInput, "input '" + name + "'", "is not an input of the model");
   }
   std::vector<at::Tensor> bound;

@@ -31,8 +31,8 @@ class Network {
   std::vector<at::Tensor> bind(const NamedTensors& inputs) const;
 
   struct Results {
-    at::Tensor judged;                 ///< [N, classes] logits
-    std::vector<at::Tensor> outputs;   ///< of the graph, in order
+    at::Tensor judged;                ///< [N, classes] logits
+    std::vector<at::Tensor> outputs;  ///< of the graph, in order
   };
   /// `generator` draws dropout while training; undefined in inference.
   Results run(const std::vector<at::Tensor>& inputs, bool training, const at::Generator& generator = {}) const;
@@ -40,10 +40,16 @@ class Network {
   const std::vector<std::string>& output_names() const { return output_names_; }
 
  private:
-  struct Input { std::string name; int slot; DType dtype; ir::Shape shape; };
+  struct Input {
+    std::string name;
+    int slot;
+    DType dtype;
+    ir::Shape shape;
+  };
 
   at::Tensor bind_one(const Input& input, const Tensor& tensor) const;
-  void add_entries(const ir::Graph& graph, const std::vector<ir::ValueId>& ids, bool gradients, std::vector<Entry>& entries);
+  void add_entries(const ir::Graph& graph, const std::vector<ir::ValueId>& ids, bool gradients,
+                   std::vector<Entry>& entries);
 
   Program program_;
   at::Device device_;

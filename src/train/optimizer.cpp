@@ -20,14 +20,18 @@ at::Tensor aligned(const at::Tensor& gradient, const at::Tensor& weight) {
 
 }  // namespace
 
-Optimizer::Optimizer(const exec::OptimizerOptions& options, const std::vector<at::Tensor>& parameters) : options_(options) {
+Optimizer::Optimizer(const exec::OptimizerOptions& options, const std::vector<at::Tensor>& parameters)
+    : options_(options) {
   const bool adamw = options.kind == "adamw";
   if (!adamw && options.kind != "sgd") {
     throw Error(ErrorCode::kUsage, "optimizer", "is unknown", "sgd or adamw", options.kind);
   }
   for (const at::Tensor& weight : parameters) {
     // Biases and normalization scales (rank 1) are not decayed.
-    slots_.push_back({weight, at::zeros_like(weight.detach()), adamw ? at::zeros_like(weight.detach()) : at::Tensor(), {},
+    slots_.push_back({weight,
+                      at::zeros_like(weight.detach()),
+                      adamw ? at::zeros_like(weight.detach()) : at::Tensor(),
+                      {},
                       weight.dim() >= 2});
   }
 }
@@ -49,7 +53,8 @@ void Optimizer::step(double learning_rate, double norm) {
   const auto t = static_cast<double>(steps_);
   const bool clips = options_.clip_norm > 0 && norm > options_.clip_norm;
   const Rates rates{static_cast<float>(learning_rate), clips ? static_cast<float>(options_.clip_norm / norm) : 1.0F,
-                    static_cast<float>(1 - std::pow(options_.beta1, t)), static_cast<float>(1 - std::pow(options_.beta2, t))};
+                    static_cast<float>(1 - std::pow(options_.beta1, t)),
+                    static_cast<float>(1 - std::pow(options_.beta2, t))};
   for (Slot& slot : slots_) {
     if (!slot.weight.grad().defined()) continue;
     const at::Tensor gradient = aligned(slot.weight.grad(), slot.weight);
@@ -64,8 +69,14 @@ void Optimizer::update_fused(const Slot& slot, const at::Tensor& gradient, const
                             slot.mask.defined() ? slot.mask.data_ptr<std::uint8_t>() : nullptr};
   const auto decay = static_cast<float>(slot.decays ? options_.weight_decay : 0);
   const SgdRule sgd{rates.learning_rate, rates.scale, static_cast<float>(options_.momentum), decay, options_.nesterov};
-  const AdamWRule adamw{rates.learning_rate, rates.scale, static_cast<float>(options_.beta1), static_cast<float>(options_.beta2),
-                        static_cast<float>(options_.epsilon), decay, rates.correction1, rates.correction2};
+  const AdamWRule adamw{rates.learning_rate,
+                        rates.scale,
+                        static_cast<float>(options_.beta1),
+                        static_cast<float>(options_.beta2),
+                        static_cast<float>(options_.epsilon),
+                        decay,
+                        rates.correction1,
+                        rates.correction2};
   parallel_for(slot.weight.numel(), 16 * kChunk, [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t at = begin; at < end; at += kChunk) {
       const std::int64_t stop = std::min(at + kChunk, end);

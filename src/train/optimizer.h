@@ -20,7 +20,8 @@ class Optimizer {
   /// One update from the gradients, scaled so that their global norm (`norm`) is at most clip_norm; then drops them.
   void step(double learning_rate, double norm);
 
-  /// Zeros of `mask` (uint8, the parameter's shape) hold the weight and its optimizer state at +0 from now on; undefined lifts.
+  /// Zeros of `mask` (uint8, the parameter's shape) hold the weight and its optimizer state at +0 from now on;
+  /// undefined lifts.
   void set_mask(std::size_t parameter, const at::Tensor& mask);
   at::Tensor mask(std::size_t parameter) const { return slots_[parameter].mask; }
   /// Zeroes what the mask covers, after the weight was set from outside.

@@ -38,7 +38,9 @@ void refuse_outputs(const ir::Graph& graph, std::vector<exec::Refusal>& refusals
     const ir::NodeId producer = output.producer;
     const std::string node = producer == ir::kNoNode ? "" : graph.node(producer).name;
     const std::string op = producer == ir::kNoNode ? "" : graph.node(producer).op_type;
-    refusals.push_back({node, op, "the first output must be [batch, classes], and '" + output.name + "' is " + to_string(output.shape)});
+    refusals.push_back(
+        {node, op,
+         "the first output must be [batch, classes], and '" + output.name + "' is " + to_string(output.shape)});
   }
 }
 

@@ -15,7 +15,8 @@ bool contains(const std::vector<ir::ValueId>& list, ir::ValueId id) {
 bool passes_through(const ir::Node& node, std::size_t slot) {
   constexpr std::array<std::string_view, 7> kOperators = {"Transpose", "Reshape",        "Squeeze",         "Unsqueeze",
                                                           "Identity",  "QuantizeLinear", "DequantizeLinear"};
-  return slot == 0 && std::any_of(kOperators.begin(), kOperators.end(), [&](std::string_view op) { return node.is(op); });
+  return slot == 0 &&
+         std::any_of(kOperators.begin(), kOperators.end(), [&](std::string_view op) { return node.is(op); });
 }
 
 bool is_float_initializer(const ir::Value& value) {
@@ -65,7 +66,8 @@ Roles find_roles(const ir::Graph& graph) {
         const bool alone = graph.value(input).consumers.size() == 1 && !graph.is_output(input);
         std::vector<ir::ValueId>& list = alone ? roles.statistics : roles.frozen_statistics;
         if (!contains(list, input)) list.push_back(input);
-      } else if (!contains(roles.parameters, input) && only_trained(graph, input, graph.value(input).constant->numel())) {
+      } else if (!contains(roles.parameters, input) &&
+                 only_trained(graph, input, graph.value(input).constant->numel())) {
         roles.parameters.push_back(input);
       }
     }

@@ -16,9 +16,10 @@ struct Roles {
   std::vector<ir::ValueId> frozen_statistics;
 };
 
-/// Weights and biases of Conv, Gemm, MatMul, BatchNormalization, LayerNormalization, PRelu; tables that Gather reads along
-/// axis 0; operands of Add, Sub, Mul, Div with more than one element, unless the other operand is a graph input (that is
-/// preprocessing). A weight may pass through Transpose, Reshape, Squeeze, Unsqueeze, Identity or fake quantization first.
+/// Weights and biases of Conv, Gemm, MatMul, BatchNormalization, LayerNormalization, PRelu; tables that Gather reads
+/// along axis 0; operands of Add, Sub, Mul, Div with more than one element, unless the other operand is a graph input
+/// (that is preprocessing). A weight may pass through Transpose, Reshape, Squeeze, Unsqueeze, Identity or fake
+/// quantization first.
 Roles find_roles(const ir::Graph& graph);
 
 }  // namespace pare::train

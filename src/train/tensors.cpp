@@ -11,22 +11,37 @@ namespace {
 /// Element types whose bytes LibTorch reads as they are.
 bool same_bytes(DType dtype) {
   switch (dtype) {
-    case DType::kFloat32: case DType::kUint8: case DType::kInt8: case DType::kInt16: case DType::kInt32: case DType::kInt64:
-    case DType::kBool: return true;
-    default: return false;
+    case DType::kFloat32:
+    case DType::kUint8:
+    case DType::kInt8:
+    case DType::kInt16:
+    case DType::kInt32:
+    case DType::kInt64:
+    case DType::kBool:
+      return true;
+    default:
+      return false;
   }
 }
 
 DType stored_type(at::ScalarType type) {
   switch (type) {
-    case at::kFloat: return DType::kFloat32;
-    case at::kByte: return DType::kUint8;
-    case at::kChar: return DType::kInt8;
-    case at::kShort: return DType::kInt16;
-    case at::kInt: return DType::kInt32;
-    case at::kLong: return DType::kInt64;
-    case at::kBool: return DType::kBool;
-    default: throw Error(ErrorCode::kInternal, "tensor", std::string("no element type for ") + c10::toString(type));
+    case at::kFloat:
+      return DType::kFloat32;
+    case at::kByte:
+      return DType::kUint8;
+    case at::kChar:
+      return DType::kInt8;
+    case at::kShort:
+      return DType::kInt16;
+    case at::kInt:
+      return DType::kInt32;
+    case at::kLong:
+      return DType::kInt64;
+    case at::kBool:
+      return DType::kBool;
+    default:
+      throw Error(ErrorCode::kInternal, "tensor", std::string("no element type for ") + c10::toString(type));
   }
 }
 
@@ -34,13 +49,30 @@ DType stored_type(at::ScalarType type) {
 
 at::ScalarType torch_type(DType dtype) {
   switch (dtype) {
-    case DType::kFloat32: case DType::kFloat16: case DType::kBFloat16: case DType::kFloat64: return at::kFloat;
-    case DType::kUint8: case DType::kUint4: case DType::kUint2: return at::kByte;
-    case DType::kInt8: case DType::kInt4: case DType::kInt2: return at::kChar;
-    case DType::kInt16: return at::kShort;
-    case DType::kUint16: case DType::kInt32: return at::kInt;
-    case DType::kUint32: case DType::kUint64: case DType::kInt64: return at::kLong;
-    case DType::kBool: return at::kBool;
+    case DType::kFloat32:
+    case DType::kFloat16:
+    case DType::kBFloat16:
+    case DType::kFloat64:
+      return at::kFloat;
+    case DType::kUint8:
+    case DType::kUint4:
+    case DType::kUint2:
+      return at::kByte;
+    case DType::kInt8:
+    case DType::kInt4:
+    case DType::kInt2:
+      return at::kChar;
+    case DType::kInt16:
+      return at::kShort;
+    case DType::kUint16:
+    case DType::kInt32:
+      return at::kInt;
+    case DType::kUint32:
+    case DType::kUint64:
+    case DType::kInt64:
+      return at::kLong;
+    case DType::kBool:
+      return at::kBool;
     default:
       throw Error(ErrorCode::kUnsupported, "tensor", "the trainer does not compute with " + std::string(name(dtype)));
   }

@@ -6,8 +6,9 @@
 
 namespace pare::train {
 
-/// A copy that owns its memory, on the CPU. f16, bf16 and f64 become f32 (training computes in f32 and autocasts); types that
-/// LibTorch lacks (u16, u32, u64, 4 bits) become the next wider integer. Throws Error(kUnsupported) for strings and complex.
+/// A copy that owns its memory, on the CPU. f16, bf16 and f64 become f32 (training computes in f32 and autocasts);
+/// types that LibTorch lacks (u16, u32, u64, 4 bits) become the next wider integer. Throws Error(kUnsupported) for
+/// strings and complex.
 at::Tensor to_torch(const Tensor& tensor);
 
 /// The same without copying where the type allows: valid while `tensor` lives.

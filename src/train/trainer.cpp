@@ -17,12 +17,14 @@ void check_loss(const exec::LossOptions& loss, bool has_teacher) {
   if (!(loss.alpha >= 0 && loss.alpha <= 1)) {
     throw Error(ErrorCode::kUsage, "alpha", "is out of range", "0 to 1", std::to_string(loss.alpha));
   }
-  if (loss.alpha > 0 && !has_teacher) throw Error(ErrorCode::kUsage, "alpha", "needs a teacher", "0", std::to_string(loss.alpha));
+  if (loss.alpha > 0 && !has_teacher)
+    throw Error(ErrorCode::kUsage, "alpha", "needs a teacher", "0", std::to_string(loss.alpha));
   if (loss.alpha > 0 && !(loss.temperature > 0)) {
     throw Error(ErrorCode::kUsage, "temperature", "is out of range", "> 0", std::to_string(loss.temperature));
   }
   if (!(loss.label_smoothing >= 0 && loss.label_smoothing < 1)) {
-    throw Error(ErrorCode::kUsage, "label_smoothing", "is out of range", "0 to 1", std::to_string(loss.label_smoothing));
+    throw Error(ErrorCode::kUsage, "label_smoothing", "is out of range", "0 to 1",
+                std::to_string(loss.label_smoothing));
   }
 }
 
@@ -61,7 +63,8 @@ TorchTrainer::TorchTrainer(const ir::Model& student, const ir::Model* teacher, c
 
 std::size_t TorchTrainer::find(const std::string& name) const {
   const std::vector<Network::Entry>& entries = student_.parameters();
-  const auto found = std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.name == name; });
+  const auto found =
+      std::find_if(entries.begin(), entries.end(), [&](const auto& entry) { return entry.name == name; });
   if (found == entries.end()) {
     throw Error(ErrorCode::kBadInput, name, "is not a trainable parameter" + did_you_mean(name, parameters()));
   }
@@ -91,7 +94,8 @@ void TorchTrainer::set_parameter(const std::string& name, const Tensor& value) {
 
 void TorchTrainer::set_mask(const std::string& name, const Tensor& mask) {
   const std::size_t index = find(name);
-  if (mask.defined()) require_shape("mask of " + name, mask, DType::kUint8, student_.tensor(student_.parameters()[index]));
+  if (mask.defined())
+    require_shape("mask of " + name, mask, DType::kUint8, student_.tensor(student_.parameters()[index]));
   guarded(name, [&] { optimizer_->set_mask(index, mask.defined() ? borrow(mask) : at::Tensor()); });
 }
 
@@ -113,8 +117,8 @@ at::Tensor TorchTrainer::teacher_logits(const std::vector<at::Tensor>& inputs, c
     logits = teacher_->run(inputs, false).judged;
   }
   if (!logits.sizes().equals(student.sizes())) {
-    throw Error(ErrorCode::kBadInput, "teacher", "has other outputs than the model", to_string(Dims(student.sizes().vec())),
-                to_string(Dims(logits.sizes().vec())));
+    throw Error(ErrorCode::kBadInput, "teacher", "has other outputs than the model",
+                to_string(Dims(student.sizes().vec())), to_string(Dims(logits.sizes().vec())));
   }
   return logits.clone();  // a tensor of inference mode cannot take part in a gradient
 }
@@ -163,7 +167,8 @@ exec::StepResult TorchTrainer::evaluate(const data::Batch& batch) {
     const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
     const at::Tensor logits = student_logits(inputs, false);
     if (batch.labels.empty()) {
-      if (!teacher_) throw Error(ErrorCode::kBadInput, "data", "has no labels, and there is no teacher to compare with");
+      if (!teacher_)
+        throw Error(ErrorCode::kBadInput, "data", "has no labels, and there is no teacher to compare with");
       const exec::LossOptions distillation{0, options_.loss.temperature, 1};
       return judge(logits, training_loss(logits, teacher_logits(inputs, logits), {}, distillation), {});
     }

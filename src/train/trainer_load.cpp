@@ -9,7 +9,10 @@
 namespace pare::train {
 namespace {
 
-struct ParameterState { Tensor value, mask; std::vector<Tensor> moments; };
+struct ParameterState {
+  Tensor value, mask;
+  std::vector<Tensor> moments;
+};
 
 [[noreturn]] void mismatch(const std::string& problem, const std::string& expected, const std::string& got) {
   throw Error(ErrorCode::kBadInput, "training state", problem, expected, got);
@@ -25,7 +28,8 @@ Tensor read_like(StateReader& reader, const at::Tensor& like, const std::string&
 
 void expect_count(StateReader& reader, std::size_t count) {
   const std::int64_t stored = reader.number();
-  if (stored != static_cast<std::int64_t>(count)) mismatch("is of another model", std::to_string(count), std::to_string(stored));
+  if (stored != static_cast<std::int64_t>(count))
+    mismatch("is of another model", std::to_string(count), std::to_string(stored));
 }
 
 void expect_text(StateReader& reader, const std::string& wanted) {
@@ -48,7 +52,8 @@ void TorchTrainer::load_state(const std::string& bytes) {
     parameters[i].value = read_like(reader, like, entries[i].name);
     parameters[i].mask = reader.tensor();
     if (parameters[i].mask.defined() && !at::IntArrayRef(parameters[i].mask.dims()).equals(like.sizes())) {
-      mismatch("has another mask for " + entries[i].name, to_string(Dims(like.sizes().vec())), to_string(parameters[i].mask.dims()));
+      mismatch("has another mask for " + entries[i].name, to_string(Dims(like.sizes().vec())),
+               to_string(parameters[i].mask.dims()));
     }
     for (std::size_t m = 0; m < optimizer_->moments(i).size(); ++m) {
       parameters[i].moments.push_back(read_like(reader, like, entries[i].name));

@@ -30,7 +30,8 @@ Window read_window(const LowerContext& context, std::vector<std::int64_t> kernel
 
 std::vector<std::int64_t> Window::pads_for(at::IntArrayRef sizes) const {
   if (auto_pad.empty()) return pads;
-  // SAME: as many outputs as ceil(size / stride); an odd pixel of padding goes to the end (UPPER) or the beginning (LOWER).
+  // SAME: as many outputs as ceil(size / stride); an odd pixel of padding goes to the end (UPPER) or the beginning
+  // (LOWER).
   const std::size_t axes = kernel.size();
   std::vector<std::int64_t> result(2 * axes);
   for (std::size_t i = 0; i < axes; ++i) {

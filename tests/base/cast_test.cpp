@@ -14,8 +14,8 @@ namespace {
 
 constexpr float kInf = std::numeric_limits<float>::infinity();
 constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
-constexpr DType kSmall[] = {DType::kFloat16,        DType::kBFloat16,   DType::kFloat8E4M3FN,  DType::kFloat8E4M3FNUZ,
-                            DType::kFloat8E5M2,     DType::kFloat8E5M2FNUZ, DType::kFloat4E2M1, DType::kFloat8E8M0};
+constexpr DType kSmall[] = {DType::kFloat16,    DType::kBFloat16,       DType::kFloat8E4M3FN, DType::kFloat8E4M3FNUZ,
+                            DType::kFloat8E5M2, DType::kFloat8E5M2FNUZ, DType::kFloat4E2M1,   DType::kFloat8E8M0};
 
 std::uint32_t code(DType type, double value, bool saturate = true) { return small_float_code(type, value, saturate); }
 
@@ -37,9 +37,15 @@ TEST(Half, EveryCodeRoundTrips) {
   for (std::uint32_t c = 0; c < 65536; ++c) {
     const auto bits16 = static_cast<std::uint16_t>(c);
     const float half = half_to_float(bits16), brain = bfloat16_to_float(bits16);
-    if (!std::isnan(half)) { ASSERT_EQ(float_to_half(half), bits16); }
-    if (!std::isnan(brain)) { ASSERT_EQ(float_to_bfloat16(brain), bits16); }
-    if (!std::isnan(half)) { ASSERT_EQ(half, small_float_value(DType::kFloat16, c)); }
+    if (!std::isnan(half)) {
+      ASSERT_EQ(float_to_half(half), bits16);
+    }
+    if (!std::isnan(brain)) {
+      ASSERT_EQ(float_to_bfloat16(brain), bits16);
+    }
+    if (!std::isnan(half)) {
+      ASSERT_EQ(half, small_float_value(DType::kFloat16, c));
+    }
   }
 }
 
@@ -88,7 +94,8 @@ TEST(SmallFloat, TableOfTheOnnxCast) {
 TEST(SmallFloat, FourBitsAndScales) {
   const double values[] = {0, 0.25, 0.26, 0.75, 1.25, 1.75, 2.5, 3.5, 5, 5.01, 100, -kInf};
   const std::uint32_t codes[] = {0, 0, 1, 2, 2, 4, 4, 6, 6, 7, 7, 15};
-  for (std::size_t i = 0; i < std::size(values); ++i) EXPECT_EQ(code(DType::kFloat4E2M1, values[i]), codes[i]) << values[i];
+  for (std::size_t i = 0; i < std::size(values); ++i)
+    EXPECT_EQ(code(DType::kFloat4E2M1, values[i]), codes[i]) << values[i];
   const DType scale = DType::kFloat8E8M0;
   EXPECT_EQ(code(scale, 1), 127u);
   EXPECT_EQ(code(scale, 1.01), 128u);
@@ -139,7 +146,8 @@ TEST(Cast, IntegersWrapAndFloatsTruncate) {
   EXPECT_EQ(cast(Tensor::scalar<std::int64_t>(-1), DType::kUint16).data<std::uint16_t>()[0], 65535);
   EXPECT_EQ(cast(Tensor::scalar(-2.9f), DType::kInt32).data<std::int32_t>()[0], -2);
   EXPECT_EQ(cast(Tensor::scalar(kNan), DType::kInt64).data<std::int64_t>()[0], 0);
-  EXPECT_EQ(cast(Tensor::scalar(1e30), DType::kUint64).data<std::uint64_t>()[0], std::numeric_limits<std::uint64_t>::max());
+  EXPECT_EQ(cast(Tensor::scalar(1e30), DType::kUint64).data<std::uint64_t>()[0],
+            std::numeric_limits<std::uint64_t>::max());
   EXPECT_EQ(cast(Tensor::scalar(1.2e19), DType::kUint64).data<std::uint64_t>()[0], 12000000000000000000ull);
   EXPECT_EQ(cast(Tensor::scalar(1e300), DType::kFloat32).data<float>()[0], kInf);
   EXPECT_TRUE(cast(Tensor::scalar(0.1f), DType::kBool).data<bool>()[0]);

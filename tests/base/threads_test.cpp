@@ -48,7 +48,9 @@ TEST(ParallelFor, CoversEachIndexOnceInFixedRanges) {
         for (const auto& [begin, end] : ranges) {
           ASSERT_EQ(begin, next);
           ASSERT_LT(begin, end);
-          if (end != count) { ASSERT_GE(end - begin, grain); }
+          if (end != count) {
+            ASSERT_GE(end - begin, grain);
+          }
           next = end;
         }
         ASSERT_EQ(next, count);
@@ -60,7 +62,8 @@ TEST(ParallelFor, CoversEachIndexOnceInFixedRanges) {
 
 TEST(ParallelFor, CarriesExceptionsOut) {
   const ThreadScope scope(2);
-  EXPECT_THROW(parallel_for(10, 1, [](std::int64_t, std::int64_t) { throw Error(ErrorCode::kBadInput, "x", "y"); }), Error);
+  EXPECT_THROW(parallel_for(10, 1, [](std::int64_t, std::int64_t) { throw Error(ErrorCode::kBadInput, "x", "y"); }),
+               Error);
 }
 
 TEST(ParallelFor, NestsSerially) {

@@ -34,7 +34,9 @@ struct Builder {
   ir::ValueId input(const std::string& name, std::vector<ir::Dim> dims) {
     return model.graph.add_input(name, DType::kFloat32, ir::Shape(std::move(dims)));
   }
-  ir::ValueId constant(const std::string& name, Tensor tensor) { return model.graph.add_initializer(name, std::move(tensor)); }
+  ir::ValueId constant(const std::string& name, Tensor tensor) {
+    return model.graph.add_initializer(name, std::move(tensor));
+  }
   ir::ValueId add(const std::string& type, const std::string& name, std::vector<ir::ValueId> inputs,
                   std::vector<std::pair<std::string, ir::AttributeValue>> attributes = {}) {
     ir::Node node;
@@ -48,7 +50,9 @@ struct Builder {
     return out;
   }
   ir::ValueId conv(const std::string& name, ir::ValueId x, std::int64_t in, std::int64_t out, std::uint64_t seed) {
-    return add("Conv", name, {x, constant(name + ".weight", random_tensor({out, in, 3, 3}, seed)), constant(name + ".bias", random_tensor({out}, seed + 100))},
+    return add("Conv", name,
+               {x, constant(name + ".weight", random_tensor({out, in, 3, 3}, seed)),
+                constant(name + ".bias", random_tensor({out}, seed + 100))},
                {{"pads", std::vector<std::int64_t>{1, 1, 1, 1}}, {"kernel_shape", std::vector<std::int64_t>{3, 3}}});
   }
   ir::Model finish(ir::ValueId output) {
@@ -63,12 +67,16 @@ inline ir::Model residual_model(std::int64_t channels = 8) {
   Builder b;
   ir::ValueId x = b.input("image", {ir::Dim::symbol("N"), 1, 8, 8});
   ir::ValueId stem = b.add("Relu", "stem_relu", {b.conv("stem", x, 1, channels, 1)});
-  ir::ValueId pooled = b.add("MaxPool", "pool", {stem}, {{"kernel_shape", std::vector<std::int64_t>{2, 2}}, {"strides", std::vector<std::int64_t>{2, 2}}});
+  ir::ValueId pooled =
+      b.add("MaxPool", "pool", {stem},
+            {{"kernel_shape", std::vector<std::int64_t>{2, 2}}, {"strides", std::vector<std::int64_t>{2, 2}}});
   ir::ValueId body = b.add("Relu", "body_relu", {b.conv("body", pooled, channels, channels, 2)});
   ir::ValueId sum = b.add("Add", "add", {b.conv("tail", body, channels, channels, 3), pooled});
   ir::ValueId mean = b.add("GlobalAveragePool", "mean", {b.add("Relu", "add_relu", {sum})});
   ir::ValueId flat = b.add("Flatten", "flatten", {mean});
-  ir::ValueId head = b.add("Gemm", "head", {flat, b.constant("head.weight", random_tensor({4, channels}, 4, 1.0f)), b.constant("head.bias", random_tensor({4}, 5))},
+  ir::ValueId head = b.add("Gemm", "head",
+                           {flat, b.constant("head.weight", random_tensor({4, channels}, 4, 1.0f)),
+                            b.constant("head.bias", random_tensor({4}, 5))},
                            {{"transB", std::int64_t{1}}});
   return b.finish(head);
 }
@@ -76,8 +84,10 @@ inline ir::Model residual_model(std::int64_t channels = 8) {
 /// Random images; label = which quarter of the image is brightest.
 class ImageSplit : public data::Split {
  public:
-  ImageSplit(std::vector<std::int64_t> samples, bool labelled, std::string name) : samples_(std::move(samples)), labelled_(labelled), name_(std::move(name)) {}
-  static std::shared_ptr<ImageSplit> make(std::int64_t from, std::int64_t count, bool labelled = true, std::string name = "images") {
+  ImageSplit(std::vector<std::int64_t> samples, bool labelled, std::string name)
+      : samples_(std::move(samples)), labelled_(labelled), name_(std::move(name)) {}
+  static std::shared_ptr<ImageSplit> make(std::int64_t from, std::int64_t count, bool labelled = true,
+                                          std::string name = "images") {
     std::vector<std::int64_t> samples(static_cast<std::size_t>(count));
     std::iota(samples.begin(), samples.end(), from);
     return std::make_shared<ImageSplit>(std::move(samples), labelled, std::move(name));
@@ -115,13 +125,15 @@ class ImageSplit : public data::Split {
 };
 
 inline data::Dataset image_data(bool labelled = true) {
-  return {ImageSplit::make(0, 40, labelled), ImageSplit::make(1000, 20, labelled), ImageSplit::make(2000, 20, labelled), "40 train, 20 val, 20 test"};
+  return {ImageSplit::make(0, 40, labelled), ImageSplit::make(1000, 20, labelled), ImageSplit::make(2000, 20, labelled),
+          "40 train, 20 val, 20 test"};
 }
 
 /// Runs the scalar reference.
 class ReferenceExecutor : public exec::Executor {
  public:
-  ReferenceExecutor(ir::Model model, std::vector<std::string> observed) : model_(std::move(model)), observed_(std::move(observed)) {}
+  ReferenceExecutor(ir::Model model, std::vector<std::string> observed)
+      : model_(std::move(model)), observed_(std::move(observed)) {}
   NamedTensors run(const NamedTensors& inputs) override { return ir::evaluate(model_, inputs); }
   NamedTensors observe(const NamedTensors& inputs, const exec::Observer& observer) override {
     ir::Model all = model_;
@@ -170,7 +182,8 @@ class MemoryStore : public exec::ModelStore {
     std::map<std::string, std::string> constants;
     for (ir::ValueId id : model.graph.values())
       if (const auto& constant = model.graph.value(id).constant)
-        constants[model.graph.value(id).name] = std::string(reinterpret_cast<const char*>(constant->raw()), constant->bytes());
+        constants[model.graph.value(id).name] =
+            std::string(reinterpret_cast<const char*>(constant->raw()), constant->bytes());
     for (const auto& [name, content] : constants) bytes += name + content;
     for (const auto& [key, value] : model.baggage.metadata) bytes += key + value;
     return bytes;
@@ -204,7 +217,8 @@ class FakeTrainer : public exec::Trainer {
     if (steps_ == diverge_at) throw Error(ErrorCode::kDiverged, "loss", "is not finite");
     rates.push_back(lr);
     double sum = 0;
-    for (std::size_t i = 0; i < batch.indices.size(); ++i) sum += static_cast<double>(batch.indices[i] * static_cast<std::int64_t>(i + 1));
+    for (std::size_t i = 0; i < batch.indices.size(); ++i)
+      sum += static_cast<double>(batch.indices[i] * static_cast<std::int64_t>(i + 1));
     for (const std::string& name : names_) {
       auto w = weights_[name].mutable_data<float>();
       auto v = velocity_[name].mutable_data<float>();
@@ -215,21 +229,26 @@ class FakeTrainer : public exec::Trainer {
     }
     apply_masks();
     ++steps_;
-    return {1.0 / static_cast<double>(steps_) + sum * 1e-7, static_cast<std::int64_t>(batch.labels.size() / 2), static_cast<std::int64_t>(batch.indices.size()), 1};
+    return {1.0 / static_cast<double>(steps_) + sum * 1e-7, static_cast<std::int64_t>(batch.labels.size() / 2),
+            static_cast<std::int64_t>(batch.indices.size()), 1};
   }
   exec::StepResult evaluate(const data::Batch& batch) override {
-    double score = scores.empty() ? 0.5 : scores[std::min<std::size_t>(static_cast<std::size_t>(evaluations_++), scores.size() - 1)];
+    double score = scores.empty()
+                       ? 0.5
+                       : scores[std::min<std::size_t>(static_cast<std::size_t>(evaluations_++), scores.size() - 1)];
     auto samples = static_cast<std::int64_t>(batch.indices.size());
     return {1 - score, std::llround(score * static_cast<double>(samples)), samples, 0};
   }
   NamedTensors forward(const NamedTensors&) override { return {}; }
   void write_back(ir::Model& model) const override {
-    for (const std::string& name : names_) model.graph.set_constant(model.graph.find_value(name), weights_.at(name).clone());
+    for (const std::string& name : names_)
+      model.graph.set_constant(model.graph.find_value(name), weights_.at(name).clone());
   }
   std::string save_state() const override {
     std::string bytes(reinterpret_cast<const char*>(&steps_), sizeof steps_);
     for (const std::string& name : names_)
-      for (const auto* tensors : {&weights_, &velocity_}) bytes.append(reinterpret_cast<const char*>(tensors->at(name).raw()), tensors->at(name).bytes());
+      for (const auto* tensors : {&weights_, &velocity_})
+        bytes.append(reinterpret_cast<const char*>(tensors->at(name).raw()), tensors->at(name).bytes());
     for (const std::string& name : names_) {
       auto mask = masks_.find(name);
       bytes.push_back(mask != masks_.end());
@@ -239,7 +258,10 @@ class FakeTrainer : public exec::Trainer {
   }
   void load_state(const std::string& bytes) override {
     const char* at = bytes.data();
-    auto take = [&](void* to, std::size_t size) { std::memcpy(to, at, size); at += size; };
+    auto take = [&](void* to, std::size_t size) {
+      std::memcpy(to, at, size);
+      at += size;
+    };
     take(&steps_, sizeof steps_);
     for (const std::string& name : names_)
       for (auto* tensors : {&weights_, &velocity_}) take(tensors->at(name).mutable_raw(), tensors->at(name).bytes());
@@ -275,7 +297,8 @@ class FakeTrainer : public exec::Trainer {
 class FakeFactory : public exec::TrainerFactory {
  public:
   std::vector<exec::Refusal> refusals(const ir::Model&) const override { return refused; }
-  std::unique_ptr<exec::Trainer> create(const ir::Model& student, const ir::Model* teacher, const exec::TrainerOptions& options) const override {
+  std::unique_ptr<exec::Trainer> create(const ir::Model& student, const ir::Model* teacher,
+                                        const exec::TrainerOptions& options) const override {
     ++created;
     had_teacher = teacher != nullptr;
     last_options = options;
@@ -303,11 +326,19 @@ struct World {
   bool resume = false;
   std::uint64_t seed = 3;
 
-  explicit World(const std::string& name) : folder(std::filesystem::temp_directory_path() / ("pare_compress_" + name)) { std::filesystem::remove_all(folder); }
+  explicit World(const std::string& name) : folder(std::filesystem::temp_directory_path() / ("pare_compress_" + name)) {
+    std::filesystem::remove_all(folder);
+  }
   ~World() { std::filesystem::remove_all(folder); }
 
   PipelineInputs inputs(const Recipe& recipe) {
-    return {model, "model.onnx", dataset, recipe, backend, trainer, store, {.threads = 1, .seed = seed}, control, folder / "checkpoints", resume, "pare compress", {}, 0.005};
+    return {model,   "model.onnx",
+            dataset, recipe,
+            backend, trainer,
+            store,   {.threads = 1, .seed = seed},
+            control, folder / "checkpoints",
+            resume,  "pare compress",
+            {},      0.005};
   }
   PipelineResult run(const std::string& yaml) {
     Recipe recipe = parse_recipe(yaml, "r.yaml");

@@ -8,7 +8,9 @@
 namespace pare::compress {
 namespace {
 
-LoopOptions schedule(const std::string& name) { return {.learning_rate = 1, .schedule = name, .warmup = 0.2, .milestones = {0.5, 0.8}, .gamma = 0.1}; }
+LoopOptions schedule(const std::string& name) {
+  return {.learning_rate = 1, .schedule = name, .warmup = 0.2, .milestones = {0.5, 0.8}, .gamma = 0.1};
+}
 
 TEST(Schedule, Values) {
   EXPECT_DOUBLE_EQ(learning_rate_at(schedule("constant"), 50, 100), 1);
@@ -77,15 +79,19 @@ TEST(Loop, CancelledAnywhereResumesBitIdentically) {
     CheckpointStore checkpoints(world.folder, {{"recipe", "a"}}, world.store, false);
     FakeTrainer first(training.model);
     LoopHooks hooks;
-    hooks.on_step = [&](exec::Trainer&, std::int64_t step, std::int64_t) { if (step == stop) training.cancel = 130; };
+    hooks.on_step = [&](exec::Trainer&, std::int64_t step, std::int64_t) {
+      if (step == stop) training.cancel = 130;
+    };
     EXPECT_EQ(error_of([&] { training.run(first, hooks, &checkpoints); }).code(), ErrorCode::kInterrupted);
     training.cancel = 0;
     CheckpointStore again(world.folder, {{"recipe", "a"}}, world.store, true);
     FakeTrainer second(training.model);
     nlohmann::json curve = training.run(second, {}, &again);
-    for (const std::string& name : reference.parameters()) EXPECT_TRUE(second.parameter(name).identical(reference.parameter(name))) << stop;
+    for (const std::string& name : reference.parameters())
+      EXPECT_TRUE(second.parameter(name).identical(reference.parameter(name))) << stop;
     for (std::size_t i = 0; i < expected.size(); ++i)
-      for (const char* key : {"epoch", "step", "lr", "train_loss", "train_top1", "val_loss"}) EXPECT_EQ(curve[i][key], expected[i][key]) << stop << key;
+      for (const char* key : {"epoch", "step", "lr", "train_loss", "train_top1", "val_loss"})
+        EXPECT_EQ(curve[i][key], expected[i][key]) << stop << key;
   }
 }
 
@@ -110,7 +116,9 @@ TEST(Loop, KeepBestEndsWithTheBestEpoch) {
   trainer.scores = {0.5, 0.5, 0.9, 0.9, 0.2, 0.2};  // two val batches an epoch
   std::string second;
   LoopHooks hooks;
-  hooks.on_epoch = [&](exec::Trainer& t, std::int64_t epoch) { if (epoch == 2) second = t.save_state(); };
+  hooks.on_epoch = [&](exec::Trainer& t, std::int64_t epoch) {
+    if (epoch == 2) second = t.save_state();
+  };
   training.run(trainer, hooks);
   EXPECT_EQ(trainer.save_state(), second);
 }

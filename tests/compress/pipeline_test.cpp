@@ -9,18 +9,24 @@
 namespace pare::compress {
 namespace {
 
-constexpr const char* kRecipe = "steps:\n  - prune: {sparsity: 0.5, epochs: 2, batch_size: 8}\n  - finetune: {epochs: 2, batch_size: 8, distill: true}\n  - quantize\n";
+constexpr const char* kRecipe =
+    "steps:\n  - prune: {sparsity: 0.5, epochs: 2, batch_size: 8}\n  - finetune: {epochs: 2, batch_size: 8, distill: "
+    "true}\n  - quantize\n";
 
 TEST(Pipeline, RecordHasWhatTheDocsPromise) {
   World world("record");
   PipelineResult result = world.run(std::string(kRecipe) + "gate: {max_drop: 100}\n");
   const nlohmann::json& run = result.run;
-  for (const char* key : {"format", "version", "command", "started", "seconds", "model", "data", "recipe", "environment", "seed", "metric", "before", "after", "steps", "layers", "gate", "notes", "outputs"})
+  for (const char* key :
+       {"format", "version", "command", "started", "seconds", "model", "data", "recipe", "environment", "seed",
+        "metric", "before", "after", "steps", "layers", "gate", "notes", "outputs"})
     EXPECT_TRUE(run.contains(key)) << key;
   ASSERT_EQ(run["steps"].size(), 3u);
   for (const auto& step : run["steps"])
-    for (const char* key : {"step", "method", "options", "seconds", "summary", "paid", "notes", "curve"}) EXPECT_TRUE(step.contains(key)) << key;
-  for (const char* key : {"val", "test", "latency", "file_bytes", "gzip_bytes", "parameters", "nonzero_parameters", "macs", "peak_memory_bytes"})
+    for (const char* key : {"step", "method", "options", "seconds", "summary", "paid", "notes", "curve"})
+      EXPECT_TRUE(step.contains(key)) << key;
+  for (const char* key : {"val", "test", "latency", "file_bytes", "gzip_bytes", "parameters", "nonzero_parameters",
+                          "macs", "peak_memory_bytes"})
     EXPECT_TRUE(run["after"].contains(key)) << key;
   EXPECT_EQ(run["after"]["val"]["samples"], 20);
   EXPECT_FALSE(run["after"]["val"]["agreement"].is_null());
@@ -37,12 +43,16 @@ TEST(Pipeline, SparseWeightsRunDenseIsSaid) {
   World world("dense");
   PipelineResult result = world.run("steps: [{prune: {sparsity: 0.5}}]");
   const nlohmann::json& step = result.run["steps"][0];
-  if (step["summary"]["latency"]["median_ms"].get<double>() >= 0.98 * result.run["before"]["latency"]["median_ms"].get<double>())
+  if (step["summary"]["latency"]["median_ms"].get<double>() >=
+      0.98 * result.run["before"]["latency"]["median_ms"].get<double>())
     EXPECT_NE(step["notes"].dump().find("dense kernels"), std::string::npos);
 }
 
 nlohmann::json summary(double latency, int file, int gzip, double top1) {
-  return {{"latency", {{"median_ms", latency}}}, {"file_bytes", file}, {"gzip_bytes", gzip}, {"val", {{"top1", top1}, {"agreement", nullptr}}}};
+  return {{"latency", {{"median_ms", latency}}},
+          {"file_bytes", file},
+          {"gzip_bytes", gzip},
+          {"val", {{"top1", top1}, {"agreement", nullptr}}}};
 }
 
 TEST(Pipeline, StepsThatDoNotPaySaySo) {
@@ -92,7 +102,8 @@ TEST(Pipeline, SameSeedSameBytesAndNoTimingsInProvenance) {
   ASSERT_EQ(steps.size(), 3u);
   EXPECT_EQ(steps[0]["step"], "prune");
   EXPECT_EQ(steps[0]["model_after"], steps[1]["model_before"]);
-  for (const char* word : {"seconds", "median_ms", "samples_per_s", "started"}) EXPECT_EQ(steps.dump().find(word), std::string::npos) << word;
+  for (const char* word : {"seconds", "median_ms", "samples_per_s", "started"})
+    EXPECT_EQ(steps.dump().find(word), std::string::npos) << word;
   World c("bytes_c");
   c.seed = 4;
   EXPECT_NE(c.store.serialize(c.run(kRecipe).model), a.store.serialize(first));
@@ -106,7 +117,9 @@ TEST(Pipeline, KilledAnywhereResumesToTheSameModel) {
     std::atomic<int> cancel = 0;
     int events = 0;
     world.control.cancel = &cancel;
-    world.control.progress = [&](const ProgressEvent&) { if (++events == stop) cancel = 143; };
+    world.control.progress = [&](const ProgressEvent&) {
+      if (++events == stop) cancel = 143;
+    };
     Error error = error_of([&] { world.run(kRecipe); });
     world.control = {};
     world.resume = true;
@@ -150,7 +163,8 @@ TEST(Pipeline, FaultsAreFoundBeforeAnyWork) {
   world.backend.refused = {{"pool", "MaxPool", "too big"}};
   EXPECT_EQ(error_of([&] { world.run(kRecipe); }).code(), ErrorCode::kUnsupported);
   world.backend.refused.clear();
-  world.model.graph.value(world.model.graph.find_value("body.weight")).constant->mutable_data<float>()[5] = std::nanf("");
+  world.model.graph.value(world.model.graph.find_value("body.weight")).constant->mutable_data<float>()[5] =
+      std::nanf("");
   Error nan = error_of([&] { world.run(kRecipe); });
   EXPECT_EQ(nan.code(), ErrorCode::kBadInput);
   EXPECT_NE(nan.subject().find("body.weight"), std::string::npos);
@@ -172,7 +186,8 @@ TEST(Pipeline, DryRunPlansWithoutRunning) {
 TEST(Pipeline, DivergenceKeepsTheStepBefore) {
   World world("diverged");
   world.factory.diverge_at = 3;
-  Error error = error_of([&] { world.run("steps: [{prune: {sparsity: 0.5}}, {finetune: {epochs: 2, batch_size: 8}}]"); });
+  Error error =
+      error_of([&] { world.run("steps: [{prune: {sparsity: 0.5}}, {finetune: {epochs: 2, batch_size: 8}}]"); });
   EXPECT_EQ(error.code(), ErrorCode::kDiverged);
   EXPECT_TRUE(std::filesystem::exists(world.folder / "checkpoints" / "step_1.onnx"));
   world.factory.diverge_at = -1;

@@ -15,7 +15,9 @@ PruneTarget matrix(const std::vector<float>& values) {
   return target(Tensor::from({1, n}, values), {.outputs = 1, .taps = 1, .inputs = n, .output_stride = n});
 }
 
-std::vector<int> bits(const Tensor& mask) { return {mask.data<std::uint8_t>().begin(), mask.data<std::uint8_t>().end()}; }
+std::vector<int> bits(const Tensor& mask) {
+  return {mask.data<std::uint8_t>().begin(), mask.data<std::uint8_t>().end()};
+}
 
 TEST(Prune, SmallestMagnitudesGo) {
   PruneTarget w = matrix({3, -1, 2, -4});
@@ -45,7 +47,8 @@ TEST(Prune, ThresholdIsStrict) {
 TEST(Prune, KeepsZerosUnlessToldOtherwise) {
   PruneTarget w = matrix({0, 0, 0, 1});
   EXPECT_EQ(bits(choose_masks({&w, 1}, {.sparsity = 0.25}, 0, 1)[0]), (std::vector<int>{0, 0, 0, 1}));
-  EXPECT_EQ(bits(choose_masks({&w, 1}, {.sparsity = 0.25, .keep_zeros = false}, 0, 1)[0]), (std::vector<int>{0, 1, 1, 1}));
+  EXPECT_EQ(bits(choose_masks({&w, 1}, {.sparsity = 0.25, .keep_zeros = false}, 0, 1)[0]),
+            (std::vector<int>{0, 1, 1, 1}));
 }
 
 TEST(Prune, CubicScheduleOfZhuAndGupta) {
@@ -64,11 +67,17 @@ TEST(Prune, ProgressFollowsTheCurve) {
 }
 
 RC_GTEST_PROP(BalancedPattern, KeepsTheLargestOfEveryGroup, ()) {
-  const auto inputs = *rc::gen::inRange<std::int64_t>(1, 150), outputs = *rc::gen::inRange<std::int64_t>(1, 4), taps = *rc::gen::inRange<std::int64_t>(1, 4);
+  const auto inputs = *rc::gen::inRange<std::int64_t>(1, 150), outputs = *rc::gen::inRange<std::int64_t>(1, 4),
+             taps = *rc::gen::inRange<std::int64_t>(1, 4);
   const int q = *rc::gen::inRange(1, 64);
   auto pattern = ir::SparsityPattern::parse(std::to_string(q) + ":64");
   Tensor weight = random_tensor({outputs, inputs, taps}, *rc::gen::arbitrary<std::uint64_t>());
-  ir::WeightView view{.outputs = outputs, .taps = taps, .inputs = inputs, .output_stride = inputs * taps, .tap_stride = 1, .input_stride = taps};
+  ir::WeightView view{.outputs = outputs,
+                      .taps = taps,
+                      .inputs = inputs,
+                      .output_stride = inputs * taps,
+                      .tap_stride = 1,
+                      .input_stride = taps};
   PruneTarget w = target(weight, view);
   Tensor mask = choose_masks({&w, 1}, {.pattern = pattern, .keep_zeros = false}, 0, 1)[0];
   auto values = weight.data<float>();
@@ -82,8 +91,10 @@ RC_GTEST_PROP(BalancedPattern, KeepsTheLargestOfEveryGroup, ()) {
           auto at = static_cast<std::size_t>(view.index(o, t, i));
           count += kept[at];
           float magnitude = std::fabs(values[at]);
-          if (kept[at]) smallest_kept = std::min(smallest_kept, magnitude);
-          else largest_dropped = std::max(largest_dropped, magnitude);
+          if (kept[at])
+            smallest_kept = std::min(smallest_kept, magnitude);
+          else
+            largest_dropped = std::max(largest_dropped, magnitude);
         }
         RC_ASSERT(count == (size * q + 63) / 64);
         RC_ASSERT(smallest_kept >= largest_dropped);
@@ -93,7 +104,8 @@ RC_GTEST_PROP(BalancedPattern, KeepsTheLargestOfEveryGroup, ()) {
 RC_GTEST_PROP(UnstructuredPattern, PrunesExactlyTheShareAsked, ()) {
   const auto size = *rc::gen::inRange<std::int64_t>(1, 400);
   const double sparsity = *rc::gen::inRange(0, 100) / 100.0;
-  PruneTarget w = target(random_tensor({1, size}, *rc::gen::arbitrary<std::uint64_t>()), {.outputs = 1, .inputs = size, .output_stride = size});
+  PruneTarget w = target(random_tensor({1, size}, *rc::gen::arbitrary<std::uint64_t>()),
+                         {.outputs = 1, .inputs = size, .output_stride = size});
   auto mask = bits(choose_masks({&w, 1}, {.sparsity = sparsity, .keep_zeros = false}, 0, 1)[0]);
   RC_ASSERT(std::count(mask.begin(), mask.end(), 0) == std::llround(sparsity * static_cast<double>(size)));
 }
@@ -103,7 +115,9 @@ ir::Model pruned(World& world, const std::string& options) {
   return world.run("steps: [{prune: " + options + "}]").model;
 }
 
-double zeros(const ir::Model& model, const std::string& weight) { return ir::sparsity(*model.graph.value(model.graph.find_value(weight)).constant); }
+double zeros(const ir::Model& model, const std::string& weight) {
+  return ir::sparsity(*model.graph.value(model.graph.find_value(weight)).constant);
+}
 
 TEST(PruneMethod, OneShotNeedsNoTrainer) {
   World world("oneshot");
@@ -117,19 +131,23 @@ TEST(PruneMethod, OneShotNeedsNoTrainer) {
 TEST(PruneMethod, CubicReachesThePatternAndKeepsIt) {
   World world("cubic");
   world.model = residual_model(64);
-  PipelineResult result = world.run("steps: [{prune: {pattern: '8:64', epochs: 3, batch_size: 8, exclude: [first, last]}}]");
+  PipelineResult result =
+      world.run("steps: [{prune: {pattern: '8:64', epochs: 3, batch_size: 8, exclude: [first, last]}}]");
   EXPECT_EQ(world.factory.created, 1);
   EXPECT_DOUBLE_EQ(zeros(result.model, "body.weight"), 0.875);
   EXPECT_EQ(result.run["steps"][0]["curve"].size(), 3u);
   const ir::Value& weight = result.model.graph.value(result.model.graph.find_value("body.weight"));
   ASSERT_TRUE(weight.mask);
-  EXPECT_EQ(std::count(weight.mask->data<std::uint8_t>().begin(), weight.mask->data<std::uint8_t>().end(), 0), weight.mask->numel() * 7 / 8);
+  EXPECT_EQ(std::count(weight.mask->data<std::uint8_t>().begin(), weight.mask->data<std::uint8_t>().end(), 0),
+            weight.mask->numel() * 7 / 8);
 }
 
 TEST(PruneMethod, Conflicts) {
   World world("conflict");
-  for (const char* options : {"{pattern: '8:64', sparsity: 0.5}", "{pattern: '8:64', scope: global}", "{pattern: '8:64', threshold: 0.1}", "{sparsity: 0.5, threshold: 0.1}",
-                              "{schedule: cubic}", "{threshold: 0.1, schedule: cubic, epochs: 1}", "{pattern: '8:32'}", "{pattern: '65:64'}"}) {
+  for (const char* options :
+       {"{pattern: '8:64', sparsity: 0.5}", "{pattern: '8:64', scope: global}", "{pattern: '8:64', threshold: 0.1}",
+        "{sparsity: 0.5, threshold: 0.1}", "{schedule: cubic}", "{threshold: 0.1, schedule: cubic, epochs: 1}",
+        "{pattern: '8:32'}", "{pattern: '65:64'}"}) {
     Error error = error_of([&] { pruned(world, options); });
     EXPECT_EQ(error.code(), ErrorCode::kUsage) << options << ": " << error.what();
   }

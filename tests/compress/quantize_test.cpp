@@ -15,7 +15,7 @@ TEST(QuantParams, AffineByHand) {
   EXPECT_EQ(params.dtype, DType::kUint8);
   EXPECT_FLOAT_EQ(params.scale[0], 0.02f);
   EXPECT_EQ(params.zero_point[0], 50);
-  EXPECT_EQ(affine_params({2.0, 5.1}).zero_point[0], 0);     // 0 is always inside
+  EXPECT_EQ(affine_params({2.0, 5.1}).zero_point[0], 0);  // 0 is always inside
   EXPECT_EQ(affine_params({-5.1, -2.0}).zero_point[0], 255);
   EXPECT_FLOAT_EQ(affine_params({2.0, 5.1}).scale[0], 0.02f);
 }
@@ -51,7 +51,8 @@ TEST(QuantParams, WeightsPerChannel) {
   EXPECT_FLOAT_EQ(channel.scale[1], 0.01f);  // a channel of zeros takes the tensor's
   EXPECT_EQ(channel.axis, 0);
   Tensor stored = passes::quantize_tensor(weight, channel);
-  EXPECT_EQ(std::vector<int>(stored.data<std::int8_t>().begin(), stored.data<std::int8_t>().end()), (std::vector<int>{127, 0, -50, 0, 0, 0}));
+  EXPECT_EQ(std::vector<int>(stored.data<std::int8_t>().begin(), stored.data<std::int8_t>().end()),
+            (std::vector<int>{127, 0, -50, 0, 0, 0}));
   EXPECT_EQ(weight_params(weight, view, 0, false).scale.size(), 1u);
 }
 
@@ -100,30 +101,40 @@ std::set<std::set<std::string>> group_sets(const Placement& placement) {
 TEST(Placement, ResidualChainStaysInteger) {
   Placement placement = place_integers(residual_model().graph, kAll, "quantize");
   EXPECT_EQ(placement.layers.size(), 4u);
-  EXPECT_EQ(group_sets(placement), (std::set<std::set<std::string>>{{"image"}, {"stem_relu_out", "pool_out"}, {"body_relu_out"}, {"tail_out"},
-                                                                     {"add_relu_out"}, {"mean_out", "flatten_out"}}));
+  EXPECT_EQ(group_sets(placement), (std::set<std::set<std::string>>{{"image"},
+                                                                    {"stem_relu_out", "pool_out"},
+                                                                    {"body_relu_out"},
+                                                                    {"tail_out"},
+                                                                    {"add_relu_out"},
+                                                                    {"mean_out", "flatten_out"}}));
 }
 
 TEST(Placement, NothingIsQuantizedBehindTheLastLayer) {
   ir::Model model = residual_model();
-  Placement placement = place_integers(model.graph, {{"include", nlohmann::json::array()}, {"exclude", {"head"}}}, "quantize");
+  Placement placement =
+      place_integers(model.graph, {{"include", nlohmann::json::array()}, {"exclude", {"head"}}}, "quantize");
   // The sum's only reader is now a float layer, so the sum and the mean stay float too.
-  EXPECT_EQ(group_sets(placement), (std::set<std::set<std::string>>{{"image"}, {"stem_relu_out", "pool_out"}, {"body_relu_out"}}));
+  EXPECT_EQ(group_sets(placement),
+            (std::set<std::set<std::string>>{{"image"}, {"stem_relu_out", "pool_out"}, {"body_relu_out"}}));
 }
 
 TEST(Placement, ConcatSharesParameters) {
   Builder b;
   ir::ValueId x = b.input("x", {ir::Dim::symbol("N"), 4, 4, 4});
-  ir::ValueId left = b.add("Relu", "left", {b.conv("a", x, 4, 4, 1)}), right = b.add("Relu", "right", {b.conv("b", x, 4, 4, 2)});
+  ir::ValueId left = b.add("Relu", "left", {b.conv("a", x, 4, 4, 1)}),
+              right = b.add("Relu", "right", {b.conv("b", x, 4, 4, 2)});
   ir::ValueId both = b.add("Concat", "cat", {left, right}, {{"axis", std::int64_t{1}}});
   ir::Model model = b.finish(b.conv("c", both, 8, 4, 3));
-  EXPECT_EQ(group_sets(place_integers(model.graph, kAll, "quantize")), (std::set<std::set<std::string>>{{"x"}, {"left_out", "right_out", "cat_out"}}));
+  EXPECT_EQ(group_sets(place_integers(model.graph, kAll, "quantize")),
+            (std::set<std::set<std::string>>{{"x"}, {"left_out", "right_out", "cat_out"}}));
 }
 
 TEST(Placement, LayersThatCannotSayWhy) {
   Builder b;
   ir::ValueId x = b.input("x", {ir::Dim::symbol("N"), 4});
-  ir::ValueId a = b.add("Gemm", "scaled", {x, b.constant("w", random_tensor({4, 4}, 1)), b.constant("c", random_tensor({4}, 2))}, {{"beta", 0.5f}});
+  ir::ValueId a =
+      b.add("Gemm", "scaled", {x, b.constant("w", random_tensor({4, 4}, 1)), b.constant("c", random_tensor({4}, 2))},
+            {{"beta", 0.5f}});
   ir::Model model = b.finish(b.add("Gemm", "plain", {a, b.constant("v", random_tensor({4, 4}, 3))}));
   Placement placement = place_integers(model.graph, kAll, "quantize");
   ASSERT_EQ(placement.skipped.size(), 1u);
@@ -144,7 +155,9 @@ double error_of_quantized(World& world, const std::string& options) {
 }
 
 TEST(StaticQuantization, StaysNearTheFloatModel) {
-  for (const char* options : {"{}", "{weights: {granularity: tensor}}", "{activations: {scheme: symmetric}}", "{activations: {calibrator: percentile, percentile: 99.99}}", "{exclude: [first, last]}"}) {
+  for (const char* options :
+       {"{}", "{weights: {granularity: tensor}}", "{activations: {scheme: symmetric}}",
+        "{activations: {calibrator: percentile, percentile: 99.99}}", "{exclude: [first, last]}"}) {
     World world("quantize");
     double error = error_of_quantized(world, options);
     EXPECT_LT(error, 0.05) << options;
@@ -164,8 +177,10 @@ TEST(StaticQuantization, PrunedWeightsStayZero) {
 TEST(StaticQuantization, RefusesWhatItCannotDo) {
   World world("quantize_refuse");
   EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {weights: {bits: 4}}}]"); }).code(), ErrorCode::kUnsupported);
-  EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {bits: 16}}}]"); }).code(), ErrorCode::kUnsupported);
-  EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {calibrator: entropi}}}]"); }).code(), ErrorCode::kUsage);
+  EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {bits: 16}}}]"); }).code(),
+            ErrorCode::kUnsupported);
+  EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {calibrator: entropi}}}]"); }).code(),
+            ErrorCode::kUsage);
   world.dataset.train = nullptr;
   EXPECT_EQ(error_of([&] { world.run("steps: [quantize]"); }).code(), ErrorCode::kUsage);
 }
@@ -177,7 +192,8 @@ TEST(StaticQuantization, NonFiniteActivationsNameTheLayer) {
   ir::Value& weight = world.model.graph.value(world.model.graph.find_value("tail.weight"));
   for (float& x : weight.constant->mutable_data<float>()) x = 100;
   nlohmann::json record;
-  StepContext context{record, world.model, world.dataset, world.backend, world.trainer, {.threads = 1}, world.control, nullptr, record};
+  StepContext context{record,         world.model,   world.dataset, world.backend, world.trainer,
+                      {.threads = 1}, world.control, nullptr,       record};
   Error error = error_of([&] { gather_statistics(world.model, {{.values = {"tail_out"}}}, context); });
   EXPECT_EQ(error.code(), ErrorCode::kBadInput);
   EXPECT_EQ(error.subject(), "layer 'tail'");

@@ -9,7 +9,8 @@ namespace {
 
 std::vector<std::string> names(const ir::Model& model, const nlohmann::json& include, const nlohmann::json& exclude) {
   std::vector<std::string> result;
-  for (const Layer& layer : target_layers(model.graph, {{"include", include}, {"exclude", exclude}}, "prune")) result.push_back(layer.name);
+  for (const Layer& layer : target_layers(model.graph, {{"include", include}, {"exclude", exclude}}, "prune"))
+    result.push_back(layer.name);
   return result;
 }
 

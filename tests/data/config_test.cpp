@@ -19,13 +19,17 @@ class Config : public DataTest {
 };
 
 TEST_F(Config, UnknownKeysGetASuggestionAndTheirPlace) {
-  expect_error("train: " + split_ + "\nprepocess: {}", ErrorCode::kUsage,
-               {"data.yaml line 2: prepocess: unknown key (did you mean 'preprocess'?)", "one of train, val, test, preprocess"});
-  expect_error("train: {format: idx, image: i}", ErrorCode::kUsage, {"train.image: unknown key (did you mean 'images'?)"});
+  expect_error(
+      "train: " + split_ + "\nprepocess: {}", ErrorCode::kUsage,
+      {"data.yaml line 2: prepocess: unknown key (did you mean 'preprocess'?)", "one of train, val, test, preprocess"});
+  expect_error("train: {format: idx, image: i}", ErrorCode::kUsage,
+               {"train.image: unknown key (did you mean 'images'?)"});
   expect_error("train: {format: idy, images: i}", ErrorCode::kUsage,
                {"train.format: unknown format (did you mean 'idx'?)", "imagefolder"});
-  expect_error("train: " + split_ + "\npreprocess: {scal: 3}", ErrorCode::kUsage, {"preprocess.scal", "did you mean 'scale'?"});
-  expect_error("train: {format: idx, images: i, augment: {flip: true}}", ErrorCode::kUsage, {"train.augment.flip", "'hflip'"});
+  expect_error("train: " + split_ + "\npreprocess: {scal: 3}", ErrorCode::kUsage,
+               {"preprocess.scal", "did you mean 'scale'?"});
+  expect_error("train: {format: idx, images: i, augment: {flip: true}}", ErrorCode::kUsage,
+               {"train.augment.flip", "'hflip'"});
 }
 
 TEST_F(Config, MalformedYaml) {
@@ -56,9 +60,11 @@ TEST_F(Config, ValuesOutOfRange) {
     const ErrorCode code = setting == "crop: 5" ? ErrorCode::kBadInput : ErrorCode::kUsage;
     expect_error("train: " + split_ + "\npreprocess: {" + setting + "}", code, {part});
   }
-  expect_error("train: {format: idx, images: i, augment: {pad_crop: -1}}", ErrorCode::kUsage, {"train.augment.pad_crop"});
+  expect_error("train: {format: idx, images: i, augment: {pad_crop: -1}}", ErrorCode::kUsage,
+               {"train.augment.pad_crop"});
   expect_error("train: {format: idx, images: i, augment: {hflip: maybe}}", ErrorCode::kUsage, {"true or false"});
-  expect_error("test: {format: idx, images: i, augment: {hflip: true}}", ErrorCode::kUsage, {"test.augment", "belongs to train"});
+  expect_error("test: {format: idx, images: i, augment: {hflip: true}}", ErrorCode::kUsage,
+               {"test.augment", "belongs to train"});
 }
 
 TEST_F(Config, HoldsOutATenthByDefault) {

@@ -44,13 +44,15 @@ class DataTest : public testing::Test {
                     const std::vector<InputSpec>& inputs = {}, std::int64_t classes = 0) const {
     expect_failure([&] { open(yaml, inputs, classes); }, code, parts);
   }
-  static void expect_failure(const std::function<void()>& action, ErrorCode code, const std::vector<std::string>& parts) {
+  static void expect_failure(const std::function<void()>& action, ErrorCode code,
+                             const std::vector<std::string>& parts) {
     try {
       action();
       ADD_FAILURE() << "no error; expected one with: " << (parts.empty() ? "" : parts.front());
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), code) << error.what();
-      for (const std::string& part : parts) EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
+      for (const std::string& part : parts)
+        EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << error.what();
     }
   }
 
@@ -110,8 +112,9 @@ inline std::string png(const Tensor& image) {
   header.height = static_cast<std::uint32_t>(image.dim(0));
   header.bit_depth = 8;
   const std::int64_t channels = image.dim(2);
-  header.color_type = channels == 1 ? SPNG_COLOR_TYPE_GRAYSCALE
-                      : channels == 3 ? SPNG_COLOR_TYPE_TRUECOLOR : SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
+  header.color_type = channels == 1   ? SPNG_COLOR_TYPE_GRAYSCALE
+                      : channels == 3 ? SPNG_COLOR_TYPE_TRUECOLOR
+                                      : SPNG_COLOR_TYPE_TRUECOLOR_ALPHA;
   spng_set_ihdr(context, &header);
   EXPECT_EQ(spng_encode_image(context, image.raw(), image.bytes(), SPNG_FMT_PNG, SPNG_ENCODE_FINALIZE), 0);
   std::size_t size = 0;

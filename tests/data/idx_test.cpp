@@ -20,7 +20,8 @@ TEST_F(Idx, PlainAndGzipHoldTheSame) {
   write("i.gz", gzip(tiny_images()));
   write("l", idx({3}, {2, 0, 1}));
   for (const char* name : {"i", "i.gz"}) {
-    const Dataset data = open(std::string("test: {format: idx, images: ") + name + ", labels: l}\npreprocess: {scale: 2}");
+    const Dataset data =
+        open(std::string("test: {format: idx, images: ") + name + ", labels: l}\npreprocess: {scale: 2}");
     ASSERT_TRUE(data.test);
     EXPECT_FALSE(data.train);
     EXPECT_FALSE(data.val);
@@ -82,11 +83,13 @@ TEST_F(Idx, ChecksLabels) {
 
 TEST_F(Idx, FashionMnist) {
   if (!fs::exists(kFashion)) GTEST_SKIP() << "the package dataset-fashion-mnist is not installed";
-  const Dataset data = open("train: {format: idx, images: " + kFashion + "train-images-idx3-ubyte.gz, labels: " + kFashion +
-                                "train-labels-idx1-ubyte.gz, augment: {pad_crop: 2, hflip: true}}\n"
-                                "test: {format: idx, images: " + kFashion + "t10k-images-idx3-ubyte.gz, labels: " + kFashion +
-                                "t10k-labels-idx1-ubyte.gz}\npreprocess: {scale: 255, mean: [0.2860], std: [0.3530]}",
-                            {{"image", DType::kFloat32, {-1, 1, 28, 28}}}, 10);
+  const Dataset data =
+      open("train: {format: idx, images: " + kFashion + "train-images-idx3-ubyte.gz, labels: " + kFashion +
+               "train-labels-idx1-ubyte.gz, augment: {pad_crop: 2, hflip: true}}\n"
+               "test: {format: idx, images: " +
+               kFashion + "t10k-images-idx3-ubyte.gz, labels: " + kFashion +
+               "t10k-labels-idx1-ubyte.gz}\npreprocess: {scale: 255, mean: [0.2860], std: [0.3530]}",
+           {{"image", DType::kFloat32, {-1, 1, 28, 28}}}, 10);
   EXPECT_EQ(data.description, "idx, 54000 train, 6000 val (held out), 10000 test");
   EXPECT_EQ(data.test->classes(), 10);
   double sum = 0, squares = 0;
@@ -108,7 +111,8 @@ TEST_F(Idx, FashionMnist) {
   EXPECT_NEAR(sum / static_cast<double>(count), 0, 0.02);
   EXPECT_NEAR(squares / static_cast<double>(count), 1, 0.02);
   for (const std::int64_t n : per_class) EXPECT_NEAR(static_cast<double>(n), 600, 100);
-  EXPECT_FALSE(only_input(data.train->batch({0, 1, 2, 3}, 0, 0)).identical(only_input(data.train->batch({0, 1, 2, 3}))));
+  EXPECT_FALSE(
+      only_input(data.train->batch({0, 1, 2, 3}, 0, 0)).identical(only_input(data.train->batch({0, 1, 2, 3}))));
   expect_error("test: {format: idx, images: " + kFashion + "t10k-images-idx3-ubyte.gz}", ErrorCode::kBadInput,
                {"model wants image 3x224x224 (NCHW), data has 28x28x1",
                 "preprocess: {color: rgb, resize: [224, 224]} would make it fit"},

@@ -43,9 +43,13 @@ TEST_F(Images, DamageIsNamed) {
   expect_failure([&] { read_image(write("t.jpg", "hello")); }, ErrorCode::kBadInput, {"neither a jpeg nor a png"});
   const std::string picture = jpeg(pattern(64, 64, 3)), drawing = png(pattern(64, 64, 3));
   for (const std::size_t part : {4, 3, 2}) {
-    const auto cut = [&](const std::string& content) { return content.substr(0, content.size() - content.size() / part); };
-    expect_failure([&] { read_image(write("t.jpg", cut(picture))); }, ErrorCode::kBadInput, {"t.jpg: the image is damaged"});
-    expect_failure([&] { read_image(write("t.png", cut(drawing))); }, ErrorCode::kBadInput, {"t.png: the image is damaged"});
+    const auto cut = [&](const std::string& content) {
+      return content.substr(0, content.size() - content.size() / part);
+    };
+    expect_failure([&] { read_image(write("t.jpg", cut(picture))); }, ErrorCode::kBadInput,
+                   {"t.jpg: the image is damaged"});
+    expect_failure([&] { read_image(write("t.png", cut(drawing))); }, ErrorCode::kBadInput,
+                   {"t.png: the image is damaged"});
   }
   expect_failure([&] { read_image(write("s.jpg", picture.substr(0, 10))); }, ErrorCode::kBadInput, {"damaged"});
 }
@@ -95,23 +99,34 @@ TEST_F(ImageFolder, SizesMustAgreeInTheEnd) {
   write("d/a/1.png", png(pattern(8, 8, 3)));
   write("d/a/2.png", png(pattern(8, 12, 3)));
   const std::string yaml = "test: {format: imagefolder, path: d}\n";
-  expect_failure([&] { open(yaml).test->batch({0, 1}); }, ErrorCode::kBadInput, {"2.png", "differ in size", "preprocess.resize"});
-  expect_failure([&] { open(yaml, {{"x", DType::kFloat32, {-1, 3, 8, 8}}}).test->batch({1}); }, ErrorCode::kBadInput,
-                 {"2.png", "model wants image 3x8x8 (NCHW), data has 8x12x3", "resize: [8, 8]"});
+  expect_failure(
+      [&] {
+        open(yaml).test->batch({0, 1});
+      },
+      ErrorCode::kBadInput, {"2.png", "differ in size", "preprocess.resize"});
+  expect_failure(
+      [&] {
+        open(yaml, {{"x", DType::kFloat32, {-1, 3, 8, 8}}}).test->batch({1});
+      },
+      ErrorCode::kBadInput, {"2.png", "model wants image 3x8x8 (NCHW), data has 8x12x3", "resize: [8, 8]"});
   const std::vector<InputSpec> inputs{{"x", DType::kFloat32, {-1, 3, 4, 4}}};
-  EXPECT_EQ(only_input(open(yaml + "preprocess: {resize: [4, 4]}", inputs).test->batch({0, 1})).dims(), (Dims{2, 3, 4, 4}));
-  EXPECT_EQ(only_input(open(yaml + "preprocess: {resize: 6, crop: 4}", inputs).test->batch({0, 1})).dims(), (Dims{2, 3, 4, 4}));
+  EXPECT_EQ(only_input(open(yaml + "preprocess: {resize: [4, 4]}", inputs).test->batch({0, 1})).dims(),
+            (Dims{2, 3, 4, 4}));
+  EXPECT_EQ(only_input(open(yaml + "preprocess: {resize: 6, crop: 4}", inputs).test->batch({0, 1})).dims(),
+            (Dims{2, 3, 4, 4}));
 }
 
 TEST_F(ImageFolder, ModelInputs) {
   write("d/a/1.png", png(plain(4, 4, {10, 20, 30})));
   const std::string yaml = "test: {format: imagefolder, path: d}\n";
   const auto input = [](DType dtype, Dims dims) { return std::vector<InputSpec>{{"x", dtype, std::move(dims)}}; };
-  expect_error(yaml, ErrorCode::kBadInput, {"1x4x4 (NCHW), data has 4x4x3", "{color: gray}"}, input(DType::kFloat32, {1, 1, 4, 4}));
+  expect_error(yaml, ErrorCode::kBadInput, {"1x4x4 (NCHW), data has 4x4x3", "{color: gray}"},
+               input(DType::kFloat32, {1, 1, 4, 4}));
   expect_error(yaml, ErrorCode::kBadInput, {"4x4x3 (NHWC)", "{layout: NHWC}"}, input(DType::kFloat32, {1, 4, 4, 3}));
   expect_error(yaml, ErrorCode::kBadInput, {"is not an image", "expected 48"}, input(DType::kFloat32, {1, 48}));
   expect_error(yaml, ErrorCode::kBadInput, {"cannot be fed with images", "int64"}, input(DType::kInt64, {1, 3, 4, 4}));
-  expect_error(yaml + "preprocess: {scale: 255}", ErrorCode::kBadInput, {"takes uint8 pixels"}, input(DType::kUint8, {1, 3, 4, 4}));
+  expect_error(yaml + "preprocess: {scale: 255}", ErrorCode::kBadInput, {"takes uint8 pixels"},
+               input(DType::kUint8, {1, 3, 4, 4}));
   expect_error(yaml, ErrorCode::kBadInput, {"models of one input", "a, b"},
                {{"a", DType::kFloat32, {1, 3, 4, 4}}, {"b", DType::kFloat32, {1, 3, 4, 4}}});
   const Batch bytes = open(yaml + "preprocess: {layout: NHWC}", input(DType::kUint8, {1, 4, 4, 3})).test->batch({0});
@@ -166,7 +181,8 @@ TEST_F(Csv, FaultsNameTheLine) {
   write("t.csv", "\"img/a.png,1\n");
   expect_error(yaml_, ErrorCode::kBadInput, {"line 1: a quote is not closed"});
   write("t.csv", "img/a.png,1\nimg/a.png,7\n");
-  expect_error(yaml_, ErrorCode::kBadInput, {"t.csv line 2 (", "img/a.png): the label is out of range", "0 to 4", "got 7"}, {}, 5);
+  expect_error(yaml_, ErrorCode::kBadInput,
+               {"t.csv line 2 (", "img/a.png): the label is out of range", "0 to 4", "got 7"}, {}, 5);
   write("t.csv", "img/a.png,-1\n");
   expect_error(yaml_, ErrorCode::kBadInput, {"out of range", "got -1"});
 }
@@ -176,9 +192,9 @@ class Cifar : public DataTest {};
 TEST_F(Cifar, PlanesBecomePixels) {
   std::string record(3073, '\0');
   record[0] = 6;
-  record[1] = 11;                    // red of the first pixel
-  record[1 + 1024] = 12;             // green
-  record[1 + 2048] = 13;             // blue
+  record[1] = 11;         // red of the first pixel
+  record[1 + 1024] = 12;  // green
+  record[1 + 2048] = 13;  // blue
   write("a.bin", record);
   record[0] = 2;
   write("b.bin", record + record);

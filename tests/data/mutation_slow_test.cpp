@@ -47,7 +47,8 @@ TEST_F(Mutations, Idx) {
 }
 
 TEST_F(Mutations, Numpy) {
-  write_npz(folder_ / "good", {{"x", Tensor::from<float>({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8})}, {"y", Tensor(DType::kInt64, {4})}});
+  write_npz(folder_ / "good",
+            {{"x", Tensor::from<float>({4, 2}, {1, 2, 3, 4, 5, 6, 7, 8})}, {"y", Tensor(DType::kInt64, {4})}});
   const std::string archive = read_file(folder_ / "good");
   EXPECT_GT(refused(archive, "a.npz", [&] { read_npz(folder_ / "a.npz"); }), 100);
   write_npy(folder_ / "good", Tensor::from<double>({3}, {1, 2, 3}));
@@ -62,9 +63,12 @@ TEST_F(Mutations, Pictures) {
 
 TEST_F(Mutations, Texts) {
   write("img/a.png", png(plain(2, 2, {1, 1, 1})));
-  EXPECT_GT(refused("file,label\nimg/a.png,1\n\"img/a.png\",0\n", "t.csv", [&] { open("test: {format: csv, file: t.csv}"); }), 50);
+  EXPECT_GT(
+      refused("file,label\nimg/a.png,1\n\"img/a.png\",0\n", "t.csv", [&] { open("test: {format: csv, file: t.csv}"); }),
+      50);
   write("i", idx({3, 2, 2}, std::vector<std::uint8_t>(12, 1)));
-  const std::string yaml = "train: {format: idx, images: i, augment: {pad_crop: 2}}\nval: {holdout: 0.2}\npreprocess: {mean: [0.1]}\n";
+  const std::string yaml =
+      "train: {format: idx, images: i, augment: {pad_crop: 2}}\nval: {holdout: 0.2}\npreprocess: {mean: [0.1]}\n";
   EXPECT_GT(refused(yaml, "m.yaml", [&] { open_dataset(folder_ / "m.yaml", {}); }), 100);
 }
 

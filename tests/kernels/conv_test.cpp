@@ -35,17 +35,20 @@ Case random_case(Random& random, bool depthwise) {
 
 double expected(const Case& c, std::int64_t at, double* magnitude) {
   const ConvShape& s = c.shape;
-  const std::int64_t o = at % s.out_c, ox = at / s.out_c % s.out_w, oy = at / s.out_c / s.out_w % s.out_h, n = at / s.out_c / s.out_w / s.out_h;
+  const std::int64_t o = at % s.out_c, ox = at / s.out_c % s.out_w, oy = at / s.out_c / s.out_w % s.out_h,
+                     n = at / s.out_c / s.out_w / s.out_h;
   const std::int64_t group = o / (s.out_c / s.groups), per_group = s.in_c / s.groups;
   double sum = c.bias.empty() ? 0 : c.bias[o];
   *magnitude = std::abs(sum);
   for (std::int64_t i = 0; i < per_group; ++i) {
     for (std::int64_t ky = 0; ky < s.kh; ++ky) {
       for (std::int64_t kx = 0; kx < s.kw; ++kx) {
-        const std::int64_t y = oy * s.stride_h + ky * s.dilation_h - s.pad_top, x = ox * s.stride_w + kx * s.dilation_w - s.pad_left;
+        const std::int64_t y = oy * s.stride_h + ky * s.dilation_h - s.pad_top,
+                           x = ox * s.stride_w + kx * s.dilation_w - s.pad_left;
         if (y < 0 || x < 0 || y >= s.in_h || x >= s.in_w) continue;
-        const double term = static_cast<double>(c.in[((n * s.in_h + y) * s.in_w + x) * s.in_c + group * per_group + i]) *
-                            c.filter[((o * per_group + i) * s.kh + ky) * s.kw + kx];
+        const double term =
+            static_cast<double>(c.in[((n * s.in_h + y) * s.in_w + x) * s.in_c + group * per_group + i]) *
+            c.filter[((o * per_group + i) * s.kh + ky) * s.kw + kx];
         sum += term, *magnitude += std::abs(term);
       }
     }
@@ -91,7 +94,8 @@ TEST(Depthwise, RandomShapesWithAndWithoutAvx2) {
 }
 
 TEST(Depthwise, ForcedIsaTakesEffect) {
-  // A product that only a fused multiply-add keeps exact: 1 + e squared less 1 + 2e is e², which rounding alone would lose.
+  // A product that only a fused multiply-add keeps exact: 1 + e squared less 1 + 2e is e², which rounding alone would
+  // lose.
   if (!isa_available(Isa::kAvx2)) GTEST_SKIP() << "this CPU has no AVX2";
   ConvShape s;
   const float e = 1.0f / 4096, in = 1 + e, filter = 1 + e, bias = -(1 + 2 * e);
@@ -120,7 +124,8 @@ TEST(Matmul, RandomViews) {
     for (std::int64_t i = 0; i < m * n; ++i) {
       double sum = 0;
       for (std::int64_t j = 0; j < k; ++j) {
-        sum += static_cast<double>(transpose_a ? a[j * m + i / n] : a[i / n * k + j]) * (transpose_b ? b[i % n * k + j] : b[j * n + i % n]);
+        sum += static_cast<double>(transpose_a ? a[j * m + i / n] : a[i / n * k + j]) *
+               (transpose_b ? b[i % n * k + j] : b[j * n + i % n]);
       }
       ASSERT_NEAR(out[i], 0.5 * sum + (vc.data ? 2.0 * c[i % n] : 0), 1e-5) << "seed " << seed;
     }

@@ -18,10 +18,14 @@ constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
 
 UnaryParams params_of(UnaryOp op) {
   switch (op) {
-    case UnaryOp::kClip: return {-0.7f, 2.5f};
-    case UnaryOp::kHardSigmoid: return {0.2f, 0.5f};
-    case UnaryOp::kCelu: return {1.3f, 0};
-    default: return {0.3f, 0};
+    case UnaryOp::kClip:
+      return {-0.7f, 2.5f};
+    case UnaryOp::kHardSigmoid:
+      return {0.2f, 0.5f};
+    case UnaryOp::kCelu:
+      return {1.3f, 0};
+    default:
+      return {0.3f, 0};
   }
 }
 
@@ -32,34 +36,62 @@ double exact(UnaryOp op, const UnaryParams& p, double x) {
   const auto sigmoid = [](double v) { return 1 / (1 + std::exp(-v)); };
   const auto softplus = [](double v) { return std::max(v, 0.0) + std::log1p(std::exp(-std::abs(v))); };
   switch (op) {
-    case UnaryOp::kIdentity: return x;
-    case UnaryOp::kRelu: return std::max(x, 0.0);
-    case UnaryOp::kClip: return std::min(std::max(x, static_cast<double>(p.alpha)), static_cast<double>(p.beta));
-    case UnaryOp::kLeakyRelu: return x < 0 ? p.alpha * x : x;
-    case UnaryOp::kElu: return x < 0 ? p.alpha * std::expm1(x) : x;
-    case UnaryOp::kSelu: return 1.05070102214813232421875 * (x < 0 ? 1.67326319217681884765625 * std::expm1(x) : x);
-    case UnaryOp::kCelu: return std::max(0.0, x) + std::min(0.0, p.alpha * std::expm1(x / p.alpha));
-    case UnaryOp::kSigmoid: return sigmoid(x);
-    case UnaryOp::kHardSigmoid: return std::max(0.0, std::min(1.0, static_cast<double>(p.alpha) * x + p.beta));
-    case UnaryOp::kHardSwish: return x * std::max(0.0, std::min(1.0, x / 6 + 0.5));
-    case UnaryOp::kSilu: return x * sigmoid(x);
-    case UnaryOp::kTanh: return std::tanh(x);
-    case UnaryOp::kSoftplus: return softplus(x);
-    case UnaryOp::kSoftsign: return x / (1 + std::abs(x));
-    case UnaryOp::kMish: return x * std::tanh(softplus(x));
-    case UnaryOp::kGelu: return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
-    case UnaryOp::kGeluTanh: return x * sigmoid(2 * std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x));
-    case UnaryOp::kErf: return std::erf(x);
-    case UnaryOp::kExp: return std::exp(x);
-    case UnaryOp::kLog: return std::log(x);
-    case UnaryOp::kSqrt: return std::sqrt(x);
-    case UnaryOp::kReciprocal: return 1 / x;
-    case UnaryOp::kNeg: return -x;
-    case UnaryOp::kAbs: return std::abs(x);
-    case UnaryOp::kSign: return (x > 0) - (x < 0);
-    case UnaryOp::kFloor: return std::floor(x);
-    case UnaryOp::kCeil: return std::ceil(x);
-    case UnaryOp::kRound: return std::nearbyint(x);
+    case UnaryOp::kIdentity:
+      return x;
+    case UnaryOp::kRelu:
+      return std::max(x, 0.0);
+    case UnaryOp::kClip:
+      return std::min(std::max(x, static_cast<double>(p.alpha)), static_cast<double>(p.beta));
+    case UnaryOp::kLeakyRelu:
+      return x < 0 ? p.alpha * x : x;
+    case UnaryOp::kElu:
+      return x < 0 ? p.alpha * std::expm1(x) : x;
+    case UnaryOp::kSelu:
+      return 1.05070102214813232421875 * (x < 0 ? 1.67326319217681884765625 * std::expm1(x) : x);
+    case UnaryOp::kCelu:
+      return std::max(0.0, x) + std::min(0.0, p.alpha * std::expm1(x / p.alpha));
+    case UnaryOp::kSigmoid:
+      return sigmoid(x);
+    case UnaryOp::kHardSigmoid:
+      return std::max(0.0, std::min(1.0, static_cast<double>(p.alpha) * x + p.beta));
+    case UnaryOp::kHardSwish:
+      return x * std::max(0.0, std::min(1.0, x / 6 + 0.5));
+    case UnaryOp::kSilu:
+      return x * sigmoid(x);
+    case UnaryOp::kTanh:
+      return std::tanh(x);
+    case UnaryOp::kSoftplus:
+      return softplus(x);
+    case UnaryOp::kSoftsign:
+      return x / (1 + std::abs(x));
+    case UnaryOp::kMish:
+      return x * std::tanh(softplus(x));
+    case UnaryOp::kGelu:
+      return 0.5 * x * std::erfc(-x / std::sqrt(2.0));
+    case UnaryOp::kGeluTanh:
+      return x * sigmoid(2 * std::sqrt(2 / 3.14159265358979323846) * (x + 0.044715 * x * x * x));
+    case UnaryOp::kErf:
+      return std::erf(x);
+    case UnaryOp::kExp:
+      return std::exp(x);
+    case UnaryOp::kLog:
+      return std::log(x);
+    case UnaryOp::kSqrt:
+      return std::sqrt(x);
+    case UnaryOp::kReciprocal:
+      return 1 / x;
+    case UnaryOp::kNeg:
+      return -x;
+    case UnaryOp::kAbs:
+      return std::abs(x);
+    case UnaryOp::kSign:
+      return (x > 0) - (x < 0);
+    case UnaryOp::kFloor:
+      return std::floor(x);
+    case UnaryOp::kCeil:
+      return std::ceil(x);
+    case UnaryOp::kRound:
+      return std::nearbyint(x);
   }
   return 0;
 }
@@ -78,7 +110,8 @@ TEST_P(Unary, FollowsTheFormula) {
   for (std::size_t i = 0; i < in.size(); ++i) {
     const double want = exact(op, p, in[i]);
     // 1 + erf cancels in the far negative tail of GELU: there the bound is absolute.
-    const double tolerance = 1e-6 * std::abs(want) + (op == UnaryOp::kGelu || op == UnaryOp::kGeluTanh ? 1e-6 * std::abs(in[i]) : 1e-7);
+    const double tolerance =
+        1e-6 * std::abs(want) + (op == UnaryOp::kGelu || op == UnaryOp::kGeluTanh ? 1e-6 * std::abs(in[i]) : 1e-7);
     ASSERT_NEAR(out[i], want, tolerance) << "x = " << in[i];
     ASSERT_NEAR(unary_one(op, p, in[i]), want, tolerance) << "x = " << in[i];
   }
@@ -109,7 +142,8 @@ TEST_P(Unary, LutIsDequantizeOperatorQuantize) {
   for (int i = 0; i < 256; ++i) {
     const float x = static_cast<float>(static_cast<std::int8_t>(i) - from.zero_point) * from.scale;
     const double real = exact(op, p, x);
-    const double want = std::isnan(real) ? to.zero_point : std::clamp(std::nearbyint(real / to.scale) + to.zero_point, 0.0, 255.0);
+    const double want =
+        std::isnan(real) ? to.zero_point : std::clamp(std::nearbyint(real / to.scale) + to.zero_point, 0.0, 255.0);
     EXPECT_NEAR(out[i], want, 1) << "q = " << i;
   }
 }
@@ -159,7 +193,8 @@ std::int64_t count_of(const std::vector<std::int64_t>& dims) {
   return n;
 }
 
-std::int64_t index_in(const std::vector<std::int64_t>& dims, const std::vector<std::int64_t>& out_dims, std::int64_t at) {
+std::int64_t index_in(const std::vector<std::int64_t>& dims, const std::vector<std::int64_t>& out_dims,
+                      std::int64_t at) {
   std::int64_t index = 0, stride = 1;
   for (std::size_t i = 1; i <= out_dims.size(); ++i) {
     const std::int64_t coordinate = at % out_dims[out_dims.size() - i];
@@ -173,14 +208,22 @@ std::int64_t index_in(const std::vector<std::int64_t>& dims, const std::vector<s
 
 float definition(BinaryOp op, float a, float b) {
   switch (op) {
-    case BinaryOp::kAdd: return a + b;
-    case BinaryOp::kSub: return a - b;
-    case BinaryOp::kMul: return a * b;
-    case BinaryOp::kDiv: return a / b;
-    case BinaryOp::kMin: return std::min(a, b);
-    case BinaryOp::kMax: return std::max(a, b);
-    case BinaryOp::kPow: return std::pow(a, b);
-    case BinaryOp::kPRelu: return a >= 0 ? a : a * b;
+    case BinaryOp::kAdd:
+      return a + b;
+    case BinaryOp::kSub:
+      return a - b;
+    case BinaryOp::kMul:
+      return a * b;
+    case BinaryOp::kDiv:
+      return a / b;
+    case BinaryOp::kMin:
+      return std::min(a, b);
+    case BinaryOp::kMax:
+      return std::max(a, b);
+    case BinaryOp::kPow:
+      return std::pow(a, b);
+    case BinaryOp::kPRelu:
+      return a >= 0 ? a : a * b;
   }
   return 0;
 }
@@ -190,7 +233,8 @@ TEST(Binary, RandomBroadcasts) {
     Random random(seed);
     const BinaryCase c = random_broadcast(random);
     const auto op = static_cast<BinaryOp>(random.integer(0, 7));
-    const std::vector<float> a = random.reals(count_of(c.a_dims), op == BinaryOp::kPow ? 0.1f : -3.0f, 3), b = random.reals(count_of(c.b_dims), -3, 3);
+    const std::vector<float> a = random.reals(count_of(c.a_dims), op == BinaryOp::kPow ? 0.1f : -3.0f, 3),
+                             b = random.reals(count_of(c.b_dims), -3, 3);
     const float lo = random.coin() ? -kInfinity : -1.0f, hi = random.coin() ? kInfinity : 2.0f;
     const BinaryShape shape = plan_binary(c.a_dims, c.b_dims);
     ASSERT_EQ(shape.count(), count_of(c.out_dims));
@@ -210,7 +254,8 @@ TEST(Binary, QuantizedIsTheThreeOperatorsInARow) {
     const auto op = static_cast<BinaryOp>(random.integer(0, 5));
     const auto params = [&] {
       const DType type = random.coin() ? DType::kInt8 : DType::kUint8;
-      return QuantParams{type, random.real(0.01f, 0.2f), static_cast<std::int32_t>(random.integer(0, 255)) - (type == DType::kInt8 ? 128 : 0)};
+      return QuantParams{type, random.real(0.01f, 0.2f),
+                         static_cast<std::int32_t>(random.integer(0, 255)) - (type == DType::kInt8 ? 128 : 0)};
     };
     const QuantParams pa = params(), pb = params(), po = params();
     const std::vector<std::uint8_t> a = random.bytes(count_of(c.a_dims)), b = random.bytes(count_of(c.b_dims));
@@ -219,10 +264,12 @@ TEST(Binary, QuantizedIsTheThreeOperatorsInARow) {
     std::vector<std::uint8_t> out(shape.count());
     qbinary(op, shape, pa, a.data(), pb, b.data(), po, out.data(), lo, hi);
     const auto real = [](const QuantParams& p, std::uint8_t byte) {
-      return static_cast<float>((p.type == DType::kInt8 ? static_cast<std::int8_t>(byte) : byte) - p.zero_point) * p.scale;
+      return static_cast<float>((p.type == DType::kInt8 ? static_cast<std::int8_t>(byte) : byte) - p.zero_point) *
+             p.scale;
     };
     for (std::int64_t i = 0; i < shape.count(); ++i) {
-      const float v = definition(op, real(pa, a[index_in(c.a_dims, c.out_dims, i)]), real(pb, b[index_in(c.b_dims, c.out_dims, i)]));
+      const float v = definition(op, real(pa, a[index_in(c.a_dims, c.out_dims, i)]),
+                                 real(pb, b[index_in(c.b_dims, c.out_dims, i)]));
       const float clamped = v != v ? v : std::min(std::max(v, lo), hi);
       const std::int32_t got = po.type == DType::kInt8 ? static_cast<std::int8_t>(out[i]) : out[i];
       ASSERT_EQ(got, quantize_one(clamped, po.scale, po.zero_point, po.type)) << "seed " << seed;

@@ -31,7 +31,8 @@ std::int64_t index_of(const Dims8& dims, int rank, const Dims8& c) {
   return at;
 }
 
-bool same(const std::vector<std::uint8_t>& a, std::int64_t i, const std::vector<std::uint8_t>& b, std::int64_t j, std::int64_t element) {
+bool same(const std::vector<std::uint8_t>& a, std::int64_t i, const std::vector<std::uint8_t>& b, std::int64_t j,
+          std::int64_t element) {
   return std::memcmp(a.data() + i * element, b.data() + j * element, element) == 0;
 }
 
@@ -60,7 +61,8 @@ TEST(Transpose, RandomPermutations) {
 TEST(Transpose, ChannelsLastAndBack) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     Random random(seed);
-    const std::int64_t n = random.integer(1, 3), c = random.integer(1, 70), pixels = random.integer(1, 100), element = std::int64_t{1} << random.integer(0, 3);
+    const std::int64_t n = random.integer(1, 3), c = random.integer(1, 70), pixels = random.integer(1, 100),
+                       element = std::int64_t{1} << random.integer(0, 3);
     const std::vector<std::uint8_t> in = random.bytes(n * c * pixels * element);
     std::vector<std::uint8_t> last(in.size()), back(in.size());
     transpose2d(element, n, c, pixels, in.data(), last.data());
@@ -98,9 +100,12 @@ TEST(Slice, RandomStartsAndSteps) {
 std::int64_t mapped(std::int64_t i, std::int64_t size, PadMode mode) {  // one step at a time, as a ball would bounce
   while (i < 0 || i >= size) {
     if (mode == PadMode::kConstant) return -1;
-    if (mode == PadMode::kEdge) i = i < 0 ? 0 : size - 1;
-    else if (mode == PadMode::kWrap) i += i < 0 ? size : -size;
-    else i = size == 1 ? 0 : (i < 0 ? -i : 2 * (size - 1) - i);
+    if (mode == PadMode::kEdge)
+      i = i < 0 ? 0 : size - 1;
+    else if (mode == PadMode::kWrap)
+      i += i < 0 ? size : -size;
+    else
+      i = size == 1 ? 0 : (i < 0 ? -i : 2 * (size - 1) - i);
   }
   return i;
 }
@@ -123,7 +128,9 @@ TEST(Pad, EveryModeGrowingAndCropping) {
       Dims8 c = coordinates(out, rank, at);
       bool constant = false;
       for (int i = 0; i < rank; ++i) c[i] = mapped(c[i] - before[i], in[i], mode), constant |= c[i] < 0;
-      ASSERT_TRUE(constant ? same(target, at, value, 0, element) : same(target, at, source, index_of(in, rank, c), element)) << "seed " << seed;
+      ASSERT_TRUE(constant ? same(target, at, value, 0, element)
+                           : same(target, at, source, index_of(in, rank, c), element))
+          << "seed " << seed;
     }
   }
 }

@@ -23,7 +23,9 @@ PoolShape random_pool(Random& random) {
   const std::int64_t need_h = s.dilation_h * (s.kh - 1) + 1, need_w = s.dilation_w * (s.kw - 1) + 1;
   s.in_h = random.integer(need_h, need_h + 7), s.in_w = random.integer(need_w, need_w + 7);
   const bool ceil = random.coin();
-  const auto size = [ceil](std::int64_t room, std::int64_t stride) { return (room + (ceil ? stride - 1 : 0)) / stride + 1; };
+  const auto size = [ceil](std::int64_t room, std::int64_t stride) {
+    return (room + (ceil ? stride - 1 : 0)) / stride + 1;
+  };
   s.out_h = size(s.in_h + s.pad_top + s.pad_bottom - need_h, s.stride_h);
   s.out_w = size(s.in_w + s.pad_left + s.pad_right - need_w, s.stride_w);
   s.count_include_pad = random.coin();
@@ -37,7 +39,8 @@ std::vector<double> window_of(const PoolShape& s, std::int64_t at, const auto& v
   std::vector<double> values;
   for (std::int64_t ky = 0; ky < s.kh; ++ky) {
     for (std::int64_t kx = 0; kx < s.kw; ++kx) {
-      const std::int64_t y = y0 * s.stride_h - s.pad_top + ky * s.dilation_h, x = x0 * s.stride_w - s.pad_left + kx * s.dilation_w;
+      const std::int64_t y = y0 * s.stride_h - s.pad_top + ky * s.dilation_h,
+                         x = x0 * s.stride_w - s.pad_left + kx * s.dilation_w;
       if (y >= s.in_h + s.pad_bottom || x >= s.in_w + s.pad_right) continue;
       const bool inside = y >= 0 && x >= 0 && y < s.in_h && x < s.in_w;
       values.push_back(inside ? value(((n * s.in_h + y) * s.in_w + x) * s.channels + c) : std::nan(""));
@@ -52,7 +55,8 @@ void check_max(const PoolShape& s, DType type, const std::vector<T>& in, std::ui
   max_pool(s, type, in.data(), out.data());
   for (std::size_t i = 0; i < out.size(); ++i) {
     double want = type == DType::kFloat32 ? -HUGE_VAL : static_cast<double>(std::numeric_limits<T>::lowest());
-    for (double v : window_of(s, static_cast<std::int64_t>(i), [&](std::int64_t at) { return static_cast<double>(in[at]); })) {
+    for (double v :
+         window_of(s, static_cast<std::int64_t>(i), [&](std::int64_t at) { return static_cast<double>(in[at]); })) {
       if (v > want) want = v;
     }
     ASSERT_EQ(static_cast<double>(out[i]), want) << "seed " << seed;
@@ -105,7 +109,8 @@ TEST(AveragePool, FloatFollowsTheDefinition) {
     std::vector<float> out(s.batch * s.out_h * s.out_w * s.channels);
     average_pool(s, in.data(), out.data());
     for (std::size_t i = 0; i < out.size(); ++i) {
-      const Mean m = mean_of(s, window_of(s, static_cast<std::int64_t>(i), [&](std::int64_t at) { return static_cast<double>(in[at]); }));
+      const Mean m = mean_of(
+          s, window_of(s, static_cast<std::int64_t>(i), [&](std::int64_t at) { return static_cast<double>(in[at]); }));
       ASSERT_NEAR(out[i], m.count ? m.sum / m.count : 0, 2e-6) << "seed " << seed;
     }
   }
@@ -113,10 +118,13 @@ TEST(AveragePool, FloatFollowsTheDefinition) {
 
 QuantParams random_params(Random& random) {
   const DType type = random.coin() ? DType::kInt8 : DType::kUint8;
-  return {type, random.real(0.05f, 0.1f), static_cast<std::int32_t>(random.integer(0, 255)) - (type == DType::kInt8 ? 128 : 0)};
+  return {type, random.real(0.05f, 0.1f),
+          static_cast<std::int32_t>(random.integer(0, 255)) - (type == DType::kInt8 ? 128 : 0)};
 }
 
-std::int32_t value(const QuantParams& p, std::uint8_t byte) { return p.type == DType::kInt8 ? static_cast<std::int8_t>(byte) : byte; }
+std::int32_t value(const QuantParams& p, std::uint8_t byte) {
+  return p.type == DType::kInt8 ? static_cast<std::int8_t>(byte) : byte;
+}
 
 std::int32_t expected(const QuantParams& from, const QuantParams& to, std::int32_t sum, std::int64_t count) {
   const float v = count ? static_cast<float>(sum) * (from.scale / to.scale) / static_cast<float>(count) : 0.0f;
@@ -133,8 +141,11 @@ TEST(AveragePool, QuantizedBitForBit) {
     std::vector<std::uint8_t> out(s.batch * s.out_h * s.out_w * s.channels);
     average_pool(s, from, in.data(), to, out.data());
     for (std::size_t i = 0; i < out.size(); ++i) {
-      const Mean m = mean_of(s, window_of(s, static_cast<std::int64_t>(i), [&](std::int64_t at) { return value(from, in[at]) - from.zero_point; }));
-      ASSERT_EQ(value(to, out[i]), expected(from, to, static_cast<std::int32_t>(m.sum), static_cast<std::int64_t>(m.count))) << "seed " << seed;
+      const Mean m = mean_of(s, window_of(s, static_cast<std::int64_t>(i),
+                                          [&](std::int64_t at) { return value(from, in[at]) - from.zero_point; }));
+      ASSERT_EQ(value(to, out[i]),
+                expected(from, to, static_cast<std::int32_t>(m.sum), static_cast<std::int64_t>(m.count)))
+          << "seed " << seed;
     }
   }
 }

@@ -21,7 +21,8 @@ struct QConvCase {
   std::size_t output_bytes() const { return outputs() * (epilogue.output_type == DType::kFloat32 ? 4 : 1); }
 };
 
-inline std::int64_t output_size(std::int64_t in, std::int64_t pad, std::int64_t k, std::int64_t dilation, std::int64_t stride) {
+inline std::int64_t output_size(std::int64_t in, std::int64_t pad, std::int64_t k, std::int64_t dilation,
+                                std::int64_t stride) {
   return (in + pad - dilation * (k - 1) - 1) / stride + 1;
 }
 
@@ -47,7 +48,8 @@ inline void fill_epilogue(Random& random, QConvCase& c) {
   c.epilogue.multiplier = c.multiplier.data();
   const DType types[] = {DType::kUint8, DType::kInt8, DType::kFloat32};
   c.epilogue.output_type = types[random.integer(0, 2)];
-  c.epilogue.out_zero_point = static_cast<std::int32_t>(random.integer(0, 255)) - (c.epilogue.output_type == DType::kInt8 ? 128 : 0);
+  c.epilogue.out_zero_point =
+      static_cast<std::int32_t>(random.integer(0, 255)) - (c.epilogue.output_type == DType::kInt8 ? 128 : 0);
   if (random.coin()) c.epilogue.lo = random.coin() ? 0.0f : random.real(-60, 10);
   if (random.coin()) c.epilogue.hi = random.real(20, 200);
   const std::int64_t residual = random.integer(0, 3);
@@ -72,18 +74,21 @@ inline void fill_case(Random& random, QConvCase& c) {
   c.input = random.bytes(s.batch * s.in_h * s.in_w * s.in_c);
   c.filter = random.bytes(s.out_c * s.group_in() * s.taps());
   if (random.coin(0.2)) std::fill(c.input.begin(), c.input.end(), std::uint8_t{255});  // the extremes overflow 16 bits
-  if (random.coin(0.2)) std::fill(c.filter.begin(), c.filter.end(), std::uint8_t{random.coin() ? std::uint8_t{127} : std::uint8_t{128}});
+  if (random.coin(0.2))
+    std::fill(c.filter.begin(), c.filter.end(), std::uint8_t{random.coin() ? std::uint8_t{127} : std::uint8_t{128}});
   c.weights.data = c.filter.data();
   c.weights.is_unsigned = random.coin(0.2);
   c.weights.strides = FilterStrides::oihw(s);
   if (random.coin(0.3)) {
     for (std::int64_t o = 0; o < s.out_c; ++o) {
-      c.weight_zero_point.push_back(static_cast<std::int32_t>(random.integer(0, 255)) - (c.weights.is_unsigned ? 0 : 128));
+      c.weight_zero_point.push_back(static_cast<std::int32_t>(random.integer(0, 255)) -
+                                    (c.weights.is_unsigned ? 0 : 128));
     }
     c.weights.zero_point = c.weight_zero_point.data();
   }
   if (random.coin(0.8)) {
-    for (std::int64_t o = 0; o < s.out_c; ++o) c.bias.push_back(static_cast<std::int32_t>(random.integer(-20000, 20000)));
+    for (std::int64_t o = 0; o < s.out_c; ++o)
+      c.bias.push_back(static_cast<std::int32_t>(random.integer(-20000, 20000)));
   }
   fill_epilogue(random, c);
 }

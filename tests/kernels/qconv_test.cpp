@@ -28,7 +28,8 @@ QConvCase random_case(std::uint64_t seed) {
 }
 
 std::vector<std::uint8_t> run(const QConvCase& c, const QConvKernel* kernel, int threads) {
-  const QConvWeights w = QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
+  const QConvWeights w =
+      QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
   std::vector<std::byte> scratch(qconv_scratch_bytes(w, c.shape, threads));
   std::vector<std::uint8_t> out(c.output_bytes());
   ThreadScope scope(threads);
@@ -46,7 +47,8 @@ double expected_accumulator(const QConvCase& c, std::int64_t n, std::int64_t oy,
   for (std::int64_t i = 0; i < per_group; ++i) {
     for (std::int64_t ky = 0; ky < s.kh; ++ky) {
       for (std::int64_t kx = 0; kx < s.kw; ++kx) {
-        const std::int64_t y = oy * s.stride_h + ky * s.dilation_h - s.pad_top, x = ox * s.stride_w + kx * s.dilation_w - s.pad_left;
+        const std::int64_t y = oy * s.stride_h + ky * s.dilation_h - s.pad_top,
+                           x = ox * s.stride_w + kx * s.dilation_w - s.pad_left;
         std::int64_t value = c.input_zero_point;
         if (y >= 0 && y < s.in_h && x >= 0 && x < s.in_w) {
           const std::uint8_t byte = c.input[((n * s.in_h + y) * s.in_w + x) * s.in_c + group * per_group + i];
@@ -65,9 +67,11 @@ double expected_output(const QConvCase& c, double acc, std::int64_t at, std::int
   const QConvEpilogue& e = c.epilogue;
   double v = acc * e.multiplier[o];
   if (e.residual_type == DType::kFloat32) v += static_cast<double>(c.residual32[at]) * e.residual_multiplier;
-  if (e.residual_type == DType::kUint8) v += (c.residual8[at] - e.residual_zero_point) * static_cast<double>(e.residual_multiplier);
+  if (e.residual_type == DType::kUint8)
+    v += (c.residual8[at] - e.residual_zero_point) * static_cast<double>(e.residual_multiplier);
   if (e.residual_type == DType::kInt8) {
-    v += (static_cast<std::int8_t>(c.residual8[at]) - e.residual_zero_point) * static_cast<double>(e.residual_multiplier);
+    v += (static_cast<std::int8_t>(c.residual8[at]) - e.residual_zero_point) *
+         static_cast<double>(e.residual_multiplier);
   }
   v = v < e.lo ? e.lo : v;  // the lower bound first: lo > hi gives hi
   v = v > e.hi ? e.hi : v;
@@ -95,8 +99,10 @@ TEST(QConv, ReferenceFollowsTheFormula) {
       for (std::int64_t o = 0; o < c.shape.out_c; ++o, ++at) {
         const double want = expected_output(c, expected_accumulator(c, n, oy, pixel % c.shape.out_w, o), at, o);
         const double difference = std::abs(output_at(c, out, at) - want);
-        if (c.epilogue.output_type == DType::kFloat32) ASSERT_LE(difference, 1e-5 * std::abs(want) + 1e-4) << "seed " << seed;
-        else ASSERT_LE(difference, 1) << "seed " << seed;
+        if (c.epilogue.output_type == DType::kFloat32)
+          ASSERT_LE(difference, 1e-5 * std::abs(want) + 1e-4) << "seed " << seed;
+        else
+          ASSERT_LE(difference, 1) << "seed " << seed;
         off += c.epilogue.output_type != DType::kFloat32 && difference != 0;  // a tie that f32 sees and double does not
       }
     }
@@ -122,9 +128,20 @@ TEST(QConv, BlocksLargerThanScratchAndManyPanels) {
   for (const QConvKernel* kernel : qconv_kernels()) {
     if (!isa_available(qconv_kernel_isa(*kernel))) continue;
     QConvCase c;
-    c.shape = {.batch = 1, .in_h = 9, .in_w = 13, .in_c = 517, .out_h = 9, .out_w = 13, .out_c = 37, .kh = 3, .kw = 3, .pad_top = 1, .pad_left = 1};
+    c.shape = {.batch = 1,
+               .in_h = 9,
+               .in_w = 13,
+               .in_c = 517,
+               .out_h = 9,
+               .out_w = 13,
+               .out_c = 37,
+               .kh = 3,
+               .kw = 3,
+               .pad_top = 1,
+               .pad_left = 1};
     test::fill_case(random, c);
-    for (int threads : {1, 2, 5}) EXPECT_EQ(run(c, kernel, threads), run(c, reference(), 1)) << qconv_kernel_name(*kernel);
+    for (int threads : {1, 2, 5})
+      EXPECT_EQ(run(c, kernel, threads), run(c, reference(), 1)) << qconv_kernel_name(*kernel);
   }
 }
 

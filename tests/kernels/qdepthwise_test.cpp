@@ -21,14 +21,16 @@ QConvCase random_case(std::uint64_t seed) {
 }
 
 std::vector<std::uint8_t> run(const QConvCase& c, const QDepthwiseKernel* kernel) {
-  const auto w = QDepthwiseWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
+  const auto w =
+      QDepthwiseWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
   std::vector<std::uint8_t> out(c.output_bytes());
   qdepthwise(w, c.shape, c.input.data(), c.epilogue, out.data());
   return out;
 }
 
 std::vector<std::uint8_t> run_grouped(const QConvCase& c) {
-  const auto w = QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), qconv_kernels().back());
+  const auto w = QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(),
+                                    qconv_kernels().back());
   std::vector<std::uint8_t> out(c.output_bytes());
   qconv(w, c.shape, c.input.data(), c.epilogue, out.data(), nullptr, 1);
   return out;

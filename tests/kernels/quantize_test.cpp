@@ -44,11 +44,14 @@ TEST(Quantize, RandomLayoutsFollowTheDefinition) {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     Random random(seed);
     QuantLayout l;
-    l.outer = random.integer(1, 9), l.axis = random.coin() ? 1 : random.integer(2, 40), l.inner = random.coin() ? 1 : random.integer(2, 70);
+    l.outer = random.integer(1, 9), l.axis = random.coin() ? 1 : random.integer(2, 40),
+    l.inner = random.coin() ? 1 : random.integer(2, 70);
     const DType type = random.coin() ? DType::kUint8 : DType::kInt8;
-    const std::vector<float> scale = random.reals(l.axis, 1e-3f, 0.1f), in = random.reals(l.outer * l.axis * l.inner, -8, 8);
+    const std::vector<float> scale = random.reals(l.axis, 1e-3f, 0.1f),
+                             in = random.reals(l.outer * l.axis * l.inner, -8, 8);
     std::vector<std::int32_t> zero;
-    for (std::int64_t a = 0; a < l.axis; ++a) zero.push_back(static_cast<std::int32_t>(random.integer(0, 255)) - (type == DType::kInt8 ? 128 : 0));
+    for (std::int64_t a = 0; a < l.axis; ++a)
+      zero.push_back(static_cast<std::int32_t>(random.integer(0, 255)) - (type == DType::kInt8 ? 128 : 0));
     l.scale = scale.data();
     if (random.coin(0.7)) l.zero_point = zero.data();
     std::vector<std::uint8_t> q(in.size());
@@ -79,8 +82,10 @@ TEST(Quantize, RequantizeIsDequantizeThenQuantize) {
   for (int i = 0; i < 256; ++i) in[i] = static_cast<std::uint8_t>(i);
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
     Random random(seed);
-    const QuantParams from{random.coin() ? DType::kInt8 : DType::kUint8, random.real(0.01f, 1), static_cast<std::int32_t>(random.integer(0, 127))};
-    const QuantParams to{random.coin() ? DType::kInt8 : DType::kUint8, random.real(0.01f, 1), static_cast<std::int32_t>(random.integer(0, 127))};
+    const QuantParams from{random.coin() ? DType::kInt8 : DType::kUint8, random.real(0.01f, 1),
+                           static_cast<std::int32_t>(random.integer(0, 127))};
+    const QuantParams to{random.coin() ? DType::kInt8 : DType::kUint8, random.real(0.01f, 1),
+                         static_cast<std::int32_t>(random.integer(0, 127))};
     requantize(256, from, in.data(), to, out.data());
     for (int i = 0; i < 256; ++i) {
       const float real = static_cast<float>(value(in, i, from.type) - from.zero_point) * from.scale;

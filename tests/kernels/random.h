@@ -16,7 +16,9 @@ namespace pare::kernels::test {
 class Random {
  public:
   explicit Random(std::uint64_t seed) : rng_(seed, kRngTest) {}
-  std::int64_t integer(std::int64_t lo, std::int64_t hi) { return lo + static_cast<std::int64_t>(rng_.below(hi - lo + 1)); }
+  std::int64_t integer(std::int64_t lo, std::int64_t hi) {
+    return lo + static_cast<std::int64_t>(rng_.below(hi - lo + 1));
+  }
   float real(float lo, float hi) { return lo + static_cast<float>(rng_.uniform()) * (hi - lo); }
   bool coin(double p = 0.5) { return rng_.coin(p); }
   std::vector<std::uint8_t> bytes(std::int64_t count) {
@@ -42,8 +44,10 @@ class ScopedEnv {
     setenv(key, value, 1);
   }
   ~ScopedEnv() {
-    if (old_) setenv(key_, old_->c_str(), 1);
-    else unsetenv(key_);
+    if (old_)
+      setenv(key_, old_->c_str(), 1);
+    else
+      unsetenv(key_);
   }
   ScopedEnv(const ScopedEnv&) = delete;
   ScopedEnv& operator=(const ScopedEnv&) = delete;

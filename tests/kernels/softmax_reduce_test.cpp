@@ -18,7 +18,8 @@ struct View {
 };
 
 View random_view(Random& random) {
-  return {random.integer(1, 5), random.integer(1, random.coin(0.2) ? 1000 : 40), random.coin() ? 1 : random.integer(2, 50)};
+  return {random.integer(1, 5), random.integer(1, random.coin(0.2) ? 1000 : 40),
+          random.coin() ? 1 : random.integer(2, 50)};
 }
 
 TEST(Softmax, RandomViews) {
@@ -54,15 +55,24 @@ double definition(ReduceOp op, const std::vector<double>& x) {
     max = std::max(max, v), min = std::min(min, v);
   }
   switch (op) {
-    case ReduceOp::kSum: return sum;
-    case ReduceOp::kMean: return sum / static_cast<double>(x.size());
-    case ReduceOp::kMax: return max;
-    case ReduceOp::kMin: return min;
-    case ReduceOp::kProd: return product;
-    case ReduceOp::kSumSquare: return square;
-    case ReduceOp::kL1: return absolute;
-    case ReduceOp::kL2: return std::sqrt(square);
-    case ReduceOp::kLogSumExp: return std::log(exponential);
+    case ReduceOp::kSum:
+      return sum;
+    case ReduceOp::kMean:
+      return sum / static_cast<double>(x.size());
+    case ReduceOp::kMax:
+      return max;
+    case ReduceOp::kMin:
+      return min;
+    case ReduceOp::kProd:
+      return product;
+    case ReduceOp::kSumSquare:
+      return square;
+    case ReduceOp::kL1:
+      return absolute;
+    case ReduceOp::kL2:
+      return std::sqrt(square);
+    case ReduceOp::kLogSumExp:
+      return std::log(exponential);
   }
   return 0;
 }

@@ -25,7 +25,8 @@ struct Builder {
   ir::Model model;
   ir::Graph& graph = model.graph;
   ir::ValueId node(const std::string& type, std::vector<ir::ValueId> inputs,
-                   const std::vector<std::pair<std::string, ir::AttributeValue>>& attributes = {}, const std::string& out = "v") {
+                   const std::vector<std::pair<std::string, ir::AttributeValue>>& attributes = {},
+                   const std::string& out = "v") {
     ir::Node n;
     n.op_type = type;
     n.inputs = std::move(inputs);
@@ -61,12 +62,15 @@ void expect_same_function(const ir::Model& before, const ir::Model& after, const
 
 TEST(Passes, BatchNormIsFoldedIntoConvAndGemm) {
   Builder b;
-  const ir::ValueId x = b.graph.add_input("x", DType::kFloat32, ir::Shape({ir::Dim::symbol("N"), ir::Dim(3), ir::Dim(5), ir::Dim(5)}));
+  const ir::ValueId x =
+      b.graph.add_input("x", DType::kFloat32, ir::Shape({ir::Dim::symbol("N"), ir::Dim(3), ir::Dim(5), ir::Dim(5)}));
   const auto norm = [&](ir::ValueId v, std::int64_t c, const std::string& out) {
-    return b.node("BatchNormalization", {v, b.weight({c}, 1), b.weight({c}, 2), b.weight({c}, 3), b.weight({c}, 4, 0.5f, 2)}, {}, out);
+    return b.node("BatchNormalization",
+                  {v, b.weight({c}, 1), b.weight({c}, 2), b.weight({c}, 3), b.weight({c}, 4, 0.5f, 2)}, {}, out);
   };
   const ir::ValueId conv = norm(b.node("Conv", {x, b.weight({4, 3, 3, 3}, 5)}), 4, "a");
-  const ir::ValueId gemm = norm(b.node("Gemm", {b.node("Flatten", {conv}), b.weight({36, 6}, 6), b.weight({6}, 7)}), 6, "y");
+  const ir::ValueId gemm =
+      norm(b.node("Gemm", {b.node("Flatten", {conv}), b.weight({36, 6}, 6), b.weight({6}, 7)}), 6, "y");
   b.graph.outputs = {gemm};
   ir::Model simple = b.model;
   passes::simplify(simple);
@@ -79,9 +83,11 @@ TEST(Passes, BatchNormIsFoldedIntoConvAndGemm) {
 
 TEST(Passes, BatchNormIsKeptWhereTheFirstResultIsReadTwice) {
   Builder b;
-  const ir::ValueId x = b.graph.add_input("x", DType::kFloat32, ir::Shape({ir::Dim(1), ir::Dim(2), ir::Dim(3), ir::Dim(3)}));
+  const ir::ValueId x =
+      b.graph.add_input("x", DType::kFloat32, ir::Shape({ir::Dim(1), ir::Dim(2), ir::Dim(3), ir::Dim(3)}));
   const ir::ValueId conv = b.node("Conv", {x, b.weight({2, 2, 1, 1}, 5)}, {}, "conv");
-  const ir::ValueId y = b.node("BatchNormalization", {conv, b.weight({2}, 1), b.weight({2}, 2), b.weight({2}, 3), b.weight({2}, 4, 1, 2)});
+  const ir::ValueId y = b.node("BatchNormalization",
+                               {conv, b.weight({2}, 1), b.weight({2}, 2), b.weight({2}, 3), b.weight({2}, 4, 1, 2)});
   b.graph.outputs = {y, conv};
   passes::simplify(b.model);
   EXPECT_EQ(types(b.model), (std::vector<std::string>{"Conv", "BatchNormalization"}));
@@ -89,10 +95,14 @@ TEST(Passes, BatchNormIsKeptWhereTheFirstResultIsReadTwice) {
 
 TEST(Passes, ShapeChainsFoldWithTheBatchFree) {
   Builder b;
-  const ir::ValueId x = b.graph.add_input("x", DType::kFloat32, ir::Shape({ir::Dim::symbol("N"), ir::Dim(3), ir::Dim(4), ir::Dim(4)}));
-  const ir::ValueId channels = b.node("Gather", {b.node("Shape", {x}), b.graph.add_initializer("i", Tensor::from<std::int64_t>({1}, {1}))});
-  const ir::ValueId shape = b.node("Concat", {b.graph.add_initializer("m", Tensor::from<std::int64_t>({1}, {-1})), channels,
-                                              b.graph.add_initializer("e", Tensor::from<std::int64_t>({1}, {16}))}, {{"axis", std::int64_t{0}}});
+  const ir::ValueId x =
+      b.graph.add_input("x", DType::kFloat32, ir::Shape({ir::Dim::symbol("N"), ir::Dim(3), ir::Dim(4), ir::Dim(4)}));
+  const ir::ValueId channels =
+      b.node("Gather", {b.node("Shape", {x}), b.graph.add_initializer("i", Tensor::from<std::int64_t>({1}, {1}))});
+  const ir::ValueId shape = b.node("Concat",
+                                   {b.graph.add_initializer("m", Tensor::from<std::int64_t>({1}, {-1})), channels,
+                                    b.graph.add_initializer("e", Tensor::from<std::int64_t>({1}, {16}))},
+                                   {{"axis", std::int64_t{0}}});
   b.graph.outputs = {b.node("Reshape", {x, shape}, {}, "y")};
   ir::Model simple = b.model;
   passes::simplify(simple);
@@ -133,12 +143,15 @@ TEST(Passes, QuantizedWeightsStayQuantized) {
 TEST(Passes, ZeroPaddingMovesIntoConvolutionButNotIntoMaxPool) {
   for (const char* type : {"Conv", "AveragePool", "MaxPool"}) {
     Builder b;
-    const ir::ValueId x = b.graph.add_input("x", DType::kFloat32, ir::Shape({ir::Dim(1), ir::Dim(2), ir::Dim(5), ir::Dim(5)}));
+    const ir::ValueId x =
+        b.graph.add_input("x", DType::kFloat32, ir::Shape({ir::Dim(1), ir::Dim(2), ir::Dim(5), ir::Dim(5)}));
     const ir::ValueId pads = b.graph.add_initializer("p", Tensor::from<std::int64_t>({8}, {0, 0, 0, 1, 0, 0, 1, 2}));
     const ir::ValueId padded = b.node("Pad", {x, pads});
     const bool conv = std::string(type) == "Conv";
-    const std::vector<std::pair<std::string, ir::AttributeValue>> window = {{"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}};
-    b.graph.outputs = {conv ? b.node(type, {padded, b.weight({4, 2, 3, 3}, 5)}, window, "y") : b.node(type, {padded}, window, "y")};
+    const std::vector<std::pair<std::string, ir::AttributeValue>> window = {{"kernel_shape", Ints{3, 3}},
+                                                                            {"strides", Ints{2, 2}}};
+    b.graph.outputs = {conv ? b.node(type, {padded, b.weight({4, 2, 3, 3}, 5)}, window, "y")
+                            : b.node(type, {padded}, window, "y")};
     ir::Model simple = b.model;
     passes::simplify(simple);
     SCOPED_TRACE(type);
@@ -159,7 +172,8 @@ TEST(Passes, UnknownPassIsNamed) {
 
 TEST(Passes, EveryRowHasANameAndASummary) {
   EXPECT_EQ(passes::passes().size(), 5u);
-  for (const passes::Pass* pass : passes::passes()) EXPECT_NE(pass->summary.find("→"), std::string_view::npos) << pass->name;
+  for (const passes::Pass* pass : passes::passes())
+    EXPECT_NE(pass->summary.find("→"), std::string_view::npos) << pass->name;
 }
 
 }  // namespace

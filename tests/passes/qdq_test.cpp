@@ -16,7 +16,8 @@ ir::Model gemm_model() {
   ir::Model model;
   ir::Graph& graph = model.graph;
   ir::ValueId x = graph.add_input("x", DType::kFloat32, ir::Shape::of({2, 3}));
-  ir::ValueId w = graph.add_initializer("w", Tensor::from({3, 3}, std::vector<float>{0.5f, -0.25f, 1, 0, 0.75f, -1, 0.1f, 0.2f, -0.3f}));
+  ir::ValueId w = graph.add_initializer(
+      "w", Tensor::from({3, 3}, std::vector<float>{0.5f, -0.25f, 1, 0, 0.75f, -1, 0.1f, 0.2f, -0.3f}));
   ir::ValueId b = graph.add_initializer("b", Tensor::from({3}, std::vector<float>{0.1f, -0.2f, 0.3f}));
   ir::Node gemm;
   gemm.op_type = gemm.name = "Gemm";
@@ -47,7 +48,8 @@ TEST(Qdq, GraphIsValidAndNamedReadably) {
   ir::Model model = gemm_model();
   insert_qdq(model, gemm_plan());
   EXPECT_TRUE(ir::verify(model).empty()) << ir::verify(model)[0];
-  for (const char* name : {"x_quantized", "x_scale", "x_zero_point", "x_dequantized", "w_quantized", "w_scale", "w_dequantized", "b_quantized"})
+  for (const char* name : {"x_quantized", "x_scale", "x_zero_point", "x_dequantized", "w_quantized", "w_scale",
+                           "w_dequantized", "b_quantized"})
     EXPECT_NE(model.graph.find_value(name), ir::kNoValue) << name;
   EXPECT_EQ(model.graph.find_value("w"), ir::kNoValue) << "the float weight must not stay in the file";
   EXPECT_EQ(model.graph.find_value("b"), ir::kNoValue);
@@ -59,7 +61,8 @@ TEST(Qdq, MeansTheFloatGraphWithinTheSteps) {
   insert_qdq(quantized, gemm_plan());
   auto expected = ir::evaluate(model, {{"x", input()}}), got = ir::evaluate(quantized, {{"x", input()}});
   auto a = expected.at("y").data<float>(), b = got.at("y").data<float>();
-  // Three terms, each off by half a step of x times |w| ≤ 1 and half a step of w times |x| ≤ 2, and the bias by half a step.
+  // Three terms, each off by half a step of x times |w| ≤ 1 and half a step of w times |x| ≤ 2, and the bias by half a
+  // step.
   const float bound = 3 * (0.01f * 1 + 0.005f * 2) + 0.0001f;
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(a[i], b[i], bound);
 }
@@ -70,7 +73,7 @@ TEST(Qdq, BiasIsInt32AtInputTimesWeightScaleAndSaturates) {
   bias[2] = 1e9f;
   insert_qdq(model, gemm_plan());
   auto stored = model.graph.constant(model.graph.find_value("b_quantized"))->data<std::int32_t>();
-  EXPECT_EQ(stored[0], 500);   // 0.1 / (0.02 · 0.01)
+  EXPECT_EQ(stored[0], 500);  // 0.1 / (0.02 · 0.01)
   EXPECT_EQ(stored[1], -1000);
   EXPECT_EQ(stored[2], std::numeric_limits<std::int32_t>::max());
 }
@@ -103,17 +106,20 @@ TEST(Qdq, OnePairServesAllConsumersAndOutputsStayFloat) {
 TEST(Qdq, RoundsHalfToEvenAndSaturates) {
   QuantParams params{.scale = {1}, .zero_point = {0}, .dtype = DType::kInt8};
   Tensor out = quantize_tensor(Tensor::from({6}, std::vector<float>{0.5f, 1.5f, -0.5f, -2.5f, 300, -300}), params);
-  EXPECT_EQ(std::vector<int>(out.data<std::int8_t>().begin(), out.data<std::int8_t>().end()), (std::vector<int>{0, 2, 0, -2, 127, -128}));
+  EXPECT_EQ(std::vector<int>(out.data<std::int8_t>().begin(), out.data<std::int8_t>().end()),
+            (std::vector<int>{0, 2, 0, -2, 127, -128}));
 }
 
 TEST(Qdq, ScalesFollowTheAxis) {
   QuantParams params{.scale = {1, 10}, .zero_point = {0, 1}, .dtype = DType::kInt8, .axis = 1};
   Tensor out = quantize_tensor(Tensor::from({2, 2, 2}, std::vector<float>{1, 2, 30, 40, 5, 6, 70, 80}), params);
-  EXPECT_EQ(std::vector<int>(out.data<std::int8_t>().begin(), out.data<std::int8_t>().end()), (std::vector<int>{1, 2, 4, 5, 5, 6, 8, 9}));
+  EXPECT_EQ(std::vector<int>(out.data<std::int8_t>().begin(), out.data<std::int8_t>().end()),
+            (std::vector<int>{1, 2, 4, 5, 5, 6, 8, 9}));
 }
 
 /// x → op → y at an old opset.
-ir::Model old_model(const std::string& op, std::int64_t opset, const Dims& dims, std::vector<std::pair<std::string, ir::AttributeValue>> attributes) {
+ir::Model old_model(const std::string& op, std::int64_t opset, const Dims& dims,
+                    std::vector<std::pair<std::string, ir::AttributeValue>> attributes) {
   ir::Model model;
   model.opsets[""] = opset;
   ir::Node node;
@@ -132,7 +138,8 @@ TEST(RaiseOpset, AttributesBecomeInputs) {
   raise_opset(clip, 13);
   EXPECT_EQ(clip.opset(), 13);
   NamedTensors out = ir::evaluate(clip, {{"x", Tensor::from({3}, std::vector<float>{-1, 3, 9})}});
-  EXPECT_EQ(std::vector<float>(out.at("y").data<float>().begin(), out.at("y").data<float>().end()), (std::vector<float>{0, 3, 6}));
+  EXPECT_EQ(std::vector<float>(out.at("y").data<float>().begin(), out.at("y").data<float>().end()),
+            (std::vector<float>{0, 3, 6}));
   ir::Model squeeze = old_model("Squeeze", 11, {1, 3, 1}, {{"axes", std::vector<std::int64_t>{2}}});
   raise_opset(squeeze, 13);
   EXPECT_EQ(ir::evaluate(squeeze, {{"x", Tensor(DType::kFloat32, {1, 3, 1})}}).at("y").dims(), (Dims{1, 3}));

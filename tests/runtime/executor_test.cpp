@@ -19,7 +19,8 @@ ir::Model network() {
   return b.finish({b.node("Gemm", {b.node("Flatten", {y}), b.weight({72, 5})}, {}, "logits")});
 }
 
-template <class F> ErrorCode code_of(F&& f, std::string* what = nullptr) {
+template <class F>
+ErrorCode code_of(F&& f, std::string* what = nullptr) {
   try {
     f();
   } catch (const Error& error) {
@@ -63,7 +64,8 @@ TEST(Executor, EveryBatchSizeGivesTheSameRows) {
     Tensor one(DType::kFloat32, {1, 3, 8, 8});
     std::copy_n(seven.data<float>().begin() + i * 192, 192, one.mutable_data<float>().begin());
     const Tensor row = executor->run({{"x", one}}).at("logits");
-    for (std::size_t c = 0; c < 5; ++c) EXPECT_NEAR(row.data<float>()[c], all.data<float>()[static_cast<std::size_t>(i) * 5 + c], 1e-5);
+    for (std::size_t c = 0; c < 5; ++c)
+      EXPECT_NEAR(row.data<float>()[c], all.data<float>()[static_cast<std::size_t>(i) * 5 + c], 1e-5);
   }
 }
 
@@ -104,7 +106,8 @@ TEST(Executor, ObservesUnfusedValuesInOrderAndInOnnxLayout) {
   EXPECT_EQ(outputs.size(), 1u);
   ir::Model wide = model;
   for (const char* name : {"conv", "act"}) wide.graph.outputs.push_back(wide.graph.find_value(name));
-  for (const auto& [name, tensor] : ir::evaluate(wide, inputs)) EXPECT_LE(test::max_difference(seen.at(name), tensor), 1e-4) << name;
+  for (const auto& [name, tensor] : ir::evaluate(wide, inputs))
+    EXPECT_LE(test::max_difference(seen.at(name), tensor), 1e-4) << name;
   EXPECT_TRUE(seen.at("x").identical(inputs.at("x")));
 }
 

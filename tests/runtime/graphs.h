@@ -30,10 +30,15 @@ struct Builder {
   ir::ValueId input(const std::string& name, ir::Shape shape, DType dtype = DType::kFloat32) {
     return model.graph.add_input(name, dtype, std::move(shape));
   }
-  ir::ValueId constant(Tensor tensor, const std::string& name = "c") { return model.graph.add_initializer(name, std::move(tensor)); }
-  ir::ValueId weight(const Dims& dims, float low = -1.0f, float high = 1.0f) { return constant(random_tensor(dims, ++seed, low, high), "w"); }
+  ir::ValueId constant(Tensor tensor, const std::string& name = "c") {
+    return model.graph.add_initializer(name, std::move(tensor));
+  }
+  ir::ValueId weight(const Dims& dims, float low = -1.0f, float high = 1.0f) {
+    return constant(random_tensor(dims, ++seed, low, high), "w");
+  }
   ir::ValueId node(const std::string& type, std::vector<ir::ValueId> inputs,
-                   const std::vector<std::pair<std::string, ir::AttributeValue>>& attributes = {}, const std::string& out = "v") {
+                   const std::vector<std::pair<std::string, ir::AttributeValue>>& attributes = {},
+                   const std::string& out = "v") {
     ir::Node n;
     n.op_type = type;
     n.inputs = std::move(inputs);
@@ -46,17 +51,20 @@ struct Builder {
   /// x → QuantizeLinear → DequantizeLinear.
   ir::ValueId qdq(ir::ValueId x, float scale, int zero_point, DType dtype = DType::kUint8) {
     const ir::ValueId s = constant(Tensor::scalar(scale), "scale");
-    const ir::ValueId z = dtype == DType::kUint8 ? constant(Tensor::scalar(static_cast<std::uint8_t>(zero_point)), "zero")
-                                                 : constant(Tensor::scalar(static_cast<std::int8_t>(zero_point)), "zero");
+    const ir::ValueId z = dtype == DType::kUint8
+                              ? constant(Tensor::scalar(static_cast<std::uint8_t>(zero_point)), "zero")
+                              : constant(Tensor::scalar(static_cast<std::int8_t>(zero_point)), "zero");
     return node("DequantizeLinear", {node("QuantizeLinear", {x, s, z}, {}, "q"), s, z}, {}, "dq");
   }
   /// A random s8 weight behind DequantizeLinear with one scale an index of `axis`.
   ir::ValueId quantized_weight(const Dims& dims, std::int64_t axis) {
     Rng rng(++seed, kRngTest);
     Tensor q(DType::kInt8, dims);
-    for (std::int8_t& x : q.mutable_data<std::int8_t>()) x = static_cast<std::int8_t>(static_cast<int>(rng.below(255)) - 127);
+    for (std::int8_t& x : q.mutable_data<std::int8_t>())
+      x = static_cast<std::int8_t>(static_cast<int>(rng.below(255)) - 127);
     const Dims per = {dims[static_cast<std::size_t>(axis)]};
-    const ir::ValueId s = constant(random_tensor(per, ++seed, 0.002f, 0.01f), "scale"), z = constant(Tensor(DType::kInt8, per), "zero");
+    const ir::ValueId s = constant(random_tensor(per, ++seed, 0.002f, 0.01f), "scale"),
+                      z = constant(Tensor(DType::kInt8, per), "zero");
     return node("DequantizeLinear", {constant(q, "wq"), s, z}, {{"axis", axis}}, "dw");
   }
   const ir::Model& finish(std::vector<ir::ValueId> outputs) {
@@ -97,7 +105,8 @@ inline void expect_like_reference(const ir::Model& model, const NamedTensors& in
       continue;
     }
     float largest = 1e-3f;
-    for (float x : tensor.data<float>()) if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
+    for (float x : tensor.data<float>())
+      if (std::isfinite(x)) largest = std::max(largest, std::abs(x));
     EXPECT_LE(max_difference(got.at(name), tensor), tolerance * largest) << name;
   }
 }

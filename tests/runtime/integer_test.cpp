@@ -22,7 +22,8 @@ std::vector<std::string> expect_within_one_step(const ir::Model& model, const Di
 }
 
 bool uses(const std::vector<std::string>& kernels, const std::string& part) {
-  return std::any_of(kernels.begin(), kernels.end(), [&](const std::string& k) { return k.find(part) != std::string::npos; });
+  return std::any_of(kernels.begin(), kernels.end(),
+                     [&](const std::string& k) { return k.find(part) != std::string::npos; });
 }
 
 TEST(Integer, ConvolutionWithActivationAndResidual) {
@@ -31,8 +32,10 @@ TEST(Integer, ConvolutionWithActivationAndResidual) {
       for (bool residual : {false, true}) {
         Builder b;
         const int zero = type == DType::kUint8 ? 120 : -7;
-        const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(2), ir::Dim(8), ir::Dim(7), ir::Dim(6)})), 1 / 120.0f, zero, type);
-        ir::ValueId y = b.node("Conv", {x, b.quantized_weight({8, 8 / groups, 3, 3}, 0), b.weight({8})}, {{"group", groups}, {"pads", Ints{1, 1, 1, 1}}});
+        const ir::ValueId x =
+            b.qdq(b.input("x", ir::Shape({ir::Dim(2), ir::Dim(8), ir::Dim(7), ir::Dim(6)})), 1 / 120.0f, zero, type);
+        ir::ValueId y = b.node("Conv", {x, b.quantized_weight({8, 8 / groups, 3, 3}, 0), b.weight({8})},
+                               {{"group", groups}, {"pads", Ints{1, 1, 1, 1}}});
         if (residual) y = b.node("Add", {y, x});
         y = b.node("Relu", {y});
         const ir::Model& model = b.finish({b.qdq(y, 0.03f, type == DType::kUint8 ? 0 : -128, type)});
@@ -59,22 +62,27 @@ TEST(Integer, ProductsWithAndWithoutQuantizedOutput) {
 
 TEST(Integer, PoolsAddsTablesAndMovesStayOn8Bits) {
   Builder b;
-  const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(2), ir::Dim(4), ir::Dim(8), ir::Dim(8)})), 1 / 120.0f, 120);
-  const ir::ValueId pooled = b.qdq(b.node("MaxPool", {x}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}), 1 / 120.0f, 120);
-  const ir::ValueId mean = b.qdq(b.node("AveragePool", {x}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}), 1 / 200.0f, 110);
+  const ir::ValueId x =
+      b.qdq(b.input("x", ir::Shape({ir::Dim(2), ir::Dim(4), ir::Dim(8), ir::Dim(8)})), 1 / 120.0f, 120);
+  const ir::ValueId pooled =
+      b.qdq(b.node("MaxPool", {x}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}), 1 / 120.0f, 120);
+  const ir::ValueId mean =
+      b.qdq(b.node("AveragePool", {x}, {{"kernel_shape", Ints{2, 2}}, {"strides", Ints{2, 2}}}), 1 / 200.0f, 110);
   const ir::ValueId added = b.qdq(b.node("Add", {pooled, mean}), 1 / 100.0f, 100);
   const ir::ValueId soft = b.qdq(b.node("Sigmoid", {added}), 1 / 255.0f, 0);
   const ir::ValueId joined = b.qdq(b.node("Concat", {soft, pooled}, {{"axis", std::int64_t{1}}}), 1 / 110.0f, 100);
   const ir::ValueId flat = b.node("Flatten", {b.qdq(b.node("GlobalAveragePool", {joined}), 1 / 300.0f, 20)});
   const auto kernels = expect_within_one_step(b.finish({flat}), {2, 4, 8, 8}, 1 / 100.0f);
-  for (const char* part : {"max_pool_8bit", "average_pool_8bit", "binary_8bit", "table_8bit", "concat", "global_average_pool_8bit", "requantize"})
+  for (const char* part : {"max_pool_8bit", "average_pool_8bit", "binary_8bit", "table_8bit", "concat",
+                           "global_average_pool_8bit", "requantize"})
     EXPECT_TRUE(uses(kernels, part)) << part;
   EXPECT_FALSE(uses(kernels, "f32"));
 }
 
 TEST(Integer, QuantizationRisesPastMaxPool) {
   Builder b;
-  const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(1), ir::Dim(3), ir::Dim(8), ir::Dim(8)})), 1 / 120.0f, 120);
+  const ir::ValueId x =
+      b.qdq(b.input("x", ir::Shape({ir::Dim(1), ir::Dim(3), ir::Dim(8), ir::Dim(8)})), 1 / 120.0f, 120);
   const ir::ValueId y = b.node("Relu", {b.node("Conv", {x, b.quantized_weight({4, 3, 3, 3}, 0)})});
   const ir::Model& model = b.finish({b.qdq(b.node("MaxPool", {y}, {{"kernel_shape", Ints{2, 2}}}), 0.02f, 0)});
   const auto kernels = expect_within_one_step(model, {1, 3, 8, 8}, 0.02f);
@@ -84,7 +92,8 @@ TEST(Integer, QuantizationRisesPastMaxPool) {
 
 TEST(Integer, UnfusableBiasFallsBackToFloat) {
   Builder b;
-  const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(1), ir::Dim(2), ir::Dim(4), ir::Dim(4)})), 1 / 120.0f, 120);
+  const ir::ValueId x =
+      b.qdq(b.input("x", ir::Shape({ir::Dim(1), ir::Dim(2), ir::Dim(4), ir::Dim(4)})), 1 / 120.0f, 120);
   // A bias of 1e9 at scale input · weight does not fit into 32 bits.
   const ir::ValueId huge = b.constant(Tensor::from<float>({2}, {1e9f, 0.0f}));
   const ir::Model& model = b.finish({b.node("Conv", {x, b.quantized_weight({2, 2, 1, 1}, 0), huge})});

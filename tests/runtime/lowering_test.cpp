@@ -7,21 +7,29 @@ namespace {
 using test::Builder;
 using Ints = std::vector<std::int64_t>;
 
-struct ConvCase { std::int64_t in_c, out_c, groups, size; Ints kernel, strides, pads, dilations; bool bias; };
+struct ConvCase {
+  std::int64_t in_c, out_c, groups, size;
+  Ints kernel, strides, pads, dilations;
+  bool bias;
+};
 
 TEST(Lowering, ConvAgreesWithReference) {
-  const std::vector<ConvCase> cases = {
-      {3, 5, 1, 9, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, true},   {4, 8, 1, 7, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}, false},
-      {6, 6, 6, 8, {3, 3}, {2, 2}, {0, 0, 1, 1}, {1, 1}, true},   {8, 12, 4, 11, {3, 2}, {2, 1}, {1, 0, 2, 1}, {1, 1}, true},
-      {1, 7, 1, 28, {5, 5}, {3, 2}, {2, 1, 0, 4}, {1, 1}, true},  {5, 3, 1, 13, {3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 3}, false},
-      {16, 16, 16, 5, {5, 5}, {1, 1}, {2, 2, 2, 2}, {1, 1}, true}};
+  const std::vector<ConvCase> cases = {{3, 5, 1, 9, {3, 3}, {1, 1}, {1, 1, 1, 1}, {1, 1}, true},
+                                       {4, 8, 1, 7, {1, 1}, {1, 1}, {0, 0, 0, 0}, {1, 1}, false},
+                                       {6, 6, 6, 8, {3, 3}, {2, 2}, {0, 0, 1, 1}, {1, 1}, true},
+                                       {8, 12, 4, 11, {3, 2}, {2, 1}, {1, 0, 2, 1}, {1, 1}, true},
+                                       {1, 7, 1, 28, {5, 5}, {3, 2}, {2, 1, 0, 4}, {1, 1}, true},
+                                       {5, 3, 1, 13, {3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 3}, false},
+                                       {16, 16, 16, 5, {5, 5}, {1, 1}, {2, 2, 2, 2}, {1, 1}, true}};
   for (const ConvCase& c : cases) {
     for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid"}) {
       Builder b;
-      const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(c.in_c), ir::Dim(c.size), ir::Dim(c.size + 1)}));
+      const ir::ValueId x =
+          b.input("x", ir::Shape({ir::Dim(2), ir::Dim(c.in_c), ir::Dim(c.size), ir::Dim(c.size + 1)}));
       std::vector<ir::ValueId> inputs = {x, b.weight({c.out_c, c.in_c / c.groups, c.kernel[0], c.kernel[1]})};
       if (c.bias) inputs.push_back(b.weight({c.out_c}));
-      ir::ValueId y = b.node("Conv", inputs, {{"group", c.groups}, {"strides", c.strides}, {"pads", c.pads}, {"dilations", c.dilations}});
+      ir::ValueId y = b.node(
+          "Conv", inputs, {{"group", c.groups}, {"strides", c.strides}, {"pads", c.pads}, {"dilations", c.dilations}});
       if (*activation) y = b.node(activation, {y});
       const ir::Model& model = b.finish({y});
       SCOPED_TRACE(std::to_string(c.in_c) + "→" + std::to_string(c.out_c) + " " + activation);
@@ -33,12 +41,14 @@ TEST(Lowering, ConvAgreesWithReference) {
 TEST(Lowering, ResidualBlockIsTwoSteps) {
   Builder b;
   const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(8), ir::Dim(6), ir::Dim(6)}));
-  const ir::ValueId first = b.node("Relu", {b.node("Conv", {x, b.weight({8, 8, 3, 3}), b.weight({8})}, {{"pads", Ints{1, 1, 1, 1}}})});
+  const ir::ValueId first =
+      b.node("Relu", {b.node("Conv", {x, b.weight({8, 8, 3, 3}), b.weight({8})}, {{"pads", Ints{1, 1, 1, 1}}})});
   const ir::ValueId second = b.node("Conv", {first, b.weight({8, 8, 3, 3})}, {{"pads", Ints{1, 1, 1, 1}}});
   const ir::Model& model = b.finish({b.node("Relu", {b.node("Add", {first, second})})});
   test::expect_like_reference(model, {{"x", test::random_tensor({2, 8, 6, 6}, 3)}});
   const auto names = test::kernels_of(*runtime::backend().compile(model, {}), {{"x", {2, 8, 6, 6}}});
-  EXPECT_EQ(std::count_if(names.begin(), names.end(), [](const std::string& n) { return n.starts_with("conv_f32"); }), 2);
+  EXPECT_EQ(std::count_if(names.begin(), names.end(), [](const std::string& n) { return n.starts_with("conv_f32"); }),
+            2);
   EXPECT_EQ(std::count(names.begin(), names.end(), "binary_f32"), 0);
 }
 
@@ -54,8 +64,10 @@ TEST(Lowering, PoolsAgreeWithReference) {
           std::vector<std::pair<std::string, ir::AttributeValue>> attributes = {
               {"kernel_shape", Ints{3, 3}}, {"strides", Ints{2, 2}}, {"pads", pads}, {"ceil_mode", ceil}};
           if (count) attributes.emplace_back("count_include_pad", count);
-          SCOPED_TRACE(std::string(type) + " ceil " + std::to_string(ceil) + " include " + std::to_string(count) + " pads " + std::to_string(pads[3]));
-          test::expect_like_reference(b.finish({b.node(type, {x}, attributes)}), {{"x", test::random_tensor({2, 5, 9, 10}, 5)}});
+          SCOPED_TRACE(std::string(type) + " ceil " + std::to_string(ceil) + " include " + std::to_string(count) +
+                       " pads " + std::to_string(pads[3]));
+          test::expect_like_reference(b.finish({b.node(type, {x}, attributes)}),
+                                      {{"x", test::random_tensor({2, 5, 9, 10}, 5)}});
         }
 }
 
@@ -64,8 +76,9 @@ TEST(Lowering, ProductsAgreeWithReference) {
     Builder b;
     const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(3), ir::Dim(17)}));
     const ir::ValueId w = transposed ? b.weight({5, 17}) : b.weight({17, 5});
-    test::expect_like_reference(b.finish({b.node("Relu", {b.node("Gemm", {x, w, b.weight({5})}, {{"transB", transposed}})})}),
-                                {{"x", test::random_tensor({3, 17}, 2)}});
+    test::expect_like_reference(
+        b.finish({b.node("Relu", {b.node("Gemm", {x, w, b.weight({5})}, {{"transB", transposed}})})}),
+        {{"x", test::random_tensor({3, 17}, 2)}});
   }
   Builder b;
   const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(3), ir::Dim(7)}));
@@ -75,24 +88,29 @@ TEST(Lowering, ProductsAgreeWithReference) {
 }
 
 TEST(Lowering, BroadcastsInBothLayoutsAgreeWithReference) {
-  for (const Dims& other : {Dims{4, 1, 1}, Dims{1, 4, 1, 1}, Dims{6}, Dims{4, 5, 6}, Dims{2, 4, 5, 6}, Dims{}, Dims{5, 1}}) {
+  for (const Dims& other :
+       {Dims{4, 1, 1}, Dims{1, 4, 1, 1}, Dims{6}, Dims{4, 5, 6}, Dims{2, 4, 5, 6}, Dims{}, Dims{5, 1}}) {
     Builder b;
     const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(3), ir::Dim(5), ir::Dim(6)}));
     const ir::ValueId image = b.node("Conv", {x, b.weight({4, 3, 1, 1})});
     SCOPED_TRACE(to_string(other));
-    test::expect_like_reference(b.finish({b.node("Mul", {image, b.weight(other)})}), {{"x", test::random_tensor({2, 3, 5, 6}, 4)}});
+    test::expect_like_reference(b.finish({b.node("Mul", {image, b.weight(other)})}),
+                                {{"x", test::random_tensor({2, 3, 5, 6}, 4)}});
   }
 }
 
 TEST(Lowering, MovesAgreeWithReference) {
   Builder b;
   const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(3), ir::Dim(5), ir::Dim(6)}));
-  const ir::ValueId left = b.node("Conv", {x, b.weight({4, 3, 1, 1})}), right = b.node("MaxPool", {x}, {{"kernel_shape", Ints{1, 1}}});
+  const ir::ValueId left = b.node("Conv", {x, b.weight({4, 3, 1, 1})}),
+                    right = b.node("MaxPool", {x}, {{"kernel_shape", Ints{1, 1}}});
   const ir::ValueId joined = b.node("Concat", {left, right}, {{"axis", std::int64_t{1}}});
   const ir::ValueId moved = b.node("Transpose", {joined}, {{"perm", Ints{0, 2, 3, 1}}});
-  const ir::ValueId flat = b.node("Flatten", {joined}), mean = b.node("ReduceMean", {joined}, {{"axes", Ints{2, 3}}, {"keepdims", std::int64_t{0}}});
+  const ir::ValueId flat = b.node("Flatten", {joined}),
+                    mean = b.node("ReduceMean", {joined}, {{"axes", Ints{2, 3}}, {"keepdims", std::int64_t{0}}});
   const ir::ValueId soft = b.node("Softmax", {mean}), pooled = b.node("GlobalAveragePool", {joined});
-  test::expect_like_reference(b.finish({joined, moved, flat, mean, soft, pooled}), {{"x", test::random_tensor({2, 3, 5, 6}, 9)}});
+  test::expect_like_reference(b.finish({joined, moved, flat, mean, soft, pooled}),
+                              {{"x", test::random_tensor({2, 3, 5, 6}, 9)}});
 }
 
 TEST(Lowering, OneDimensionalConvolutionRunsOnTheReferenceAndSaysSo) {

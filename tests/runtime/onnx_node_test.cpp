@@ -23,7 +23,8 @@ bool close(const Tensor& got, const Tensor& want) {
 }
 
 /// Reads input_0.pb … of a test; false when one is no tensor (sequences, optionals).
-bool read_all(const fs::path& folder, const std::string& stem, const ir::Graph& graph, const std::vector<ir::ValueId>& ids, NamedTensors& out) {
+bool read_all(const fs::path& folder, const std::string& stem, const ir::Graph& graph,
+              const std::vector<ir::ValueId>& ids, NamedTensors& out) {
   for (std::size_t i = 0; i < ids.size(); ++i) {
     if (!graph.value(ids[i]).opaque_type.empty()) return false;
     const fs::path file = folder / (stem + "_" + std::to_string(i) + ".pb");

@@ -67,7 +67,8 @@ class Builder {
     ir::Node node;
     node.op_type = op;
     node.name = op + "_" + outputs.front();
-    for (const std::string& name : inputs) node.inputs.push_back(name.empty() ? ir::kNoValue : model_.graph.find_value(name));
+    for (const std::string& name : inputs)
+      node.inputs.push_back(name.empty() ? ir::kNoValue : model_.graph.find_value(name));
     for (const std::string& name : outputs) node.outputs.push_back(model_.graph.add_value(name));
     for (const auto& [name, value] : attributes) node.set(name, value);
     model_.graph.add_node(std::move(node));

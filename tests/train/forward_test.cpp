@@ -20,7 +20,8 @@ using Attributes = std::vector<std::pair<std::string, ir::AttributeValue>>;
 
 /// x → op(x, more…) → Flatten → out.
 ForwardCase simple(const std::string& name, const std::string& op, const Dims& dims, const Attributes& attributes = {},
-                   const std::vector<std::pair<std::string, Tensor>>& more = {}, std::int64_t opset = 17, float offset = 0) {
+                   const std::vector<std::pair<std::string, Tensor>>& more = {}, std::int64_t opset = 17,
+                   float offset = 0) {
   Builder b(opset);
   b.input("x", dims);
   std::vector<std::string> inputs = {"x"};
@@ -40,27 +41,35 @@ bool known(std::string_view op) {
   return false;
 }
 
-Tensor i64(const Ints& values) { return Tensor::from<std::int64_t>({static_cast<std::int64_t>(values.size())}, values); }
+Tensor i64(const Ints& values) {
+  return Tensor::from<std::int64_t>({static_cast<std::int64_t>(values.size())}, values);
+}
 Tensor f32(const Dims& dims, const std::vector<float>& values) { return Tensor::from<float>(dims, values); }
 
 void convolutions(std::vector<ForwardCase>& cases) {
   const Tensor w = random_tensor({6, 4, 3, 3}, 1), bias = random_tensor({6}, 2);
   const Dims image = {2, 4, 7, 8};
   cases.push_back(simple("conv", "Conv", image, {{"pads", Ints{1, 1, 1, 1}}}, {{"w", w}, {"b", bias}}));
-  cases.push_back(simple("conv_stride_asymmetric", "Conv", image, {{"pads", Ints{0, 1, 2, 0}}, {"strides", Ints{2, 2}}}, {{"w", w}}));
+  cases.push_back(simple("conv_stride_asymmetric", "Conv", image, {{"pads", Ints{0, 1, 2, 0}}, {"strides", Ints{2, 2}}},
+                         {{"w", w}}));
   cases.push_back(simple("conv_dilated", "Conv", image, {{"dilations", Ints{2, 2}}}, {{"w", w}, {"b", bias}}));
-  cases.push_back(simple("conv_same_upper", "Conv", image, {{"auto_pad", std::string("SAME_UPPER")}, {"strides", Ints{2, 3}}}, {{"w", w}}));
-  cases.push_back(simple("conv_same_lower", "Conv", image, {{"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 2}}}, {{"w", w}}));
-  cases.push_back(simple("conv_depthwise", "Conv", image, {{"group", std::int64_t{4}}}, {{"w", random_tensor({4, 1, 3, 3}, 3)}}));
+  cases.push_back(simple("conv_same_upper", "Conv", image,
+                         {{"auto_pad", std::string("SAME_UPPER")}, {"strides", Ints{2, 3}}}, {{"w", w}}));
+  cases.push_back(simple("conv_same_lower", "Conv", image,
+                         {{"auto_pad", std::string("SAME_LOWER")}, {"strides", Ints{2, 2}}}, {{"w", w}}));
+  cases.push_back(
+      simple("conv_depthwise", "Conv", image, {{"group", std::int64_t{4}}}, {{"w", random_tensor({4, 1, 3, 3}, 3)}}));
   cases.push_back(simple("conv_1d", "Conv", {2, 3, 9}, {{"strides", Ints{2}}}, {{"w", random_tensor({5, 3, 3}, 4)}}));
 }
 
 void linears(std::vector<ForwardCase>& cases) {
   const Dims rows = {2, 5};
-  cases.push_back(simple("gemm", "Gemm", rows, {{"transB", std::int64_t{1}}}, {{"w", random_tensor({3, 5}, 1)}, {"b", random_tensor({3}, 2)}}));
+  cases.push_back(simple("gemm", "Gemm", rows, {{"transB", std::int64_t{1}}},
+                         {{"w", random_tensor({3, 5}, 1)}, {"b", random_tensor({3}, 2)}}));
   cases.push_back(simple("gemm_scaled", "Gemm", rows, {{"alpha", 0.5F}, {"beta", 2.0F}},
                          {{"w", random_tensor({5, 3}, 1)}, {"b", random_tensor({2, 3}, 2)}}));
-  cases.push_back(simple("gemm_transposed", "Gemm", {2, 4}, {{"transA", std::int64_t{1}}}, {{"w", random_tensor({2, 3}, 1)}}));
+  cases.push_back(
+      simple("gemm_transposed", "Gemm", {2, 4}, {{"transA", std::int64_t{1}}}, {{"w", random_tensor({2, 3}, 1)}}));
   cases.push_back(simple("matmul", "MatMul", {2, 3, 5}, {}, {{"w", random_tensor({5, 4}, 1)}}));
 }
 
@@ -78,8 +87,9 @@ void normalizations(std::vector<ForwardCase>& cases) {
 
 void activations(std::vector<ForwardCase>& cases) {
   const Dims dims = {2, 3, 4, 4};
-  for (const char* op : {"Relu", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Softplus", "Erf", "Exp", "Neg",
-                         "Abs", "Floor", "Ceil", "Reciprocal", "Identity", "GlobalAveragePool", "GlobalMaxPool"}) {
+  for (const char* op :
+       {"Relu", "LeakyRelu", "Elu", "Sigmoid", "Tanh", "HardSigmoid", "HardSwish", "Softplus", "Erf", "Exp", "Neg",
+        "Abs", "Floor", "Ceil", "Reciprocal", "Identity", "GlobalAveragePool", "GlobalMaxPool"}) {
     cases.push_back(simple(op, op, dims));
   }
   cases.push_back(simple("Sqrt", "Sqrt", dims, {}, {}, 17, 6));
@@ -119,13 +129,17 @@ void pools(std::vector<ForwardCase>& cases) {
 void arithmetic(std::vector<ForwardCase>& cases) {
   const Dims dims = {2, 3, 4};
   const Tensor row = random_tensor({3, 1}, 1);
-  for (const char* op : {"Add", "Sub", "Mul", "Div", "Min", "Max"}) cases.push_back(simple(op, op, dims, {}, {{"c", row}}));
+  for (const char* op : {"Add", "Sub", "Mul", "Div", "Min", "Max"})
+    cases.push_back(simple(op, op, dims, {}, {{"c", row}}));
   cases.push_back(simple("Sum", "Sum", dims, {}, {{"c", row}, {"d", random_tensor({4}, 2)}}));
   cases.push_back(simple("Pow", "Pow", dims, {}, {{"c", Tensor::scalar(3.0F)}}));
   for (const char* op : {"Equal", "Greater", "Less", "GreaterOrEqual", "LessOrEqual"}) {
     Builder b;
     b.input("x", dims).constant("c", random_tensor({2, 3, 4}, 1)).constant("a", row);
-    b.node(op, {"x", "c"}, {"m"}).node("Not", {"m"}, {"n"}).node("Or", {"m", "n"}, {"o"}).node("And", {"m", "o"}, {"k"});
+    b.node(op, {"x", "c"}, {"m"})
+        .node("Not", {"m"}, {"n"})
+        .node("Or", {"m", "n"}, {"o"})
+        .node("And", {"m", "o"}, {"k"});
     b.node("Where", {"k", "x", "a"}, {"y"}).node("Flatten", {"y"}, {"out"});
     cases.push_back({op, b.build({"out"}), dims});
   }
@@ -141,11 +155,14 @@ void shapes(std::vector<ForwardCase>& cases) {
   cases.push_back(simple("squeeze_old", "Squeeze", {2, 1, 4, 1}, {{"axes", Ints{1}}}, {}, 11));
   cases.push_back(simple("unsqueeze", "Unsqueeze", dims, {}, {{"a", i64({-1, 1})}}));
   cases.push_back(simple("concat", "Concat", dims, {{"axis", std::int64_t{1}}}, {{"c", random_tensor({2, 2, 4}, 1)}}));
-  cases.push_back(simple("slice", "Slice", {2, 9, 4}, {}, {{"s", i64({1, -1})}, {"e", i64({8, -100})}, {"a", i64({1, 2})}, {"t", i64({3, -2})}}));
-  cases.push_back(simple("slice_old", "Slice", {2, 9, 4}, {{"starts", Ints{1}}, {"ends", Ints{-2}}, {"axes", Ints{1}}}, {}, 9));
+  cases.push_back(simple("slice", "Slice", {2, 9, 4}, {},
+                         {{"s", i64({1, -1})}, {"e", i64({8, -100})}, {"a", i64({1, 2})}, {"t", i64({3, -2})}}));
+  cases.push_back(
+      simple("slice_old", "Slice", {2, 9, 4}, {{"starts", Ints{1}}, {"ends", Ints{-2}}, {"axes", Ints{1}}}, {}, 9));
   cases.push_back(simple("pad", "Pad", dims, {}, {{"p", i64({0, 1, 2, 0, 0, 1})}, {"v", Tensor::scalar(0.5F)}}));
   cases.push_back(simple("pad_negative", "Pad", dims, {}, {{"p", i64({0, -1, 0, 0, 1, 0})}}));
-  cases.push_back(simple("gather", "Gather", dims, {{"axis", std::int64_t{1}}}, {{"i", Tensor::from<std::int64_t>({2, 2}, {0, -1, 2, 1})}}));
+  cases.push_back(simple("gather", "Gather", dims, {{"axis", std::int64_t{1}}},
+                         {{"i", Tensor::from<std::int64_t>({2, 2}, {0, -1, 2, 1})}}));
   cases.push_back(simple("expand", "Expand", {2, 1, 4}, {}, {{"s", i64({3, 1})}}));
   Builder b;
   b.input("x", {2, 5, 4}).ints("sizes", {2, 3});
@@ -164,11 +181,15 @@ void shapes(std::vector<ForwardCase>& cases) {
 void shape_chains(std::vector<ForwardCase>& cases) {
   Builder b;
   b.input("x", {2, 3, 4}).constant("zero", Tensor::from<std::int64_t>({1}, {0})).ints("minus", {-1});
-  b.node("Shape", {"x"}, {"shape"}).node("Gather", {"shape", "zero"}, {"n"}).node("Cast", {"n"}, {"n64"}, {{"to", std::int64_t{7}}});
+  b.node("Shape", {"x"}, {"shape"})
+      .node("Gather", {"shape", "zero"}, {"n"})
+      .node("Cast", {"n"}, {"n64"}, {{"to", std::int64_t{7}}});
   b.node("Concat", {"n64", "minus"}, {"target"}, {{"axis", std::int64_t{0}}}).node("Reshape", {"x", "target"}, {"y"});
   // y [2, 12] · range [12] + size + halves [2] → all of the chain reaches the output
   b.node("Constant", {}, {"k"}, {{"value", Tensor::scalar<std::int64_t>(12)}});
-  b.constant("start", Tensor::scalar<std::int64_t>(0)).constant("delta", Tensor::scalar<std::int64_t>(1)).ints("last", {1});
+  b.constant("start", Tensor::scalar<std::int64_t>(0))
+      .constant("delta", Tensor::scalar<std::int64_t>(1))
+      .ints("last", {1});
   b.node("Range", {"start", "k", "delta"}, {"range"}).node("Cast", {"range"}, {"range_f"}, {{"to", std::int64_t{1}}});
   b.node("Size", {"x"}, {"size"}).node("Cast", {"size"}, {"size_f"}, {{"to", std::int64_t{1}}});
   b.node("ConstantOfShape", {"n64"}, {"halves"}, {{"value", Tensor::from<float>({1}, {0.5F})}});
@@ -177,15 +198,21 @@ void shape_chains(std::vector<ForwardCase>& cases) {
   cases.push_back({"shape_chain", b.build({"out"}), {2, 3, 4}});
 }
 
-Tensor bytes(const Dims& dims, const std::vector<std::uint8_t>& values) { return Tensor::from<std::uint8_t>(dims, values); }
+Tensor bytes(const Dims& dims, const std::vector<std::uint8_t>& values) {
+  return Tensor::from<std::uint8_t>(dims, values);
+}
 
 void quantizers(std::vector<ForwardCase>& cases) {
   Builder b;
   b.input("x", {2, 3, 4}).constant("s", Tensor::scalar(0.05F)).constant("z", bytes({}, {100}));
-  b.node("QuantizeLinear", {"x", "s", "z"}, {"q"}).node("DequantizeLinear", {"q", "s", "z"}, {"y"}).node("Flatten", {"y"}, {"out"});
+  b.node("QuantizeLinear", {"x", "s", "z"}, {"q"})
+      .node("DequantizeLinear", {"q", "s", "z"}, {"y"})
+      .node("Flatten", {"y"}, {"out"});
   cases.push_back({"qdq_tensor", b.build({"out"}), {2, 3, 4}});
   Builder c;
-  c.input("x", {2, 3, 4}).constant("s", f32({3}, {0.02F, 0.05F, 0.1F})).constant("z", Tensor::from<std::int8_t>({3}, {0, -3, 9}));
+  c.input("x", {2, 3, 4})
+      .constant("s", f32({3}, {0.02F, 0.05F, 0.1F}))
+      .constant("z", Tensor::from<std::int8_t>({3}, {0, -3, 9}));
   c.node("QuantizeLinear", {"x", "s", "z"}, {"q"}, {{"axis", std::int64_t{1}}});
   c.node("DequantizeLinear", {"q", "s", "z"}, {"y"}, {{"axis", std::int64_t{1}}}).node("Flatten", {"y"}, {"out"});
   cases.push_back({"qdq_axis", c.build({"out"}), {2, 3, 4}});
@@ -223,7 +250,8 @@ TEST_P(Forward, MatchesTheReference) {
     ASSERT_EQ(got.at(name).dims(), reference.dims());
     const auto a = got.at(name).data<float>();
     const auto b = reference.data<float>();
-    for (std::size_t i = 0; i < a.size(); ++i) ASSERT_NEAR(a[i], b[i], 1e-5 + 1e-5 * std::abs(b[i])) << name << "[" << i << "]";
+    for (std::size_t i = 0; i < a.size(); ++i)
+      ASSERT_NEAR(a[i], b[i], 1e-5 + 1e-5 * std::abs(b[i])) << name << "[" << i << "]";
   }
 }
 

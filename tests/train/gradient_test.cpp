@@ -1,5 +1,5 @@
-// Gradients against central differences, one operator family at a time: the operator sits between a trained layer and the
-// loss, so that its input gradient and its own parameters' are both seen.
+// Gradients against central differences, one operator family at a time: the operator sits between a trained layer and
+// the loss, so that its input gradient and its own parameters' are both seen.
 #include <algorithm>
 #include <cmath>
 
@@ -42,11 +42,18 @@ GradientCase dense_chain() {
 /// A weight that reaches its layer transposed and gathered, and a residual sum computed in place.
 GradientCase views_and_residual() {
   Builder b;
-  b.input("x", {4, 2, 5, 5}).constant("w", random_tensor({2, 3, 1, 1}, 1)).constant("u", random_tensor({3, 3, 3, 3}, 2, 0.3F));
+  b.input("x", {4, 2, 5, 5})
+      .constant("w", random_tensor({2, 3, 1, 1}, 1))
+      .constant("u", random_tensor({3, 3, 3, 3}, 2, 0.3F));
   b.ints("order", {2, 0}).ints("starts", {1}).ints("ends", {5}).ints("axes", {2});
-  b.node("Transpose", {"w"}, {"wt"}, {{"perm", Ints{1, 0, 2, 3}}}).node("Conv", {"x", "wt"}, {"h"}).node("Relu", {"h"}, {"r"});
-  b.node("Conv", {"r", "u"}, {"c"}, {{"pads", Ints{1, 1, 1, 1}}}).node("Add", {"c", "r"}, {"s"}).node("Relu", {"s"}, {"t"});
-  b.node("Gather", {"t", "order"}, {"g"}, {{"axis", std::int64_t{1}}}).node("Slice", {"g", "starts", "ends", "axes"}, {"l"});
+  b.node("Transpose", {"w"}, {"wt"}, {{"perm", Ints{1, 0, 2, 3}}})
+      .node("Conv", {"x", "wt"}, {"h"})
+      .node("Relu", {"h"}, {"r"});
+  b.node("Conv", {"r", "u"}, {"c"}, {{"pads", Ints{1, 1, 1, 1}}})
+      .node("Add", {"c", "r"}, {"s"})
+      .node("Relu", {"s"}, {"t"});
+  b.node("Gather", {"t", "order"}, {"g"}, {{"axis", std::int64_t{1}}})
+      .node("Slice", {"g", "starts", "ends", "axes"}, {"l"});
   b.node("Flatten", {"l"}, {"lf"}).node("Flatten", {"t"}, {"tf"});
   b.node("Concat", {"lf", "tf"}, {"logits"}, {{"axis", std::int64_t{1}}});
   return {"views", b.build({"logits"})};
@@ -60,12 +67,16 @@ std::vector<GradientCase> gradient_cases() {
   cases.push_back({"network", small_network()});
   cases.push_back(behind_conv("conv", "Conv", {{"pads", Ints{0, 1, 2, 1}}, stride},
                               {{"u", random_tensor({4, 3, 3, 3}, 3)}, {"v", random_tensor({4}, 4)}}));
-  cases.push_back(behind_conv("depthwise", "Conv", {{"group", std::int64_t{3}}}, {{"u", random_tensor({6, 1, 3, 3}, 3)}}));
+  cases.push_back(
+      behind_conv("depthwise", "Conv", {{"group", std::int64_t{3}}}, {{"u", random_tensor({6, 1, 3, 3}, 3)}}));
   cases.push_back(behind_conv("batch_norm", "BatchNormalization", {},
-                              {{"s", random_tensor({3}, 3, 0.3F, 1)}, {"t", random_tensor({3}, 4)},
-                               {"m", random_tensor({3}, 5)}, {"v", random_tensor({3}, 6, 0.1F, 1)}}));
+                              {{"s", random_tensor({3}, 3, 0.3F, 1)},
+                               {"t", random_tensor({3}, 4)},
+                               {"m", random_tensor({3}, 5)},
+                               {"v", random_tensor({3}, 6, 0.1F, 1)}}));
   cases.push_back(behind_conv("lrn", "LRN", {{"size", std::int64_t{3}}, {"alpha", 0.5F}}));
-  for (const char* op : {"Relu", "LeakyRelu", "Elu", "Sigmoid", "HardSwish", "Softplus", "Erf", "GlobalAveragePool", "GlobalMaxPool"}) {
+  for (const char* op :
+       {"Relu", "LeakyRelu", "Elu", "Sigmoid", "HardSwish", "Softplus", "Erf", "GlobalAveragePool", "GlobalMaxPool"}) {
     cases.push_back(behind_conv(op, op));
   }
   cases.push_back(behind_conv("gelu", "Gelu", {}, {}, 20));
@@ -101,7 +112,9 @@ TEST_P(Gradient, MatchesCentralDifferences) {
   for (const std::string& name : names) before.push_back(trainer->parameter(name).clone());
   trainer->step(batch, 1);
   for (const std::string& name : names) after.push_back(trainer->parameter(name).clone());
-  const auto restore = [&] { for (std::size_t i = 0; i < names.size(); ++i) trainer->set_parameter(names[i], before[i]); };
+  const auto restore = [&] {
+    for (std::size_t i = 0; i < names.size(); ++i) trainer->set_parameter(names[i], before[i]);
+  };
   restore();
   for (std::size_t p = 0; p < names.size(); ++p) {
     const auto w = before[p].data<float>(), moved = after[p].data<float>();
@@ -127,12 +140,17 @@ TEST_P(Gradient, MatchesCentralDifferences) {
 INSTANTIATE_TEST_SUITE_P(Families, Gradient, testing::Range<std::size_t>(0, gradient_cases().size()),
                          [](const auto& info) { return all_cases()[info.param].name; });
 
-/// Logits on a quantization grid: d loss / d bias = mean over the batch of (softmax − one-hot), zero where the logit saturates.
+/// Logits on a quantization grid: d loss / d bias = mean over the batch of (softmax − one-hot), zero where the logit
+/// saturates.
 TEST(FakeQuantization, PassesGradientsStraightThroughInsideTheRange) {
   Builder b;
-  b.input("x", {2, 3}).constant("w", Tensor::from<float>({3, 2}, {0, 0, 0, 0, 0, 0})).constant("b", Tensor::from<float>({2}, {0.33F, 50}));
+  b.input("x", {2, 3})
+      .constant("w", Tensor::from<float>({3, 2}, {0, 0, 0, 0, 0, 0}))
+      .constant("b", Tensor::from<float>({2}, {0.33F, 50}));
   b.constant("s", Tensor::scalar(0.1F)).constant("z", Tensor::scalar<std::int8_t>(0));
-  b.node("Gemm", {"x", "w", "b"}, {"g"}).node("QuantizeLinear", {"g", "s", "z"}, {"q"}).node("DequantizeLinear", {"q", "s", "z"}, {"logits"});
+  b.node("Gemm", {"x", "w", "b"}, {"g"})
+      .node("QuantizeLinear", {"g", "s", "z"}, {"q"})
+      .node("DequantizeLinear", {"q", "s", "z"}, {"logits"});
   const ir::Model model = b.build({"logits"});
   data::Batch batch;
   batch.inputs["x"] = random_tensor({2, 3}, 1);
@@ -152,7 +170,9 @@ TEST(FakeQuantization, TrainsFloatWeightsBehindQuantizers) {
   b.input("x", {2, 3}).constant("w", random_tensor({3, 2}, 1)).constant("s", Tensor::scalar(0.01F));
   b.constant("z", Tensor::scalar<std::int8_t>(0)).constant("v", Tensor::from<std::int8_t>({2, 2}, {1, 2, 3, 4}));
   b.node("QuantizeLinear", {"w", "s", "z"}, {"wq"}).node("DequantizeLinear", {"wq", "s", "z"}, {"wd"});
-  b.node("MatMul", {"x", "wd"}, {"h"}).node("DequantizeLinear", {"v", "s", "z"}, {"vd"}).node("MatMul", {"h", "vd"}, {"logits"});
+  b.node("MatMul", {"x", "wd"}, {"h"})
+      .node("DequantizeLinear", {"v", "s", "z"}, {"vd"})
+      .node("MatMul", {"h", "vd"}, {"logits"});
   const auto trainer = factory().create(b.build({"logits"}), nullptr, plain_options());
   EXPECT_EQ(trainer->parameters(), std::vector<std::string>{"w"});
 }

@@ -78,7 +78,8 @@ TEST(Initialization, DeepResidualChainDoesNotBlowUp) {
     const std::string n = std::to_string(block);
     b.constant("u" + n, random_tensor({16, 16, 3, 3}, 1)).constant("v" + n, random_tensor({16, 16, 3, 3}, 2));
     b.node("Conv", {value, "u" + n}, {"a" + n}, {{"pads", Ints{1, 1, 1, 1}}}).node("Relu", {"a" + n}, {"r" + n});
-    b.node("Conv", {"r" + n, "v" + n}, {"c" + n}, {{"pads", Ints{1, 1, 1, 1}}}).node("Add", {value, "c" + n}, {"s" + n});
+    b.node("Conv", {"r" + n, "v" + n}, {"c" + n}, {{"pads", Ints{1, 1, 1, 1}}})
+        .node("Add", {value, "c" + n}, {"s" + n});
     value = "s" + n;
   }
   b.node("Flatten", {value}, {"logits"});

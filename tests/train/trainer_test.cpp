@@ -53,15 +53,20 @@ TEST(Trainer, LeavesPreprocessingAndScalarsAlone) {
   Builder b;
   b.input("x", {2, 3}).constant("mean", random_tensor({3}, 1)).constant("one", Tensor::from<float>({1}, {0.5F}));
   b.constant("w", random_tensor({3, 4}, 2)).constant("c", random_tensor({4}, 3));
-  b.node("Sub", {"x", "mean"}, {"n"}).node("MatMul", {"n", "w"}, {"m"}).node("Mul", {"m", "one"}, {"s"}).node("Add", {"s", "c"}, {"logits"});
-  EXPECT_EQ(factory().create(b.build({"logits"}), nullptr, plain_options())->parameters(), (std::vector<std::string>{"w", "c"}));
+  b.node("Sub", {"x", "mean"}, {"n"})
+      .node("MatMul", {"n", "w"}, {"m"})
+      .node("Mul", {"m", "one"}, {"s"})
+      .node("Add", {"s", "c"}, {"logits"});
+  EXPECT_EQ(factory().create(b.build({"logits"}), nullptr, plain_options())->parameters(),
+            (std::vector<std::string>{"w", "c"}));
 }
 
 TEST(Trainer, SharedWeightIsOneParameter) {
   Builder b;
   b.input("x", {2, 3}).constant("w", random_tensor({3, 3}, 1));
   b.node("MatMul", {"x", "w"}, {"h"}).node("MatMul", {"h", "w"}, {"logits"});
-  EXPECT_EQ(factory().create(b.build({"logits"}), nullptr, plain_options())->parameters(), std::vector<std::string>{"w"});
+  EXPECT_EQ(factory().create(b.build({"logits"}), nullptr, plain_options())->parameters(),
+            std::vector<std::string>{"w"});
 }
 
 TEST(Loss, LabelSmoothingMatchesItsFormula) {
@@ -131,8 +136,8 @@ TEST(Loss, EvaluationReportsPlainCrossEntropyOfTheInferenceModel) {
   EXPECT_NEAR(trainer->evaluate(batch).loss, expected, 1e-5);
 }
 
-/// Gradients of the linear model are the same at every step when the loss is replaced by its first value, so the update rules
-/// are followed by reading the gradient from a plain twin at the same weights.
+/// Gradients of the linear model are the same at every step when the loss is replaced by its first value, so the update
+/// rules are followed by reading the gradient from a plain twin at the same weights.
 void expect_rule(const exec::OptimizerOptions& optimizer, int steps) {
   exec::TrainerOptions options = plain_options();
   options.optimizer = optimizer;
@@ -163,7 +168,8 @@ void expect_rule(const exec::OptimizerOptions& optimizer, int steps) {
         } else {
           m[p][i] = optimizer.beta1 * m[p][i] + (1 - optimizer.beta1) * g;
           v[p][i] = optimizer.beta2 * v[p][i] + (1 - optimizer.beta2) * g * g;
-          const double mean = m[p][i] / (1 - std::pow(optimizer.beta1, t)), square = v[p][i] / (1 - std::pow(optimizer.beta2, t));
+          const double mean = m[p][i] / (1 - std::pow(optimizer.beta1, t)),
+                       square = v[p][i] / (1 - std::pow(optimizer.beta2, t));
           expected = w * (1 - kRate * decay) - kRate * mean / (std::sqrt(square) + optimizer.epsilon);
         }
         ASSERT_NEAR(after[p].data<float>()[i], expected, 2e-5) << "step " << t << " element " << i;
@@ -173,7 +179,9 @@ void expect_rule(const exec::OptimizerOptions& optimizer, int steps) {
 }
 
 TEST(Optimizer, FollowsSgdWithNesterovMomentumAndDecay) { expect_rule({.kind = "sgd", .weight_decay = 0.1}, 4); }
-TEST(Optimizer, FollowsSgdWithHeavyBallMomentum) { expect_rule({.kind = "sgd", .momentum = 0.8, .nesterov = false}, 4); }
+TEST(Optimizer, FollowsSgdWithHeavyBallMomentum) {
+  expect_rule({.kind = "sgd", .momentum = 0.8, .nesterov = false}, 4);
+}
 TEST(Optimizer, FollowsAdamW) { expect_rule({.kind = "adamw", .weight_decay = 0.1, .epsilon = 1e-3}, 4); }
 
 TEST(Optimizer, ClipsTheGlobalNorm) {
@@ -185,7 +193,8 @@ TEST(Optimizer, ClipsTheGlobalNorm) {
   const std::vector<Tensor> after = weights_of(*trainer);
   double squares = 0;
   for (std::size_t p = 0; p < before.size(); ++p) {
-    for (std::int64_t i = 0; i < before[p].numel(); ++i) squares += std::pow(after[p].data<float>()[i] - before[p].data<float>()[i], 2);
+    for (std::int64_t i = 0; i < before[p].numel(); ++i)
+      squares += std::pow(after[p].data<float>()[i] - before[p].data<float>()[i], 2);
   }
   EXPECT_GT(result.gradient_norm, 0.05);
   EXPECT_NEAR(std::sqrt(squares), 0.05, 1e-4);
@@ -274,7 +283,9 @@ TEST_P(State, ContinuesBitIdentically) {
   }
   expect_identical(*through, *resumed);
   EXPECT_EQ(through->save_state(), resumed->save_state());
-  EXPECT_TRUE(through->forward(small_batch().inputs).at("logits").identical(resumed->forward(small_batch().inputs).at("logits")));
+  EXPECT_TRUE(through->forward(small_batch().inputs)
+                  .at("logits")
+                  .identical(resumed->forward(small_batch().inputs).at("logits")));
 }
 
 INSTANTIATE_TEST_SUITE_P(Optimizers, State, testing::Values("sgd", "adamw"));
@@ -294,7 +305,8 @@ TEST(Determinism, SameSeedAndThreadsGiveTheSameBits) {
   exec::TrainerOptions options = plain_options();
   options.threads = 2;
   options.seed = 5;
-  const auto first = factory().create(with_dropout(), nullptr, options), second = factory().create(with_dropout(), nullptr, options);
+  const auto first = factory().create(with_dropout(), nullptr, options),
+             second = factory().create(with_dropout(), nullptr, options);
   for (int i = 0; i < 3; ++i) first->step(small_batch(400 + i), 0.05);
   for (int i = 0; i < 3; ++i) second->step(small_batch(400 + i), 0.05);
   expect_identical(*first, *second);
@@ -337,7 +349,8 @@ TEST(BatchNorm, RunningStatisticsFollowTheBatches) {
     }
     const double mean = sum / kCount, variance = (squares - sum * mean) / (kCount - 1);
     EXPECT_NEAR(read("mean").data<float>()[channel], 0.9 * was("mean").data<float>()[channel] + 0.1 * mean, 1e-5);
-    EXPECT_NEAR(read("variance").data<float>()[channel], 0.9 * was("variance").data<float>()[channel] + 0.1 * variance, 1e-4);
+    EXPECT_NEAR(read("variance").data<float>()[channel], 0.9 * was("variance").data<float>()[channel] + 0.1 * variance,
+                1e-4);
   }
 }
 
@@ -345,7 +358,8 @@ TEST(BatchNorm, SharedStatisticsStayFrozen) {
   Builder b;
   b.input("x", {4, 2, 3, 3}).constant("s", random_tensor({2}, 1)).constant("t", random_tensor({2}, 2));
   b.constant("m", random_tensor({2}, 3)).constant("v", random_tensor({2}, 4, 0.1F, 1));
-  b.node("BatchNormalization", {"x", "s", "t", "m", "v"}, {"n"}).node("BatchNormalization", {"n", "s", "t", "m", "v"}, {"y"});
+  b.node("BatchNormalization", {"x", "s", "t", "m", "v"}, {"n"})
+      .node("BatchNormalization", {"n", "s", "t", "m", "v"}, {"y"});
   b.node("Flatten", {"y"}, {"logits"});
   ir::Model model = b.build({"logits"});
   const Tensor before = *model.graph.constant(model.graph.find_value("m"));

@@ -17,17 +17,33 @@ using nlohmann::json;
 std::vector<Option> declare() {
   using enum OptionType;
   std::vector<Option> list = {
-      {"pattern", kString, "\"unstructured\"", "unstructured, or q:64 (8:64 keeps 8 weights in each group of 64 input channels)"},
-      {"sparsity", kFloat, "null", "fraction of zeros (null: what the pattern fixes, 0.5 for unstructured)", {}, 0, 0.9999},
+      {"pattern", kString, "\"unstructured\"",
+       "unstructured, or q:64 (8:64 keeps 8 weights in each group of 64 input channels)"},
+      {"sparsity",
+       kFloat,
+       "null",
+       "fraction of zeros (null: what the pattern fixes, 0.5 for unstructured)",
+       {},
+       0,
+       0.9999},
       {"threshold", kFloat, "null", "instead of sparsity: zero the weights below this magnitude", {}, 0, 1e30},
-      {"scope", kString, "\"layer\"", "rank the weights of each layer alone, or of all layers together", {"layer", "global"}},
-      {"schedule", kString, "\"auto\"", "one-shot before training, or cubic during it (auto: cubic when there are epochs)", {"auto", "one-shot", "cubic"}},
+      {"scope",
+       kString,
+       "\"layer\"",
+       "rank the weights of each layer alone, or of all layers together",
+       {"layer", "global"}},
+      {"schedule",
+       kString,
+       "\"auto\"",
+       "one-shot before training, or cubic during it (auto: cubic when there are epochs)",
+       {"auto", "one-shot", "cubic"}},
       {"prune_until", kFloat, "0.5", "fraction of the steps after which the cubic schedule is done", {}, 0.001, 1},
       {"frequency", kInt, "0", "steps between two updates of the masks (0: about 200 updates in all)", {}, 0, 1e9},
   };
   for (Option option : target_options()) list.push_back(option);
   for (Option option : training_options()) {
-    if (option.name == "epochs") option.fallback = "0", option.help = "passes over the training data (0: prune at once, no training)";
+    if (option.name == "epochs")
+      option.fallback = "0", option.help = "passes over the training data (0: prune at once, no training)";
     if (option.name == "schedule") option.name = "lr_schedule";
     list.push_back(option);
   }
@@ -43,10 +59,12 @@ bool needs_gradients(const json& options) { return options.at("epochs").get<doub
 std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
 
 bool is_cubic(const json& options) {
-  return options.at("schedule") == "cubic" || (options.at("schedule") == "auto" && needs_gradients(options) && options.at("threshold").is_null());
+  return options.at("schedule") == "cubic" ||
+         (options.at("schedule") == "auto" && needs_gradients(options) && options.at("threshold").is_null());
 }
 
-[[noreturn]] void conflict(const std::string& key, const std::string& problem, const std::string& expected = {}, const std::string& got = {}) {
+[[noreturn]] void conflict(const std::string& key, const std::string& problem, const std::string& expected = {},
+                           const std::string& got = {}) {
   throw Error(ErrorCode::kUsage, "prune." + key, problem, expected, got);
 }
 
@@ -58,9 +76,11 @@ PruneRule rule_of(const json& options) {
   const json &sparsity = options.at("sparsity"), &threshold = options.at("threshold");
   if (auto fixed = rule.pattern.fixed_sparsity()) {
     if (!sparsity.is_null() && std::fabs(sparsity.get<double>() - *fixed) > 1e-6)
-      conflict("sparsity", "the pattern " + rule.pattern.to_string() + " fixes the sparsity", json(*fixed).dump(), sparsity.dump());
+      conflict("sparsity", "the pattern " + rule.pattern.to_string() + " fixes the sparsity", json(*fixed).dump(),
+               sparsity.dump());
     if (!threshold.is_null()) conflict("threshold", "cannot be combined with the pattern " + rule.pattern.to_string());
-    if (rule.global) conflict("scope", "the pattern " + rule.pattern.to_string() + " fixes every group", "layer", "global");
+    if (rule.global)
+      conflict("scope", "the pattern " + rule.pattern.to_string() + " fixes every group", "layer", "global");
     rule.sparsity = *fixed;
     return rule;
   }
@@ -87,8 +107,10 @@ std::vector<PruneTarget> targets_of(const ir::Model& model, const json& options)
 void validate(const ir::Model& model, const StepContext& context) {
   const json& options = context.options;
   PruneRule rule = rule_of(options);
-  if (options.at("schedule") == "cubic" && !needs_gradients(options)) conflict("schedule", "cubic prunes while training", "epochs above 0", "0");
-  if (rule.threshold && options.at("schedule") == "cubic") conflict("threshold", "prunes at once", "schedule one-shot", "cubic");
+  if (options.at("schedule") == "cubic" && !needs_gradients(options))
+    conflict("schedule", "cubic prunes while training", "epochs above 0", "0");
+  if (rule.threshold && options.at("schedule") == "cubic")
+    conflict("threshold", "prunes at once", "schedule one-shot", "cubic");
   targets_of(model, options);
   if (needs_gradients(options)) validate_training(model, context, "prune");
 }
@@ -110,8 +132,10 @@ LoopHooks gradual_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule
   const double until = options.at("prune_until"), initial = rule.keep_zeros ? zero_fraction(targets) : 0;
   const std::int64_t given = options.at("frequency");
   LoopHooks hooks;
-  hooks.on_step = [&targets, rule, until, initial, given](exec::Trainer& trainer, std::int64_t step, std::int64_t total) {
-    const std::int64_t last = std::clamp<std::int64_t>(static_cast<std::int64_t>(until * static_cast<double>(total)), 0, total - 1);
+  hooks.on_step = [&targets, rule, until, initial, given](exec::Trainer& trainer, std::int64_t step,
+                                                          std::int64_t total) {
+    const std::int64_t last =
+        std::clamp<std::int64_t>(static_cast<std::int64_t>(until * static_cast<double>(total)), 0, total - 1);
     const std::int64_t frequency = given > 0 ? given : std::max<std::int64_t>(1, last / 200);
     if (step > last || (step != last && step % frequency != 0)) return;
     for (PruneTarget& target : targets) target.weight = trainer.parameter(target.name);
@@ -131,7 +155,8 @@ void annotate_trained(ir::Model& model, std::vector<PruneTarget>& targets, const
     Tensor mask(DType::kUint8, target.weight.dims());
     auto bits = mask.mutable_data<std::uint8_t>();
     auto weights = target.weight.data<float>();
-    std::transform(weights.begin(), weights.end(), bits.begin(), [](float weight) { return std::uint8_t{weight != 0}; });
+    std::transform(weights.begin(), weights.end(), bits.begin(),
+                   [](float weight) { return std::uint8_t{weight != 0}; });
     masks.push_back(std::move(mask));
   }
   annotate(model.graph, targets, masks);
@@ -142,10 +167,13 @@ void record_result(const std::vector<PruneTarget>& targets, const PruneRule& rul
   for (const PruneTarget& target : targets) {
     double zeros = ir::sparsity(target.weight);
     layers.push_back({{"weight", target.name}, {"sparsity", zeros}});
-    if (rule.pattern.kind == ir::SparsityPattern::Kind::kBalanced && !ir::has_pattern(target.weight, target.view, rule.pattern))
-      throw Error(ErrorCode::kInternal, target.name, "the pruned weight does not have the pattern " + rule.pattern.to_string());
+    if (rule.pattern.kind == ir::SparsityPattern::Kind::kBalanced &&
+        !ir::has_pattern(target.weight, target.view, rule.pattern))
+      throw Error(ErrorCode::kInternal, target.name,
+                  "the pruned weight does not have the pattern " + rule.pattern.to_string());
   }
-  context.record["pruned"] = {{"pattern", rule.pattern.to_string()}, {"sparsity", zero_fraction(targets)}, {"layers", layers}};
+  context.record["pruned"] = {
+      {"pattern", rule.pattern.to_string()}, {"sparsity", zero_fraction(targets)}, {"layers", layers}};
 }
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
@@ -172,8 +200,18 @@ std::vector<std::string> target_names(const ir::Model& model, const json& option
 }  // namespace
 
 const Method& magnitude_pruning() {
-  static const Method method = {"prune", "magnitude", "zeros the weights of smallest magnitude",
-                                "Zhu & Gupta, To prune, or not to prune, 2017", options, needs_gradients, needs, validate, apply, true, false, target_names};
+  static const Method method = {"prune",
+                                "magnitude",
+                                "zeros the weights of smallest magnitude",
+                                "Zhu & Gupta, To prune, or not to prune, 2017",
+                                options,
+                                needs_gradients,
+                                needs,
+                                validate,
+                                apply,
+                                true,
+                                false,
+                                target_names};
   return method;
 }
 

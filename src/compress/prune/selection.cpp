@@ -52,12 +52,14 @@ void prune_groups(const PruneTarget& target, Tensor& mask, const ir::SparsityPat
         const std::int64_t size = std::min<std::int64_t>(pattern.group, view.inputs - begin);
         for (std::int64_t i = 0; i < size; ++i) order[static_cast<std::size_t>(i)] = view.index(output, tap, begin + i);
         auto larger = [&](std::int64_t a, std::int64_t b) {
-          float x = std::fabs(weights[static_cast<std::size_t>(a)]), y = std::fabs(weights[static_cast<std::size_t>(b)]);
+          float x = std::fabs(weights[static_cast<std::size_t>(a)]),
+                y = std::fabs(weights[static_cast<std::size_t>(b)]);
           return x != y ? x > y : a < b;
         };
         const std::int64_t keep = std::min<std::int64_t>(size, pattern.survivors(size));
         std::nth_element(order.begin(), order.begin() + keep, order.begin() + size, larger);
-        for (std::int64_t i = keep; i < size; ++i) out[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = 0;
+        for (std::int64_t i = keep; i < size; ++i)
+          out[static_cast<std::size_t>(order[static_cast<std::size_t>(i)])] = 0;
       }
 }
 
@@ -68,7 +70,9 @@ void prune_existing_zeros(const PruneTarget& target, Tensor& mask) {
     if (weights[i] == 0) out[i] = 0;
 }
 
-std::int64_t zeros_wanted(std::int64_t elements, double sparsity) { return std::llround(sparsity * static_cast<double>(elements)); }
+std::int64_t zeros_wanted(std::int64_t elements, double sparsity) {
+  return std::llround(sparsity * static_cast<double>(elements));
+}
 
 }  // namespace
 
@@ -82,7 +86,8 @@ int balanced_survivors(const ir::SparsityPattern& pattern, double t) {
   return std::clamp(static_cast<int>(std::lround(density * pattern.group)), pattern.q, pattern.group);
 }
 
-std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const PruneRule& rule, double initial, double progress) {
+std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const PruneRule& rule, double initial,
+                                 double progress) {
   std::vector<Tensor> masks;
   std::int64_t elements = 0;
   for (const PruneTarget& target : targets) {
@@ -90,14 +95,19 @@ std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const Pru
     elements += target.weight.numel();
   }
   const bool balanced = rule.pattern.kind == ir::SparsityPattern::Kind::kBalanced;
-  const double sparsity = balanced || rule.threshold ? 0 : cubic_sparsity(std::min(initial, rule.sparsity), rule.sparsity, progress);
+  const double sparsity =
+      balanced || rule.threshold ? 0 : cubic_sparsity(std::min(initial, rule.sparsity), rule.sparsity, progress);
   ir::SparsityPattern now = rule.pattern;
   if (balanced) now.q = balanced_survivors(rule.pattern, progress);
   if (!balanced && !rule.threshold && rule.global) prune_smallest(targets, masks, zeros_wanted(elements, sparsity));
   for (std::size_t t = 0; t < targets.size(); ++t) {
-    if (balanced) prune_groups(targets[t], masks[t], now);
-    else if (rule.threshold) prune_below(targets[t], masks[t], *rule.threshold);
-    else if (!rule.global) prune_smallest(targets.subspan(t, 1), std::span(masks).subspan(t, 1), zeros_wanted(targets[t].weight.numel(), sparsity));
+    if (balanced)
+      prune_groups(targets[t], masks[t], now);
+    else if (rule.threshold)
+      prune_below(targets[t], masks[t], *rule.threshold);
+    else if (!rule.global)
+      prune_smallest(targets.subspan(t, 1), std::span(masks).subspan(t, 1),
+                     zeros_wanted(targets[t].weight.numel(), sparsity));
     if (rule.keep_zeros) prune_existing_zeros(targets[t], masks[t]);
   }
   return masks;

@@ -25,10 +25,11 @@ struct PruneRule {
   bool keep_zeros = true;           ///< zeros of the weights stay masked even where the rule would keep them
 };
 
-/// uint8 0/1 masks (0: pruned), one for each target, when `progress` (0 to 1) of the way from `initial` sparsity to the rule's
-/// is done on the cubic curve of cubic_sparsity(). Equal magnitudes: the earlier element is pruned first when unstructured,
-/// kept first in a balanced group.
-std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const PruneRule& rule, double initial, double progress);
+/// uint8 0/1 masks (0: pruned), one for each target, when `progress` (0 to 1) of the way from `initial` sparsity to the
+/// rule's is done on the cubic curve of cubic_sparsity(). Equal magnitudes: the earlier element is pruned first when
+/// unstructured, kept first in a balanced group.
+std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const PruneRule& rule, double initial,
+                                 double progress);
 
 /// s_f + (s_i − s_f)(1 − t)³ for t in [0, 1] (Zhu & Gupta 2017).
 double cubic_sparsity(double initial, double final, double t);

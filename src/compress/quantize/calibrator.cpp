@@ -24,7 +24,8 @@ const Calibrator& find_calibrator(std::string_view name) {
     if (calibrator->name == name) return *calibrator;
     names.emplace_back(calibrator->name);
   }
-  throw Error(ErrorCode::kUsage, "calibrator", "unknown value" + did_you_mean(name, names), join(names, ", "), std::string(name));
+  throw Error(ErrorCode::kUsage, "calibrator", "unknown value" + did_you_mean(name, names), join(names, ", "),
+              std::string(name));
 }
 
 }  // namespace pare::compress

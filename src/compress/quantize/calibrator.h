@@ -1,16 +1,17 @@
 // Calibrators: from what was seen of a value to the range that its integers cover. One file and one row each.
 #pragma once
 
+#include <nlohmann/json.hpp>
 #include <span>
 #include <string_view>
-
-#include <nlohmann/json.hpp>
 
 #include "compress/statistics.h"
 
 namespace pare::compress {
 
-struct Range { double low = 0, high = 0; };
+struct Range {
+  double low = 0, high = 0;
+};
 
 struct Calibrator {
   std::string_view name;

@@ -7,7 +7,8 @@
 namespace pare::compress {
 namespace {
 
-/// As float, never below the smallest normal one: 1/scale must stay finite and subnormals are flushed by some executors.
+/// As float, never below the smallest normal one: 1/scale must stay finite and subnormals are flushed by some
+/// executors.
 float usable(double scale) {
   constexpr double kSmallest = std::numeric_limits<float>::min() * 16.0;
   return static_cast<float>(std::clamp(scale, kSmallest, static_cast<double>(std::numeric_limits<float>::max())));
@@ -25,7 +26,8 @@ passes::QuantParams affine_params(Range range) {
   }
   const float scale = usable((high - low) / 255);
   params.scale = {scale};
-  params.zero_point = {static_cast<std::int32_t>(std::clamp(std::nearbyint(-low / static_cast<double>(scale)), 0.0, 255.0))};
+  params.zero_point = {
+      static_cast<std::int32_t>(std::clamp(std::nearbyint(-low / static_cast<double>(scale)), 0.0, 255.0))};
   return params;
 }
 

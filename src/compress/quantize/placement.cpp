@@ -22,7 +22,8 @@ bool is_activation(const Graph& graph, ValueId id) {
 bool is_fused_activation(const Node& node) { return node.is("Relu") || node.is("Clip"); }
 
 bool passes_through(const Node& node) {
-  static constexpr std::string_view kTypes[] = {"MaxPool", "Flatten", "Reshape", "Transpose", "Squeeze", "Unsqueeze", "Identity"};
+  static constexpr std::string_view kTypes[] = {"MaxPool", "Flatten",   "Reshape", "Transpose",
+                                                "Squeeze", "Unsqueeze", "Identity"};
   bool known = std::any_of(std::begin(kTypes), std::end(kTypes), [&](std::string_view type) { return node.is(type); });
   return known && node.output(1) == ir::kNoValue;
 }
@@ -56,7 +57,8 @@ std::string why_float(const Graph& graph, const Layer& layer) {
   if (node.input(2) == ir::kNoValue) return "";
   const Tensor* bias = graph.constant(node.input(2));
   if (!bias || bias->dtype() != DType::kFloat32) return "its bias is not a float32 constant";
-  if (bias->rank() != 1 || bias->numel() != layer.weight.view.outputs) return "its bias is not one number for each output channel";
+  if (bias->rank() != 1 || bias->numel() != layer.weight.view.outputs)
+    return "its bias is not one number for each output channel";
   if (node.is("Gemm") && node.float_or("beta", 1) != 1) return "beta is not 1";
   return "";
 }
@@ -98,7 +100,8 @@ struct Sweep {
       const std::size_t inputs = node.is("Add") || node.is("Concat") ? node.inputs.size() : 1;
       for (std::size_t slot = 0; slot < inputs; ++slot) {
         if (is_activation(graph, node.input(slot))) needed.insert(node.input(slot));
-        if (node.is("Concat")) shared.join(node.input(slot), needed.count(node.output(0)) ? node.output(0) : node.input(0));
+        if (node.is("Concat"))
+          shared.join(node.input(slot), needed.count(node.output(0)) ? node.output(0) : node.input(0));
       }
     } else if (passes_through(node) && needed.count(node.output(0)) && is_activation(graph, node.input(0))) {
       needed.insert(node.input(0));
@@ -118,7 +121,8 @@ std::vector<NodeId> other_nodes(const Graph& graph) {
 
 Placement place_integers(const Graph& graph, const nlohmann::json& options, const std::string& subject) {
   const std::vector<Layer> layers = find_layers(graph);
-  if (layers.empty()) throw Error(ErrorCode::kUnsupported, subject, "the model has no layer with weights", "Conv, Gemm or MatMul");
+  if (layers.empty())
+    throw Error(ErrorCode::kUnsupported, subject, "the model has no layer with weights", "Conv, Gemm or MatMul");
   auto include = options.at("include").get<std::vector<std::string>>();
   auto exclude = options.at("exclude").get<std::vector<std::string>>();
   const std::set<NodeId> in = select_nodes(graph, layers, {}, include, subject + ".include");
@@ -136,7 +140,9 @@ Placement place_integers(const Graph& graph, const nlohmann::json& options, cons
     placement.layers.push_back(layer);
   }
   if (computing.empty()) {
-    std::string why = placement.skipped.empty() ? "include and exclude leave no layer" : "no layer can be quantized; '" + placement.skipped[0].node + "': " + placement.skipped[0].reason;
+    std::string why = placement.skipped.empty() ? "include and exclude leave no layer"
+                                                : "no layer can be quantized; '" + placement.skipped[0].node +
+                                                      "': " + placement.skipped[0].reason;
     throw Error(placement.skipped.empty() ? ErrorCode::kUsage : ErrorCode::kUnsupported, subject, why);
   }
   Sweep sweep{graph, computing, out, {}, {}};

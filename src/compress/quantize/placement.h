@@ -10,16 +10,19 @@
 namespace pare::compress {
 
 struct Placement {
-  struct Skip { std::string node, reason; };
+  struct Skip {
+    std::string node, reason;
+  };
 
-  std::vector<Layer> layers;                      ///< that compute on integers
-  std::vector<std::vector<std::string>> groups;   ///< activation values; those of one group share scale and zero point
-  std::vector<Skip> skipped;                      ///< selected layers that stay float, and why
+  std::vector<Layer> layers;                     ///< that compute on integers
+  std::vector<std::vector<std::string>> groups;  ///< activation values; those of one group share scale and zero point
+  std::vector<Skip> skipped;                     ///< selected layers that stay float, and why
 };
 
 /// A value is quantized when an integer node reads it:
 ///  - Conv, Gemm, MatMul read integers; what follows them is quantized behind the fused Relu or Clip, not before it;
-///  - Add of two activations, Concat, AveragePool, GlobalAveragePool and a spatial ReduceMean do when their own output is read
+///  - Add of two activations, Concat, AveragePool, GlobalAveragePool and a spatial ReduceMean do when their own output
+///  is read
 ///    as integers (so nothing is quantized behind the last layer); Concat's inputs and output share parameters;
 ///  - MaxPool, Flatten, Reshape, Transpose, Squeeze, Unsqueeze and Identity pass parameters through.
 /// `options` holds include (of layers) and exclude (of any node above). Error(kUsage) as select_nodes.

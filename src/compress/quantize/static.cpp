@@ -18,13 +18,33 @@ std::vector<Option> declare() {
   std::vector<std::string_view> names;
   for (const Calibrator* calibrator : calibrators()) names.push_back(calibrator->name);
   std::vector<Option> list = {
-      {"weights", kGroup, "{}", "how weights are stored", {}, {}, {},
+      {"weights",
+       kGroup,
+       "{}",
+       "how weights are stored",
+       {},
+       {},
+       {},
        {{"bits", kInt, "8", "of a weight", {}, 1, 16},
         {"scheme", kString, "\"symmetric\"", "zero is 0, so that pruned weights stay zero", {"symmetric"}},
-        {"granularity", kString, "\"channel\"", "a scale for each output channel, or for the tensor", {"channel", "tensor"}}}},
-      {"activations", kGroup, "{}", "how activations are computed", {}, {}, {},
+        {"granularity",
+         kString,
+         "\"channel\"",
+         "a scale for each output channel, or for the tensor",
+         {"channel", "tensor"}}}},
+      {"activations",
+       kGroup,
+       "{}",
+       "how activations are computed",
+       {},
+       {},
+       {},
        {{"bits", kInt, "8", "of an activation", {}, 1, 16},
-        {"scheme", kString, "\"affine\"", "affine: uint8 with a zero point; symmetric: int8 around 0", {"affine", "symmetric"}},
+        {"scheme",
+         kString,
+         "\"affine\"",
+         "affine: uint8 with a zero point; symmetric: int8 around 0",
+         {"affine", "symmetric"}},
         {"calibrator", kString, "\"min-max\"", "from what was seen to a range", names},
         {"percentile", kFloat, "99.99", "share of the values that the calibrator percentile keeps", {}, 50, 100},
         {"samples", kInt, "512", "training samples that are looked at; 0: all", {}, 0, 1e12}}},
@@ -40,10 +60,13 @@ std::span<const Option> options() {
 
 bool needs_gradients(const json&) { return false; }
 
-const Calibrator& calibrator_of(const json& options) { return find_calibrator(options.at("activations").at("calibrator").get<std::string>()); }
+const Calibrator& calibrator_of(const json& options) {
+  return find_calibrator(options.at("activations").at("calibrator").get<std::string>());
+}
 
 std::vector<StatisticsRequest> needs(const ir::Model& model, const json& options) {
-  StatisticsRequest request{.kind = std::string(calibrator_of(options).statistics), .samples = options.at("activations").at("samples")};
+  StatisticsRequest request{.kind = std::string(calibrator_of(options).statistics),
+                            .samples = options.at("activations").at("samples")};
   for (const auto& group : place_integers(model.graph, options, "quantize").groups)
     request.values.insert(request.values.end(), group.begin(), group.end());
   return {request};
@@ -52,7 +75,8 @@ std::vector<StatisticsRequest> needs(const ir::Model& model, const json& options
 void require_8_bits(const json& options, const std::string& group) {
   const auto bits = options.at(group).at("bits").get<int>();
   if (bits != 8)
-    throw Error(ErrorCode::kUnsupported, "quantize." + group + ".bits", "only 8-bit integers are supported", "8", std::to_string(bits));
+    throw Error(ErrorCode::kUnsupported, "quantize." + group + ".bits", "only 8-bit integers are supported", "8",
+                std::to_string(bits));
 }
 
 void validate(const ir::Model& model, const StepContext& context) {
@@ -60,7 +84,8 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_8_bits(context.options, "activations");
   for (ir::NodeId id : model.graph.nodes())
     if (model.graph.node(id).is("QuantizeLinear") || model.graph.node(id).is("DequantizeLinear"))
-      throw Error(ErrorCode::kUnsupported, "node '" + model.graph.node(id).name + "'", "the model is quantized already");
+      throw Error(ErrorCode::kUnsupported, "node '" + model.graph.node(id).name + "'",
+                  "the model is quantized already");
   if (!context.dataset.train || context.dataset.train->size() == 0)
     throw Error(ErrorCode::kUsage, "quantize", "calibration needs a train split in the data file");
   place_integers(model.graph, context.options, "quantize");
@@ -77,13 +102,15 @@ Range group_range(const std::vector<std::string>& group, const Statistics& stati
   return range;
 }
 
-passes::QdqPlan make_plan(const ir::Model& model, const Placement& placement, const Statistics& statistics, const json& options, int& raised) {
+passes::QdqPlan make_plan(const ir::Model& model, const Placement& placement, const Statistics& statistics,
+                          const json& options, int& raised) {
   passes::QdqPlan plan;
   const bool symmetric = options.at("activations").at("scheme") == "symmetric";
   const bool per_channel = options.at("weights").at("granularity") == "channel";
   for (const auto& group : placement.groups) {
     Range range = group_range(group, statistics, options);
-    for (const std::string& value : group) plan.activations[value] = symmetric ? symmetric_params(range) : affine_params(range);
+    for (const std::string& value : group)
+      plan.activations[value] = symmetric ? symmetric_params(range) : affine_params(range);
   }
   for (const Layer& layer : placement.layers) {
     const ir::Node& node = model.graph.node(layer.node);
@@ -91,22 +118,28 @@ passes::QdqPlan make_plan(const ir::Model& model, const Placement& placement, co
     auto [params, first] = plan.weights.try_emplace(layer.weight_name);
     if (first) params->second = weight_params(weight, layer.weight.view, layer.weight.output_axis, per_channel);
     if (const Tensor* bias = node.is("MatMul") ? nullptr : model.graph.constant(node.input(2)))
-      raised += raise_for_bias(params->second, plan.activations.at(model.graph.value(node.input(0)).name).scale[0], bias->data<float>());
+      raised += raise_for_bias(params->second, plan.activations.at(model.graph.value(node.input(0)).name).scale[0],
+                               bias->data<float>());
     plan.nodes.push_back(layer.name);
   }
   return plan;
 }
 
-void record_result(const Placement& placement, const passes::QdqPlan& plan, const Statistics& statistics, int raised, StepContext& context) {
+void record_result(const Placement& placement, const passes::QdqPlan& plan, const Statistics& statistics, int raised,
+                   StepContext& context) {
   json skipped = json::array(), activations = json::object();
   for (const auto& [node, reason] : placement.skipped) {
     skipped.push_back({{"node", node}, {"reason", reason}});
     context.control.warn("quantize: '" + node + "' stays float: " + reason);
   }
   for (const auto& [value, params] : plan.activations)
-    activations[value] = {{"scale", params.scale[0]}, {"zero_point", params.zero_point[0]}, {"type", std::string(name(params.dtype))}};
-  context.record["quantized"] = {{"nodes", plan.nodes}, {"skipped", skipped}, {"activations", activations},
-                                 {"samples", statistics.samples()}, {"scales_raised_for_bias", raised}};
+    activations[value] = {
+        {"scale", params.scale[0]}, {"zero_point", params.zero_point[0]}, {"type", std::string(name(params.dtype))}};
+  context.record["quantized"] = {{"nodes", plan.nodes},
+                                 {"skipped", skipped},
+                                 {"activations", activations},
+                                 {"samples", statistics.samples()},
+                                 {"scales_raised_for_bias", raised}};
 }
 
 void apply(ir::Model& model, const Statistics& statistics, StepContext& context) {
@@ -126,9 +159,19 @@ std::vector<std::string> target_names(const ir::Model& model, const json& option
 }  // namespace
 
 const Method& static_quantization() {
-  static const Method method = {"quantize", "static", "int8 weights and activations, calibrated on training data",
-                                "Jacob et al., Quantization and Training of Neural Networks for Efficient Integer-Arithmetic-Only Inference, 2018",
-                                options, needs_gradients, needs, validate, apply, true, true, target_names};
+  static const Method method = {"quantize",
+                                "static",
+                                "int8 weights and activations, calibrated on training data",
+                                "Jacob et al., Quantization and Training of Neural Networks for Efficient "
+                                "Integer-Arithmetic-Only Inference, 2018",
+                                options,
+                                needs_gradients,
+                                needs,
+                                validate,
+                                apply,
+                                true,
+                                true,
+                                target_names};
   return method;
 }
 

@@ -24,8 +24,10 @@ void validate(const ir::Model& model, const StepContext& context) {
   validate_training(model, context, "finetune");
   if (context.options.at("epochs").get<double>() <= 0)
     throw Error(ErrorCode::kUsage, "finetune.epochs", "nothing to do", "more than 0", "0");
-  if (context.options.at("from_scratch").get<bool>() && context.options.at("distill").is_null() && !context.dataset.train->labelled())
-    throw Error(ErrorCode::kUsage, "finetune.from_scratch", "training from scratch needs labels, or distill to be asked for");
+  if (context.options.at("from_scratch").get<bool>() && context.options.at("distill").is_null() &&
+      !context.dataset.train->labelled())
+    throw Error(ErrorCode::kUsage, "finetune.from_scratch",
+                "training from scratch needs labels, or distill to be asked for");
   if (context.options.at("keep_best").get<bool>() && !context.dataset.val)
     throw Error(ErrorCode::kUsage, "finetune.keep_best", "the data has no val split");
 }
@@ -41,9 +43,15 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
 }  // namespace
 
 const Method& finetuning() {
-  static const Method method = {"finetune", "", "trains the weights, optionally taught by the original model",
+  static const Method method = {"finetune",
+                                "",
+                                "trains the weights, optionally taught by the original model",
                                 "Hinton, Vinyals & Dean, Distilling the Knowledge in a Neural Network, 2015",
-                                options, needs_gradients, needs, validate, apply};
+                                options,
+                                needs_gradients,
+                                needs,
+                                validate,
+                                apply};
   return method;
 }
 

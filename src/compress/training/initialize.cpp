@@ -101,7 +101,8 @@ class Initializer {
     replace(weight, std::move(values));
   }
 
-  /// Weighted layers on the longest path from the inputs to each value: the longer side of a residual sum is the branch.
+  /// Weighted layers on the longest path from the inputs to each value: the longer side of a residual sum is the
+  /// branch.
   void find_branch_ends() {
     std::map<ir::ValueId, int> depth;
     for (const ir::NodeId id : graph_.nodes()) {
@@ -110,7 +111,8 @@ class Initializer {
       for (const ir::ValueId input : node.inputs) deepest = std::max(deepest, input == ir::kNoValue ? 0 : depth[input]);
       if (is_weighted(node)) ++deepest;
       for (const ir::ValueId output : node.outputs) depth[output] = deepest;
-      if (!node.is("Add") || node.inputs.size() != 2 || is_constant(node.input(0)) || is_constant(node.input(1))) continue;
+      if (!node.is("Add") || node.inputs.size() != 2 || is_constant(node.input(0)) || is_constant(node.input(1)))
+        continue;
       const bool first = depth[node.input(0)] > depth[node.input(1)];
       const ir::NodeId end = last_weight(first ? node.input(0) : node.input(1));
       if (end != ir::kNoNode) branch_ends_.insert(end);
@@ -124,10 +126,14 @@ class Initializer {
     for (ir::NodeId id = graph_.producer(value); id != ir::kNoNode; id = graph_.producer(value)) {
       const ir::Node& node = graph_.node(id);
       if (is_weighted(node)) return id;
-      if (node.is("Identity") || node.is("Dropout")) value = node.input(0);
-      else if (node.is("Add") && is_constant(node.input(1))) value = node.input(0);
-      else if (node.is("Add") && is_constant(node.input(0))) value = node.input(1);
-      else break;
+      if (node.is("Identity") || node.is("Dropout"))
+        value = node.input(0);
+      else if (node.is("Add") && is_constant(node.input(1)))
+        value = node.input(0);
+      else if (node.is("Add") && is_constant(node.input(0)))
+        value = node.input(1);
+      else
+        break;
     }
     return ir::kNoNode;
   }

@@ -31,7 +31,8 @@ struct Tally {
   double top1() const { return samples ? 100.0 * static_cast<double>(correct) / static_cast<double>(samples) : 0; }
 };
 
-std::shared_ptr<const data::Split> limited(const std::shared_ptr<const data::Split>& split, std::int64_t limit, std::uint64_t seed) {
+std::shared_ptr<const data::Split> limited(const std::shared_ptr<const data::Split>& split, std::int64_t limit,
+                                           std::uint64_t seed) {
   if (limit <= 0 || limit >= split->size()) return split;
   std::vector<std::int64_t> indices = Rng(seed, kRngMethod).permutation(split->size());
   indices.resize(static_cast<std::size_t>(limit));
@@ -43,9 +44,16 @@ class Loop {
  public:
   Loop(exec::Trainer& trainer, const data::Dataset& dataset, const LoopOptions& options, const LoopHooks& hooks,
        std::uint64_t seed, CheckpointStore* checkpoints, const Control& control, const std::string& stage)
-      : trainer_(trainer), options_(options), hooks_(hooks), checkpoints_(checkpoints), control_(control), stage_(stage),
-        train_(limited(dataset.train, options.limit, seed)), val_(dataset.val),
-        loader_(train_, loader_options(options, *train_, seed)), per_epoch_(loader_.batches()),
+      : trainer_(trainer),
+        options_(options),
+        hooks_(hooks),
+        checkpoints_(checkpoints),
+        control_(control),
+        stage_(stage),
+        train_(limited(dataset.train, options.limit, seed)),
+        val_(dataset.val),
+        loader_(train_, loader_options(options, *train_, seed)),
+        per_epoch_(loader_.batches()),
         total_(std::llround(options.epochs * static_cast<double>(per_epoch_))) {}
 
   json run() {
@@ -69,8 +77,12 @@ class Loop {
 
  private:
   static data::LoaderOptions loader_options(const LoopOptions& options, const data::Split& split, std::uint64_t seed) {
-    return {.batch_size = options.batch_size, .shuffle = true, .augment = options.augment,
-            .drop_last = split.size() >= options.batch_size, .workers = options.workers, .seed = seed};
+    return {.batch_size = options.batch_size,
+            .shuffle = true,
+            .augment = options.augment,
+            .drop_last = split.size() >= options.batch_size,
+            .workers = options.workers,
+            .seed = seed};
   }
 
   bool cancelled() const { return control_.cancel && control_.cancel->load() != 0; }
@@ -107,14 +119,16 @@ class Loop {
       return trainer_.step(batch, rate_);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::kDiverged) throw;
-      throw Error(ErrorCode::kDiverged, stage_, "training diverged at step " + std::to_string(step_ + 1) + " of " +
-                  std::to_string(total_) + ": " + error.what() + "; a lower lr or clip_norm may help");
+      throw Error(ErrorCode::kDiverged, stage_,
+                  "training diverged at step " + std::to_string(step_ + 1) + " of " + std::to_string(total_) + ": " +
+                      error.what() + "; a lower lr or clip_norm may help");
     }
   }
 
   void validate() {
-    json point = {{"epoch", epoch_ + 1}, {"step", step_}, {"lr", rate_}, {"train_loss", tally_.mean_loss()},
-                  {"train_top1", nullptr}, {"val_loss", nullptr}, {"val_top1", nullptr}, {"samples_per_s", speed_}};
+    json point = {
+        {"epoch", epoch_ + 1},   {"step", step_},       {"lr", rate_},         {"train_loss", tally_.mean_loss()},
+        {"train_top1", nullptr}, {"val_loss", nullptr}, {"val_top1", nullptr}, {"samples_per_s", speed_}};
     if (train_->labelled()) point["train_top1"] = tally_.top1();
     if (val_ && val_->size() > 0) {
       Tally seen = measure_val();
@@ -146,20 +160,26 @@ class Loop {
   void report(bool now) {
     if (!control_.progress || (!now && seconds_since(reported_) < kReportInterval)) return;
     reported_ = Clock::now();
-    ProgressEvent event{stage_ + " epoch " + std::to_string(epoch_ + 1) + "/" + std::to_string(static_cast<std::int64_t>(std::ceil(options_.epochs))),
-                        step_, total_, "steps", {{"loss", tally_.mean_loss()}}, -1};
+    ProgressEvent event{stage_ + " epoch " + std::to_string(epoch_ + 1) + "/" +
+                            std::to_string(static_cast<std::int64_t>(std::ceil(options_.epochs))),
+                        step_,
+                        total_,
+                        "steps",
+                        {{"loss", tally_.mean_loss()}},
+                        -1};
     if (train_->labelled()) event.values.emplace_back("top1", tally_.top1());
     event.values.emplace_back("samples/s", speed_);
     if (step_ > first_step_)
-      event.eta_s = seconds_since(started_) / static_cast<double>(step_ - first_step_) * static_cast<double>(total_ - step_);
+      event.eta_s =
+          seconds_since(started_) / static_cast<double>(step_ - first_step_) * static_cast<double>(total_ - step_);
     control_.report(event);
   }
 
   void save() {
     if (!checkpoints_) return;
-    json loop = {{"stage", stage_}, {"epoch", epoch_}, {"batch", batch_}, {"step", step_}, {"total", total_}, {"loss", tally_.loss},
-                 {"correct", tally_.correct}, {"samples", tally_.samples}, {"curve", curve_}, {"rate", rate_},
-                 {"has_best", has_best_}, {"best_score", best_score_}};
+    json loop = {{"stage", stage_}, {"epoch", epoch_},     {"batch", batch_},           {"step", step_},
+                 {"total", total_}, {"loss", tally_.loss}, {"correct", tally_.correct}, {"samples", tally_.samples},
+                 {"curve", curve_}, {"rate", rate_},       {"has_best", has_best_},     {"best_score", best_score_}};
     std::map<std::string, std::string> blobs = {{"trainer", trainer_.save_state()}};
     if (has_best_) blobs["best"] = best_state_;
     checkpoints_->save_training({std::move(loop), std::move(blobs)});
@@ -171,7 +191,8 @@ class Loop {
     if (!state) return;
     const json& loop = state->loop;
     if (loop.at("total") != total_ || loop.at("stage") != stage_)
-      throw Error(ErrorCode::kUsage, checkpoints_->folder().string(), "cannot resume: the checkpoint is of another training run");
+      throw Error(ErrorCode::kUsage, checkpoints_->folder().string(),
+                  "cannot resume: the checkpoint is of another training run");
     epoch_ = loop.at("epoch");
     batch_ = loop.at("batch");
     step_ = loop.at("step");
@@ -214,7 +235,8 @@ std::int64_t steps_per_epoch(const LoopOptions& options, std::int64_t samples) {
 
 json train(exec::Trainer& trainer, const data::Dataset& dataset, const LoopOptions& options, const LoopHooks& hooks,
            std::uint64_t seed, CheckpointStore* checkpoints, const Control& control, const std::string& stage) {
-  if (!dataset.train || dataset.train->size() == 0) throw Error(ErrorCode::kUsage, "data: train", "training needs a train split");
+  if (!dataset.train || dataset.train->size() == 0)
+    throw Error(ErrorCode::kUsage, "data: train", "training needs a train split");
   return Loop(trainer, dataset, options, hooks, seed, checkpoints, control, stage).run();
 }
 

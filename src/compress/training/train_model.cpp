@@ -35,7 +35,8 @@ void require_masks_kept(const ir::Graph& graph) {
     auto weights = value.constant->data<float>();
     auto mask = value.mask->data<std::uint8_t>();
     for (std::size_t i = 0; i < weights.size(); ++i)
-      if (mask[i] == 0 && weights[i] != 0) throw Error(ErrorCode::kInternal, value.name, "training changed a masked weight");
+      if (mask[i] == 0 && weights[i] != 0)
+        throw Error(ErrorCode::kInternal, value.name, "training changed a masked weight");
   }
 }
 
@@ -61,11 +62,13 @@ void validate_training(const ir::Model& model, const StepContext& context, const
   const auto& distill = context.options.at("distill");
   bool alpha_given = !distill.is_null() && !distill.at("alpha").is_null();
   if (!context.dataset.train->labelled() && alpha_given && distill.at("alpha").get<double>() != 1)
-    throw Error(ErrorCode::kUsage, subject + ".distill.alpha", "the training data has no labels", "1", distill.at("alpha").dump());
+    throw Error(ErrorCode::kUsage, subject + ".distill.alpha", "the training data has no labels", "1",
+                distill.at("alpha").dump());
   for (ir::NodeId id : model.graph.nodes())
     if (model.graph.node(id).is("QuantizeLinear"))
-      throw Error(ErrorCode::kUnsupported, subject, "the model is quantized already (node '" + model.graph.node(id).name +
-                  "'); only float models can be trained");
+      throw Error(ErrorCode::kUnsupported, subject,
+                  "the model is quantized already (node '" + model.graph.node(id).name +
+                      "'); only float models can be trained");
 }
 
 void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks, const std::string& stage) {
@@ -76,8 +79,8 @@ void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks,
   auto trainer = context.trainer().create(model, distill ? &context.original : nullptr, options);
   context.record["trainer"] = trainer->description();
   if (distill) context.record["distill"] = {{"temperature", options.loss.temperature}, {"alpha", options.loss.alpha}};
-  context.record["curve"] = train(*trainer, context.dataset, loop_options(context.options), hooks, context.execution.seed,
-                                  context.checkpoints, context.control, stage);
+  context.record["curve"] = train(*trainer, context.dataset, loop_options(context.options), hooks,
+                                  context.execution.seed, context.checkpoints, context.control, stage);
   trainer->write_back(model);
   require_masks_kept(model.graph);
 }

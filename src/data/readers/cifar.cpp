@@ -1,5 +1,5 @@
-// CIFAR-10 and CIFAR-100 binary batches (Krizhevsky, https://www.cs.toronto.edu/~kriz/cifar.html): records of one label byte
-// (CIFAR-100: coarse, then fine; the fine one counts) and 3·32·32 bytes, plane after plane.
+// CIFAR-10 and CIFAR-100 binary batches (Krizhevsky, https://www.cs.toronto.edu/~kriz/cifar.html): records of one label
+// byte (CIFAR-100: coarse, then fine; the fine one counts) and 3·32·32 bytes, plane after plane.
 #include "base/file.h"
 #include "data/memory_source.h"
 #include "data/reader.h"
@@ -16,7 +16,8 @@ void append_records(const fs::path& path, std::size_t label_bytes, std::vector<s
   if (content.starts_with("\x1f\x8b")) content = gunzip(content, path.string());
   const std::size_t record = label_bytes + kPixels;
   if (content.empty() || content.size() % record != 0) {
-    throw Error(ErrorCode::kBadInput, path.string(), "is not a whole number of CIFAR records; truncated, or the other variant?",
+    throw Error(ErrorCode::kBadInput, path.string(),
+                "is not a whole number of CIFAR records; truncated, or the other variant?",
                 "a multiple of " + std::to_string(record) + " bytes", std::to_string(content.size()));
   }
   const auto* in = reinterpret_cast<const std::uint8_t*>(content.data());

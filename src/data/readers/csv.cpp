@@ -1,4 +1,5 @@
-// Lines of "file,label" (RFC 4180 quotes allowed) or of "file" alone; paths are relative to the csv; a header line may lead.
+// Lines of "file,label" (RFC 4180 quotes allowed) or of "file" alone; paths are relative to the csv; a header line may
+// lead.
 #include <charconv>
 
 #include "base/file.h"
@@ -68,14 +69,16 @@ std::shared_ptr<const Source> open_csv(const Settings& split) {
     if (columns == 0) columns = fields.size();
     if (columns > 2) throw Error(ErrorCode::kBadInput, where, "has too many columns", "file,label", text);
     if (fields.size() != columns) {
-      throw Error(ErrorCode::kBadInput, where, "has another number of columns than the lines before", std::to_string(columns),
-                  std::to_string(fields.size()));
+      throw Error(ErrorCode::kBadInput, where, "has another number of columns than the lines before",
+                  std::to_string(columns), std::to_string(fields.size()));
     }
     ImageFile image{(path.parent_path() / fields[0]).lexically_normal(), -1, number};
     if (columns == 2 && !parse_label(fields[1], image.label)) {
-      throw Error(ErrorCode::kBadInput, where, "the label is not a whole number", "a class number from 0", "'" + fields[1] + "'");
+      throw Error(ErrorCode::kBadInput, where, "the label is not a whole number", "a class number from 0",
+                  "'" + fields[1] + "'");
     }
-    if (!fs::is_regular_file(image.path)) throw Error(ErrorCode::kBadInput, where, "no such image file", "", image.path.string());
+    if (!fs::is_regular_file(image.path))
+      throw Error(ErrorCode::kBadInput, where, "no such image file", "", image.path.string());
     images.push_back(std::move(image));
   }
   return std::make_shared<FileImages>(path.string(), path, std::move(images), columns == 2, 0);

@@ -1,4 +1,5 @@
-// The idx format of MNIST (LeCun et al., http://yann.lecun.com/exdb/mnist): 0 0 TYPE RANK, big-endian dims, raw elements.
+// The idx format of MNIST (LeCun et al., http://yann.lecun.com/exdb/mnist): 0 0 TYPE RANK, big-endian dims, raw
+// elements.
 #include <cstdio>
 #include <cstring>
 
@@ -9,7 +10,6 @@
 namespace pare::data {
 
 namespace {
-
 
 std::uint32_t big_endian(std::string_view bytes) {
   std::uint32_t value = 0;
@@ -38,7 +38,8 @@ Tensor read_idx(const fs::path& path) {
                 magic_text(*content));
   }
   if ((*content)[2] != 8) {
-    throw Error(ErrorCode::kUnsupported, path.string(), "idx elements must be unsigned bytes", "type 08", magic_text(*content));
+    throw Error(ErrorCode::kUnsupported, path.string(), "idx elements must be unsigned bytes", "type 08",
+                magic_text(*content));
   }
   const std::size_t header = 4 + 4 * rank;
   if (content->size() < header) throw Error(ErrorCode::kBadInput, path.string(), "the idx header is truncated");
@@ -61,9 +62,10 @@ std::shared_ptr<const Source> open_idx(const Settings& split) {
   std::vector<fs::path> files{image_path};
   const Tensor images = read_idx(image_path);
   if (images.rank() < 3) {
-    throw Error(ErrorCode::kBadInput, image_path.string(),
-                images.rank() == 1 ? "holds labels, not images; are images and labels swapped?" : "does not hold images",
-                "3 or 4 dimensions", to_string(images.dims()));
+    throw Error(
+        ErrorCode::kBadInput, image_path.string(),
+        images.rank() == 1 ? "holds labels, not images; are images and labels swapped?" : "does not hold images",
+        "3 or 4 dimensions", to_string(images.dims()));
   }
   std::vector<std::int64_t> labels;
   const bool labelled = split.has("labels");
@@ -72,12 +74,13 @@ std::shared_ptr<const Source> open_idx(const Settings& split) {
     files.push_back(label_path);
     const Tensor array = read_idx(label_path);
     if (array.rank() != 1) {
-      throw Error(ErrorCode::kBadInput, label_path.string(), "does not hold labels", "1 dimension", to_string(array.dims()));
+      throw Error(ErrorCode::kBadInput, label_path.string(), "does not hold labels", "1 dimension",
+                  to_string(array.dims()));
     }
     labels = as_labels(label_path.string(), array);
   }
-  return std::make_shared<MemoryImages>(image_path.string(), as_images(image_path.string(), images), std::move(labels), labelled,
-                                        std::move(files));
+  return std::make_shared<MemoryImages>(image_path.string(), as_images(image_path.string(), images), std::move(labels),
+                                        labelled, std::move(files));
 }
 
 }  // namespace pare::data

@@ -18,7 +18,8 @@ std::vector<fs::path> sorted_entries(const fs::path& folder, bool recursive) {
   std::vector<fs::path> entries;
   try {
     if (recursive) {
-      for (const auto& entry : fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
+      for (const auto& entry :
+           fs::recursive_directory_iterator(folder, fs::directory_options::follow_directory_symlink)) {
         entries.push_back(entry.path());
       }
     } else {
@@ -47,19 +48,21 @@ std::shared_ptr<const Source> open_imagefolder(const Settings& split) {
     }
     const std::size_t before = images.size();
     for (const fs::path& path : sorted_entries(entry, true)) {
-      if (!hidden(path) && has_image_extension(path)) images.push_back({path, static_cast<std::int64_t>(classes.size()), 0});
+      if (!hidden(path) && has_image_extension(path))
+        images.push_back({path, static_cast<std::int64_t>(classes.size()), 0});
     }
-    if (images.size() == before) throw Error(ErrorCode::kBadInput, entry.string(), "the class folder holds no jpeg or png images");
+    if (images.size() == before)
+      throw Error(ErrorCode::kBadInput, entry.string(), "the class folder holds no jpeg or png images");
     classes.push_back(entry.filename().string());
   }
   if (!loose.empty() && !images.empty()) {
-    throw Error(ErrorCode::kBadInput, root.string(), "holds images beside class folders", "images in class folders only",
-                loose.front().path.filename().string());
+    throw Error(ErrorCode::kBadInput, root.string(), "holds images beside class folders",
+                "images in class folders only", loose.front().path.filename().string());
   }
   const bool labelled = loose.empty();
   const auto count = static_cast<std::int64_t>(classes.size());
-  return std::make_shared<FileImages>(root.string(), fs::path(), labelled ? std::move(images) : std::move(loose), labelled,
-                                      labelled ? count : 0);
+  return std::make_shared<FileImages>(root.string(), fs::path(), labelled ? std::move(images) : std::move(loose),
+                                      labelled, labelled ? count : 0);
 }
 
 }  // namespace pare::data

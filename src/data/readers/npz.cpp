@@ -35,18 +35,22 @@ std::shared_ptr<const Source> open_npz(const Settings& split) {
     labels = as_labels(path.string() + " array '" + name + "'", take(arrays, name, split, "labels"));
   }
   if (split.has("images")) {
-    if (split.has("inputs")) throw split.error("inputs", "cannot be combined with images, which feed the model's only input");
+    if (split.has("inputs"))
+      throw split.error("inputs", "cannot be combined with images, which feed the model's only input");
     const std::string key = split.text("images"), name = path.string() + " array '" + key + "'";
     Tensor images = as_images(name, take(arrays, key, split, "images"));
-    return std::make_shared<MemoryImages>(name, std::move(images), std::move(labels), labelled, std::vector<fs::path>{path});
+    return std::make_shared<MemoryImages>(name, std::move(images), std::move(labels), labelled,
+                                          std::vector<fs::path>{path});
   }
   if (split.has("inputs")) {
     const Settings renames = split.map("inputs");
     NamedTensors chosen;
-    for (const std::string& input : renames.keys()) chosen.emplace(input, take(arrays, renames.text(input), renames, input));
+    for (const std::string& input : renames.keys())
+      chosen.emplace(input, take(arrays, renames.text(input), renames, input));
     arrays = std::move(chosen);
   }
-  return std::make_shared<Arrays>(path.string(), std::move(arrays), std::move(labels), labelled, std::vector<fs::path>{path});
+  return std::make_shared<Arrays>(path.string(), std::move(arrays), std::move(labels), labelled,
+                                  std::vector<fs::path>{path});
 }
 
 }  // namespace pare::data

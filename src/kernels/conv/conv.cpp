@@ -10,7 +10,8 @@
 namespace pare::kernels {
 namespace {
 
-double dot_taps(const ConvShape& s, const float* filter, const FilterStrides& f, const float* in, std::int64_t pixel, std::int64_t o) noexcept {
+double dot_taps(const ConvShape& s, const float* filter, const FilterStrides& f, const float* in, std::int64_t pixel,
+                std::int64_t o) noexcept {
   const std::int64_t n = pixel / (s.out_h * s.out_w), oy = pixel / s.out_w % s.out_h, ox = pixel % s.out_w;
   const std::int64_t first = o / s.group_out() * s.group_in();
   double sum = 0;
@@ -67,7 +68,8 @@ void matmul(std::int64_t m, std::int64_t n, std::int64_t k, const MatrixView& a,
       }
     }
   };
-  parallel_for(m * blocks, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, k * kColumns)), std::ref(body));
+  parallel_for(m * blocks, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, k * kColumns)),
+               std::ref(body));
 }
 
 }  // namespace pare::kernels

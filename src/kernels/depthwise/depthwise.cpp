@@ -38,8 +38,8 @@ PixelKernel choose() noexcept {
   return reference::depthwise_pixel;
 }
 
-void run_pixel(PixelKernel kernel, const ConvShape& s, const float* packed, const float* bias, const ConvEpilogue& epilogue,
-               const float* in, float* out, std::int64_t pixel) noexcept {
+void run_pixel(PixelKernel kernel, const ConvShape& s, const float* packed, const float* bias,
+               const ConvEpilogue& epilogue, const float* in, float* out, std::int64_t pixel) noexcept {
   const std::int64_t n = pixel / (s.out_h * s.out_w), oy = pixel / s.out_w % s.out_h, ox = pixel % s.out_w;
   const Window wy = window(oy, s.stride_h, s.pad_top, s.kh, s.dilation_h, s.in_h);
   const Window wx = window(ox, s.stride_w, s.pad_left, s.kw, s.dilation_w, s.in_w);
@@ -70,11 +70,12 @@ std::vector<float> pack_depthwise(const ConvShape& shape, const float* filter, c
   return packed;
 }
 
-void depthwise(const ConvShape& shape, const float* packed, const float* bias, const ConvEpilogue& epilogue, const float* in,
-               float* out) noexcept {
+void depthwise(const ConvShape& shape, const float* packed, const float* bias, const ConvEpilogue& epilogue,
+               const float* in, float* out) noexcept {
   const PixelKernel kernel = choose();
   const auto body = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t pixel = begin; pixel < end; ++pixel) run_pixel(kernel, shape, packed, bias, epilogue, in, out, pixel);
+    for (std::int64_t pixel = begin; pixel < end; ++pixel)
+      run_pixel(kernel, shape, packed, bias, epilogue, in, out, pixel);
   };
   const std::int64_t work = std::max<std::int64_t>(1, shape.taps() * shape.out_c);
   parallel_for(shape.pixels(), std::max<std::int64_t>(1, kGrainOperations / work), std::ref(body));

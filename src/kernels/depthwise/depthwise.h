@@ -12,7 +12,7 @@ namespace pare::kernels {
 std::vector<float> pack_depthwise(const ConvShape& shape, const float* filter, const FilterStrides& strides);
 
 /// packed: from pack_depthwise; bias [channels] or nullptr. Within 1e-5 of conv() relative to Σ|x·w|.
-void depthwise(const ConvShape& shape, const float* packed, const float* bias, const ConvEpilogue& epilogue, const float* in,
-               float* out) noexcept;
+void depthwise(const ConvShape& shape, const float* packed, const float* bias, const ConvEpilogue& epilogue,
+               const float* in, float* out) noexcept;
 
 }  // namespace pare::kernels

@@ -15,7 +15,8 @@ __m256 finish(const DepthwisePixel& p, __m256 v) {  // NaN stays: it is the seco
 }
 
 void channels16(const DepthwisePixel& p, std::int64_t c) {
-  __m256 v0 = p.bias ? _mm256_loadu_ps(p.bias + c) : _mm256_setzero_ps(), v1 = p.bias ? _mm256_loadu_ps(p.bias + c + 8) : _mm256_setzero_ps();
+  __m256 v0 = p.bias ? _mm256_loadu_ps(p.bias + c) : _mm256_setzero_ps(),
+         v1 = p.bias ? _mm256_loadu_ps(p.bias + c + 8) : _mm256_setzero_ps();
   for (std::int64_t y = 0; y < p.taps_h; ++y) {
     const float* in = p.input + y * p.row + c;
     const float* w = p.weights + y * p.weight_row + c;

@@ -1,5 +1,5 @@
-// What a depthwise kernel sees: the taps of one output pixel that lie inside the image. No inline code: files of different
-// instruction sets include it.
+// What a depthwise kernel sees: the taps of one output pixel that lie inside the image. No inline code: files of
+// different instruction sets include it.
 #pragma once
 
 #include <cstdint>

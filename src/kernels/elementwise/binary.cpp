@@ -17,14 +17,22 @@ constexpr std::int64_t kPiece = 256;  ///< elements of the f32 buffers of 8-bit 
 template <class Use>
 void with_operator(BinaryOp op, const Use& use) noexcept {
   switch (op) {
-    case BinaryOp::kAdd: return use([](float a, float b) { return a + b; });
-    case BinaryOp::kSub: return use([](float a, float b) { return a - b; });
-    case BinaryOp::kMul: return use([](float a, float b) { return a * b; });
-    case BinaryOp::kDiv: return use([](float a, float b) { return a / b; });
-    case BinaryOp::kMin: return use([](float a, float b) { return (a < b || a != a) ? a : b; });
-    case BinaryOp::kMax: return use([](float a, float b) { return (a > b || a != a) ? a : b; });
-    case BinaryOp::kPow: return use([](float a, float b) { return std::pow(a, b); });
-    case BinaryOp::kPRelu: return use([](float a, float b) { return a < 0.0f ? a * b : a; });
+    case BinaryOp::kAdd:
+      return use([](float a, float b) { return a + b; });
+    case BinaryOp::kSub:
+      return use([](float a, float b) { return a - b; });
+    case BinaryOp::kMul:
+      return use([](float a, float b) { return a * b; });
+    case BinaryOp::kDiv:
+      return use([](float a, float b) { return a / b; });
+    case BinaryOp::kMin:
+      return use([](float a, float b) { return (a < b || a != a) ? a : b; });
+    case BinaryOp::kMax:
+      return use([](float a, float b) { return (a > b || a != a) ? a : b; });
+    case BinaryOp::kPow:
+      return use([](float a, float b) { return std::pow(a, b); });
+    case BinaryOp::kPRelu:
+      return use([](float a, float b) { return a < 0.0f ? a * b : a; });
   }
 }
 
@@ -38,7 +46,8 @@ struct Clamp {
 
 /// out[i] = f(a[i·step], b[i·step]) with steps of 0 or 1. No restrict: out may be an operand.
 template <class F>
-void run_f32(const F& f, Clamp clamp, std::int64_t count, const float* a, bool a_steps, const float* b, bool b_steps, float* out) noexcept {
+void run_f32(const F& f, Clamp clamp, std::int64_t count, const float* a, bool a_steps, const float* b, bool b_steps,
+             float* out) noexcept {
   if (a_steps && b_steps) {
     for (std::int64_t i = 0; i < count; ++i) out[i] = clamp(f(a[i], b[i]));
   } else if (a_steps) {
@@ -74,7 +83,8 @@ void for_stretches(const BinaryShape& s, const Run& run) noexcept {
   parallel_for(outer * pieces, std::max<std::int64_t>(1, grain), std::ref(body));
 }
 
-void dequantize_run(const QuantParams& p, const void* in, std::int64_t offset, std::int64_t count, float* out) noexcept {
+void dequantize_run(const QuantParams& p, const void* in, std::int64_t offset, std::int64_t count,
+                    float* out) noexcept {
   if (p.type == DType::kInt8) {
     const auto* q = static_cast<const std::int8_t*>(in) + offset;
     for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<float>(q[i] - p.zero_point) * p.scale;
@@ -91,8 +101,8 @@ struct QOperand {
 };
 
 template <class F>
-void run_8bit(const F& f, Clamp clamp, std::int64_t count, const QOperand& a, std::int64_t a_at, const QOperand& b, std::int64_t b_at,
-              const QuantParams& to, void* out, std::int64_t at) noexcept {
+void run_8bit(const F& f, Clamp clamp, std::int64_t count, const QOperand& a, std::int64_t a_at, const QOperand& b,
+              std::int64_t b_at, const QuantParams& to, void* out, std::int64_t at) noexcept {
   float x[kPiece], y[kPiece];
   if (!a.steps) dequantize_run(*a.params, a.data, a_at, 1, x);
   if (!b.steps) dequantize_run(*b.params, b.data, b_at, 1, y);
@@ -108,7 +118,8 @@ void run_8bit(const F& f, Clamp clamp, std::int64_t count, const QOperand& a, st
 
 }  // namespace
 
-void binary(BinaryOp op, const BinaryShape& shape, const float* a, const float* b, float* out, float lo, float hi) noexcept {
+void binary(BinaryOp op, const BinaryShape& shape, const float* a, const float* b, float* out, float lo,
+            float hi) noexcept {
   const bool a_steps = shape.a[shape.rank - 1] != 0, b_steps = shape.b[shape.rank - 1] != 0;
   with_operator(op, [&](auto f) {
     for_stretches(shape, [&](std::int64_t count, std::int64_t a_at, std::int64_t b_at, std::int64_t at) {
@@ -117,8 +128,9 @@ void binary(BinaryOp op, const BinaryShape& shape, const float* a, const float* 
   });
 }
 
-void qbinary(BinaryOp op, const BinaryShape& shape, const QuantParams& a_params, const void* a, const QuantParams& b_params,
-             const void* b, const QuantParams& out_params, void* out, float lo, float hi) noexcept {
+void qbinary(BinaryOp op, const BinaryShape& shape, const QuantParams& a_params, const void* a,
+             const QuantParams& b_params, const void* b, const QuantParams& out_params, void* out, float lo,
+             float hi) noexcept {
   const QOperand left{&a_params, a, shape.a[shape.rank - 1] != 0}, right{&b_params, b, shape.b[shape.rank - 1] != 0};
   with_operator(op, [&](auto f) {
     for_stretches(shape, [&](std::int64_t count, std::int64_t a_at, std::int64_t b_at, std::int64_t at) {

@@ -10,8 +10,34 @@ namespace pare::kernels {
 /// alpha, beta as ONNX names them: kClip clamps to [alpha, beta]; kLeakyRelu, kElu slope alpha; kHardSigmoid
 /// max(0, min(1, alpha·x + beta)); kGelu is the erf form, kGeluTanh the tanh form. Other operators ignore them.
 enum class UnaryOp {
-  kIdentity, kRelu, kClip, kLeakyRelu, kElu, kSelu, kCelu, kSigmoid, kHardSigmoid, kHardSwish, kSilu, kTanh, kSoftplus, kSoftsign,
-  kMish, kGelu, kGeluTanh, kErf, kExp, kLog, kSqrt, kReciprocal, kNeg, kAbs, kSign, kFloor, kCeil, kRound,
+  kIdentity,
+  kRelu,
+  kClip,
+  kLeakyRelu,
+  kElu,
+  kSelu,
+  kCelu,
+  kSigmoid,
+  kHardSigmoid,
+  kHardSwish,
+  kSilu,
+  kTanh,
+  kSoftplus,
+  kSoftsign,
+  kMish,
+  kGelu,
+  kGeluTanh,
+  kErf,
+  kExp,
+  kLog,
+  kSqrt,
+  kReciprocal,
+  kNeg,
+  kAbs,
+  kSign,
+  kFloor,
+  kCeil,
+  kRound,
 };
 struct UnaryParams {
   float alpha = 0, beta = 0;
@@ -19,7 +45,8 @@ struct UnaryParams {
 
 /// One element, the definition (libm).
 float unary_one(UnaryOp op, const UnaryParams& params, float x) noexcept;
-/// out[i] = op(in[i]); in == out allowed. Within 1e-6 relative of unary_one; exact for the operators without exp/log/erf.
+/// out[i] = op(in[i]); in == out allowed. Within 1e-6 relative of unary_one; exact for the operators without
+/// exp/log/erf.
 void unary(UnaryOp op, const UnaryParams& params, std::int64_t count, const float* in, float* out) noexcept;
 
 /// Table of an 8-bit operator: quantize(op(dequantize(q))), indexed by the byte pattern of q; `to` also 8 bits.
@@ -46,7 +73,8 @@ void binary(BinaryOp op, const BinaryShape& shape, const float* a, const float* 
 
 /// 8-bit operands and result: quantize(clamp(op(dequantize(a), dequantize(b)), lo, hi)); lo and hi are real values.
 /// Meaning and rounding are those of the three ONNX operators one after the other, bit for bit.
-void qbinary(BinaryOp op, const BinaryShape& shape, const QuantParams& a_params, const void* a, const QuantParams& b_params,
-             const void* b, const QuantParams& out_params, void* out, float lo = -kInfinity, float hi = kInfinity) noexcept;
+void qbinary(BinaryOp op, const BinaryShape& shape, const QuantParams& a_params, const void* a,
+             const QuantParams& b_params, const void* b, const QuantParams& out_params, void* out,
+             float lo = -kInfinity, float hi = kInfinity) noexcept;
 
 }  // namespace pare::kernels

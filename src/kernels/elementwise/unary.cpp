@@ -47,34 +47,62 @@ template <class M, class Use>
 auto with_operator(UnaryOp op, const UnaryParams& params, const Use& use) noexcept {
   const float a = params.alpha, b = params.beta;
   switch (op) {
-    case UnaryOp::kIdentity: return use([](float x) { return x; });
-    case UnaryOp::kRelu: return use([](float x) { return x < 0.0f ? 0.0f : x; });
-    case UnaryOp::kClip: return use([a, b](float x) { return clamp(x, a, b); });
-    case UnaryOp::kLeakyRelu: return use([a](float x) { return x < 0.0f ? a * x : x; });
-    case UnaryOp::kElu: return use([a](float x) { return elu<M>(x, a, 1.0f); });
-    case UnaryOp::kSelu: return use([](float x) { return kSeluGamma * elu<M>(x, kSeluAlpha, 1.0f); });
-    case UnaryOp::kCelu: return use([a](float x) { return elu<M>(x, a, a); });
-    case UnaryOp::kSigmoid: return use([](float x) { return sigmoid<M>(x); });
-    case UnaryOp::kHardSigmoid: return use([a, b](float x) { return clamp(a * x + b, 0.0f, 1.0f); });
-    case UnaryOp::kHardSwish: return use([](float x) { return x * clamp(x / 6.0f + 0.5f, 0.0f, 1.0f); });
-    case UnaryOp::kSilu: return use([](float x) { return x * sigmoid<M>(x); });
-    case UnaryOp::kTanh: return use([](float x) { return M::tanh(x); });
-    case UnaryOp::kSoftplus: return use([](float x) { return softplus(x); });
-    case UnaryOp::kSoftsign: return use([](float x) { return x / (1.0f + std::fabs(x)); });
-    case UnaryOp::kMish: return use([](float x) { return x * M::tanh(softplus(x)); });
-    case UnaryOp::kGelu: return use([](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f)); });
-    case UnaryOp::kGeluTanh: return use([](float x) { return 0.5f * x * (1.0f + M::tanh(gelu_tanh_inner(x))); });
-    case UnaryOp::kErf: return use([](float x) { return std::erf(x); });
-    case UnaryOp::kExp: return use([](float x) { return M::exp(x); });
-    case UnaryOp::kLog: return use([](float x) { return std::log(x); });
-    case UnaryOp::kSqrt: return use([](float x) { return std::sqrt(x); });
-    case UnaryOp::kReciprocal: return use([](float x) { return 1.0f / x; });
-    case UnaryOp::kNeg: return use([](float x) { return -x; });
-    case UnaryOp::kAbs: return use([](float x) { return std::fabs(x); });
-    case UnaryOp::kSign: return use([](float x) { return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x); });
-    case UnaryOp::kFloor: return use([](float x) { return std::floor(x); });
-    case UnaryOp::kCeil: return use([](float x) { return std::ceil(x); });
-    case UnaryOp::kRound: return use([](float x) { return __builtin_rintf(x); });
+    case UnaryOp::kIdentity:
+      return use([](float x) { return x; });
+    case UnaryOp::kRelu:
+      return use([](float x) { return x < 0.0f ? 0.0f : x; });
+    case UnaryOp::kClip:
+      return use([a, b](float x) { return clamp(x, a, b); });
+    case UnaryOp::kLeakyRelu:
+      return use([a](float x) { return x < 0.0f ? a * x : x; });
+    case UnaryOp::kElu:
+      return use([a](float x) { return elu<M>(x, a, 1.0f); });
+    case UnaryOp::kSelu:
+      return use([](float x) { return kSeluGamma * elu<M>(x, kSeluAlpha, 1.0f); });
+    case UnaryOp::kCelu:
+      return use([a](float x) { return elu<M>(x, a, a); });
+    case UnaryOp::kSigmoid:
+      return use([](float x) { return sigmoid<M>(x); });
+    case UnaryOp::kHardSigmoid:
+      return use([a, b](float x) { return clamp(a * x + b, 0.0f, 1.0f); });
+    case UnaryOp::kHardSwish:
+      return use([](float x) { return x * clamp(x / 6.0f + 0.5f, 0.0f, 1.0f); });
+    case UnaryOp::kSilu:
+      return use([](float x) { return x * sigmoid<M>(x); });
+    case UnaryOp::kTanh:
+      return use([](float x) { return M::tanh(x); });
+    case UnaryOp::kSoftplus:
+      return use([](float x) { return softplus(x); });
+    case UnaryOp::kSoftsign:
+      return use([](float x) { return x / (1.0f + std::fabs(x)); });
+    case UnaryOp::kMish:
+      return use([](float x) { return x * M::tanh(softplus(x)); });
+    case UnaryOp::kGelu:
+      return use([](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f)); });
+    case UnaryOp::kGeluTanh:
+      return use([](float x) { return 0.5f * x * (1.0f + M::tanh(gelu_tanh_inner(x))); });
+    case UnaryOp::kErf:
+      return use([](float x) { return std::erf(x); });
+    case UnaryOp::kExp:
+      return use([](float x) { return M::exp(x); });
+    case UnaryOp::kLog:
+      return use([](float x) { return std::log(x); });
+    case UnaryOp::kSqrt:
+      return use([](float x) { return std::sqrt(x); });
+    case UnaryOp::kReciprocal:
+      return use([](float x) { return 1.0f / x; });
+    case UnaryOp::kNeg:
+      return use([](float x) { return -x; });
+    case UnaryOp::kAbs:
+      return use([](float x) { return std::fabs(x); });
+    case UnaryOp::kSign:
+      return use([](float x) { return x > 0.0f ? 1.0f : (x < 0.0f ? -1.0f : x); });
+    case UnaryOp::kFloor:
+      return use([](float x) { return std::floor(x); });
+    case UnaryOp::kCeil:
+      return use([](float x) { return std::ceil(x); });
+    case UnaryOp::kRound:
+      return use([](float x) { return __builtin_rintf(x); });
   }
   __builtin_unreachable();
 }

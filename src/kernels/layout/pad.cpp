@@ -15,10 +15,14 @@ namespace {
 std::int64_t source(std::int64_t i, std::int64_t size, PadMode mode) noexcept {
   if (i >= 0 && i < size) return i;
   switch (mode) {
-    case PadMode::kConstant: return -1;
-    case PadMode::kEdge: return std::clamp<std::int64_t>(i, 0, size - 1);
-    case PadMode::kWrap: return (i % size + size) % size;
-    case PadMode::kReflect: break;
+    case PadMode::kConstant:
+      return -1;
+    case PadMode::kEdge:
+      return std::clamp<std::int64_t>(i, 0, size - 1);
+    case PadMode::kWrap:
+      return (i % size + size) % size;
+    case PadMode::kReflect:
+      break;
   }
   if (size == 1) return 0;
   const std::int64_t period = 2 * (size - 1), folded = (i % period + period) % period;
@@ -43,8 +47,10 @@ struct Geometry {
 };
 
 template <class T>
-void pad_row(const T* in, std::int64_t size, std::int64_t before, std::int64_t out_size, PadMode mode, T value, T* out) noexcept {
-  const std::int64_t first = std::clamp<std::int64_t>(before, 0, out_size), last = std::clamp<std::int64_t>(before + size, first, out_size);
+void pad_row(const T* in, std::int64_t size, std::int64_t before, std::int64_t out_size, PadMode mode, T value,
+             T* out) noexcept {
+  const std::int64_t first = std::clamp<std::int64_t>(before, 0, out_size),
+                     last = std::clamp<std::int64_t>(before + size, first, out_size);
   const auto fill = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t from = source(i - before, size, mode);
@@ -58,8 +64,8 @@ void pad_row(const T* in, std::int64_t size, std::int64_t before, std::int64_t o
 
 }  // namespace
 
-void pad(std::int64_t element, int rank, const std::int64_t* in_dims, const std::int64_t* before, const std::int64_t* out_dims,
-         PadMode mode, const void* value, const void* in, void* out) noexcept {
+void pad(std::int64_t element, int rank, const std::int64_t* in_dims, const std::int64_t* before,
+         const std::int64_t* out_dims, PadMode mode, const void* value, const void* in, void* out) noexcept {
   const Geometry geometry{rank, in_dims, before, out_dims, mode};
   const std::int64_t out_inner = rank > 0 ? out_dims[rank - 1] : 1, in_inner = rank > 0 ? in_dims[rank - 1] : 1;
   std::int64_t outer = 1;
@@ -73,8 +79,11 @@ void pad(std::int64_t element, int rank, const std::int64_t* in_dims, const std:
       for (std::int64_t row = begin; row < end; ++row) {
         T* target = static_cast<T*>(out) + row * out_inner;
         const std::int64_t at = geometry.input_row(row);
-        if (at < 0) std::fill_n(target, out_inner, constant);
-        else pad_row(static_cast<const T*>(in) + at, in_inner, rank > 0 ? before[rank - 1] : 0, out_inner, mode, constant, target);
+        if (at < 0)
+          std::fill_n(target, out_inner, constant);
+        else
+          pad_row(static_cast<const T*>(in) + at, in_inner, rank > 0 ? before[rank - 1] : 0, out_inner, mode, constant,
+                  target);
       }
     };
     parallel_for(outer, std::max<std::int64_t>(1, kGrainOperations / out_inner), std::ref(body));

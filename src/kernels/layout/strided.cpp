@@ -14,8 +14,10 @@ namespace {
 
 template <class T>
 void copy_run(const T* in, std::int64_t stride, std::int64_t count, T* out) noexcept {
-  if (stride == 1) std::memcpy(out, in, count * sizeof(T));
-  else for (std::int64_t i = 0; i < count; ++i) out[i] = in[i * stride];
+  if (stride == 1)
+    std::memcpy(out, in, count * sizeof(T));
+  else
+    for (std::int64_t i = 0; i < count; ++i) out[i] = in[i * stride];
 }
 
 }  // namespace
@@ -39,8 +41,8 @@ void copy_strided(std::int64_t element, int rank, const std::int64_t* dims, cons
   });
 }
 
-void slice(std::int64_t element, int rank, const std::int64_t* in_dims, const std::int64_t* starts, const std::int64_t* steps,
-           const std::int64_t* out_dims, const void* in, void* out) noexcept {
+void slice(std::int64_t element, int rank, const std::int64_t* in_dims, const std::int64_t* starts,
+           const std::int64_t* steps, const std::int64_t* out_dims, const void* in, void* out) noexcept {
   std::int64_t strides[kMaxRank], stride = 1, first = 0;
   for (int i = rank - 1; i >= 0; --i) {
     strides[i] = stride * steps[i];
@@ -55,7 +57,8 @@ void copy_rows(std::int64_t outer, std::int64_t row_bytes, const void* in, std::
   if (row_bytes <= 0) return;
   const auto body = [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t row = begin; row < end; ++row) {
-      std::memcpy(static_cast<std::byte*>(out) + row * out_pitch, static_cast<const std::byte*>(in) + row * in_pitch, row_bytes);
+      std::memcpy(static_cast<std::byte*>(out) + row * out_pitch, static_cast<const std::byte*>(in) + row * in_pitch,
+                  row_bytes);
     }
   };
   parallel_for(outer, std::max<std::int64_t>(1, 8 * kGrainOperations / row_bytes), std::ref(body));

@@ -14,7 +14,8 @@ namespace {
 constexpr std::int64_t kBlock = 32;
 
 template <class T>
-void transpose_block(const T* in, std::int64_t rows, std::int64_t columns, std::int64_t r0, std::int64_t c0, T* out) noexcept {
+void transpose_block(const T* in, std::int64_t rows, std::int64_t columns, std::int64_t r0, std::int64_t c0,
+                     T* out) noexcept {
   const std::int64_t r1 = std::min(r0 + kBlock, rows), c1 = std::min(c0 + kBlock, columns);
   for (std::int64_t c = c0; c < c1; ++c) {
     for (std::int64_t r = r0; r < r1; ++r) out[c * rows + r] = in[r * columns + c];
@@ -27,10 +28,12 @@ void transpose2d_as(std::int64_t batch, std::int64_t rows, std::int64_t columns,
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t offset = unit / strips * rows * columns;
-      for (std::int64_t r = 0; r < rows; r += kBlock) transpose_block(in + offset, rows, columns, r, unit % strips * kBlock, out + offset);
+      for (std::int64_t r = 0; r < rows; r += kBlock)
+        transpose_block(in + offset, rows, columns, r, unit % strips * kBlock, out + offset);
     }
   };
-  parallel_for(batch * strips, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, rows * kBlock)), std::ref(body));
+  parallel_for(batch * strips, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, rows * kBlock)),
+               std::ref(body));
 }
 
 /// Axes in the order of the output; neighbours that stay neighbours joined, axes of size 1 left out.
@@ -69,7 +72,8 @@ void transpose(std::int64_t element, int rank, const std::int64_t* in_dims, cons
                void* out) noexcept {
   const Order order = order_of(rank, in_dims, perm);
   const int n = order.rank;
-  const bool swaps_last_two = (n == 2 || (n == 3 && order.strides[0] == order.dims[1] * order.dims[2])) && order.strides[n - 1] != 1;
+  const bool swaps_last_two =
+      (n == 2 || (n == 3 && order.strides[0] == order.dims[1] * order.dims[2])) && order.strides[n - 1] != 1;
   if (swaps_last_two && order.strides[n - 2] == 1 && order.strides[n - 1] == order.dims[n - 2]) {
     transpose2d(element, n == 3 ? order.dims[0] : 1, order.dims[n - 1], order.dims[n - 2], in, out);
     return;

@@ -22,8 +22,8 @@ struct Taps {
   std::int64_t first;  ///< element offset of the first tap's channel 0
 };
 
-std::int64_t counted(const Window& w, bool padded, std::int64_t out, std::int64_t stride, std::int64_t pad, std::int64_t pad_end,
-                     std::int64_t kernel, std::int64_t dilation, std::int64_t size) noexcept {
+std::int64_t counted(const Window& w, bool padded, std::int64_t out, std::int64_t stride, std::int64_t pad,
+                     std::int64_t pad_end, std::int64_t kernel, std::int64_t dilation, std::int64_t size) noexcept {
   if (!padded) return w.taps;
   const std::int64_t room = size + pad_end - (out * stride - pad);  // taps in the padded extent start before this
   return std::clamp<std::int64_t>((room + dilation - 1) / dilation, 0, kernel);
@@ -44,7 +44,8 @@ Taps taps_of(const PoolShape& s, std::int64_t pixel) noexcept {
 template <class Tap>
 void for_taps(const PoolShape& s, const Taps& t, const Tap& tap) noexcept {
   for (std::int64_t y = 0; y < t.y.taps; ++y) {
-    for (std::int64_t x = 0; x < t.x.taps; ++x) tap(t.first + (y * s.dilation_h * s.in_w + x * s.dilation_w) * s.channels);
+    for (std::int64_t x = 0; x < t.x.taps; ++x)
+      tap(t.first + (y * s.dilation_h * s.in_w + x * s.dilation_w) * s.channels);
   }
 }
 
@@ -64,13 +65,16 @@ void keep_larger(const T* __restrict value, std::int64_t count, T* __restrict be
 
 template <class T>
 void max_pool_as(const PoolShape& s, const T* in, T* out) noexcept {
-  constexpr T kLowest = std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  constexpr T kLowest =
+      std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
   for_pixels(s, [&](std::int64_t pixel) {
     T* best = out + pixel * s.channels;
     bool first = true;
     for_taps(s, taps_of(s, pixel), [&](std::int64_t at) {
-      if (first) std::memcpy(best, in + at, s.channels * sizeof(T));
-      else keep_larger(in + at, s.channels, best);
+      if (first)
+        std::memcpy(best, in + at, s.channels * sizeof(T));
+      else
+        keep_larger(in + at, s.channels, best);
       first = false;
     });
     if (first) std::fill_n(best, s.channels, kLowest);
@@ -78,7 +82,8 @@ void max_pool_as(const PoolShape& s, const T* in, T* out) noexcept {
 }
 
 template <class T>
-void average_pool_as(const PoolShape& s, std::int32_t zero_point, float multiplier, const T* in, const QuantParams& to, std::uint8_t* out) noexcept {
+void average_pool_as(const PoolShape& s, std::int32_t zero_point, float multiplier, const T* in, const QuantParams& to,
+                     std::uint8_t* out) noexcept {
   for_pixels(s, [&](std::int64_t pixel) {
     const Taps t = taps_of(s, pixel);
     for (std::int64_t from = 0; from < s.channels; from += kChannels) {
@@ -88,7 +93,8 @@ void average_pool_as(const PoolShape& s, std::int32_t zero_point, float multipli
         for (std::int64_t c = 0; c < n; ++c) sum[c] += in[at + from + c] - zero_point;
       });
       float v[kChannels];
-      for (std::int64_t c = 0; c < n; ++c) v[c] = t.count ? static_cast<float>(sum[c]) * multiplier / static_cast<float>(t.count) : 0.0f;
+      for (std::int64_t c = 0; c < n; ++c)
+        v[c] = t.count ? static_cast<float>(sum[c]) * multiplier / static_cast<float>(t.count) : 0.0f;
       quantize_span(v, n, {to.type, 1.0f, to.zero_point}, out + pixel * s.channels + from);
     }
   });
@@ -100,14 +106,16 @@ void for_channel_blocks(std::int64_t batch, std::int64_t pixels, std::int64_t ch
   constexpr std::int64_t kBlock = 64;
   const std::int64_t blocks = (channels + kBlock - 1) / kBlock;
   const auto body = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) use(i / blocks, i % blocks * kBlock, std::min(kBlock, channels - i % blocks * kBlock));
+    for (std::int64_t i = begin; i < end; ++i)
+      use(i / blocks, i % blocks * kBlock, std::min(kBlock, channels - i % blocks * kBlock));
   };
-  parallel_for(batch * blocks, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, pixels * kBlock)), std::ref(body));
+  parallel_for(batch * blocks, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, pixels * kBlock)),
+               std::ref(body));
 }
 
 template <class T>
-void global_average_as(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const QuantParams& from, const T* in,
-                       const QuantParams& to, void* out) noexcept {
+void global_average_as(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const QuantParams& from,
+                       const T* in, const QuantParams& to, void* out) noexcept {
   const bool real = to.type == DType::kFloat32;
   const float multiplier = real ? from.scale : from.scale / to.scale;
   for_channel_blocks(batch, pixels, channels, [&](std::int64_t n, std::int64_t first, std::int64_t count) {
@@ -117,19 +125,25 @@ void global_average_as(std::int64_t batch, std::int64_t pixels, std::int64_t cha
       for (std::int64_t c = 0; c < count; ++c) sum[c] += value[c] - from.zero_point;
     }
     float v[64];
-    for (std::int64_t c = 0; c < count; ++c) v[c] = static_cast<float>(sum[c]) * multiplier / static_cast<float>(pixels);
+    for (std::int64_t c = 0; c < count; ++c)
+      v[c] = static_cast<float>(sum[c]) * multiplier / static_cast<float>(pixels);
     const std::int64_t at = n * channels + first;
-    if (real) std::memcpy(static_cast<float*>(out) + at, v, count * sizeof(float));
-    else quantize_span(v, count, {to.type, 1.0f, to.zero_point}, static_cast<std::uint8_t*>(out) + at);
+    if (real)
+      std::memcpy(static_cast<float*>(out) + at, v, count * sizeof(float));
+    else
+      quantize_span(v, count, {to.type, 1.0f, to.zero_point}, static_cast<std::uint8_t*>(out) + at);
   });
 }
 
 }  // namespace
 
 void max_pool(const PoolShape& shape, DType type, const void* in, void* out) noexcept {
-  if (type == DType::kFloat32) max_pool_as(shape, static_cast<const float*>(in), static_cast<float*>(out));
-  else if (type == DType::kInt8) max_pool_as(shape, static_cast<const std::int8_t*>(in), static_cast<std::int8_t*>(out));
-  else max_pool_as(shape, static_cast<const std::uint8_t*>(in), static_cast<std::uint8_t*>(out));
+  if (type == DType::kFloat32)
+    max_pool_as(shape, static_cast<const float*>(in), static_cast<float*>(out));
+  else if (type == DType::kInt8)
+    max_pool_as(shape, static_cast<const std::int8_t*>(in), static_cast<std::int8_t*>(out));
+  else
+    max_pool_as(shape, static_cast<const std::uint8_t*>(in), static_cast<std::uint8_t*>(out));
 }
 
 void average_pool(const PoolShape& s, const float* in, float* out) noexcept {
@@ -145,28 +159,35 @@ void average_pool(const PoolShape& s, const float* in, float* out) noexcept {
   });
 }
 
-void average_pool(const PoolShape& shape, const QuantParams& from, const void* in, const QuantParams& to, void* out) noexcept {
+void average_pool(const PoolShape& shape, const QuantParams& from, const void* in, const QuantParams& to,
+                  void* out) noexcept {
   auto* target = static_cast<std::uint8_t*>(out);
   const float multiplier = from.scale / to.scale;
-  if (from.type == DType::kInt8) average_pool_as(shape, from.zero_point, multiplier, static_cast<const std::int8_t*>(in), to, target);
-  else average_pool_as(shape, from.zero_point, multiplier, static_cast<const std::uint8_t*>(in), to, target);
+  if (from.type == DType::kInt8)
+    average_pool_as(shape, from.zero_point, multiplier, static_cast<const std::int8_t*>(in), to, target);
+  else
+    average_pool_as(shape, from.zero_point, multiplier, static_cast<const std::uint8_t*>(in), to, target);
 }
 
-void global_average_pool(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const float* in, float* out) noexcept {
+void global_average_pool(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const float* in,
+                         float* out) noexcept {
   for_channel_blocks(batch, pixels, channels, [&](std::int64_t n, std::int64_t first, std::int64_t count) {
     double sum[64] = {};
     for (std::int64_t p = 0; p < pixels; ++p) {
       const float* value = in + (n * pixels + p) * channels + first;
       for (std::int64_t c = 0; c < count; ++c) sum[c] += value[c];
     }
-    for (std::int64_t c = 0; c < count; ++c) out[n * channels + first + c] = static_cast<float>(sum[c] / static_cast<double>(pixels));
+    for (std::int64_t c = 0; c < count; ++c)
+      out[n * channels + first + c] = static_cast<float>(sum[c] / static_cast<double>(pixels));
   });
 }
 
-void global_average_pool(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const QuantParams& from, const void* in,
-                         const QuantParams& to, void* out) noexcept {
-  if (from.type == DType::kInt8) global_average_as(batch, pixels, channels, from, static_cast<const std::int8_t*>(in), to, out);
-  else global_average_as(batch, pixels, channels, from, static_cast<const std::uint8_t*>(in), to, out);
+void global_average_pool(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const QuantParams& from,
+                         const void* in, const QuantParams& to, void* out) noexcept {
+  if (from.type == DType::kInt8)
+    global_average_as(batch, pixels, channels, from, static_cast<const std::int8_t*>(in), to, out);
+  else
+    global_average_as(batch, pixels, channels, from, static_cast<const std::uint8_t*>(in), to, out);
 }
 
 }  // namespace pare::kernels

@@ -47,7 +47,8 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
   f.lo = e.lo, f.hi = e.hi;
   if (e.output_type != DType::kFloat32) {  // saturation as a clamp: the bounds are integers, so it commutes with rint
     const std::int32_t lowest = e.output_type == DType::kInt8 ? -128 : 0;
-    const float lo = static_cast<float>(lowest - e.out_zero_point), hi = static_cast<float>(lowest + 255 - e.out_zero_point);
+    const float lo = static_cast<float>(lowest - e.out_zero_point),
+                hi = static_cast<float>(lowest + 255 - e.out_zero_point);
     f.lo = std::clamp(e.lo, lo, hi), f.hi = std::clamp(e.hi, lo, hi);
   }
   return f;

@@ -15,7 +15,8 @@ std::int32_t weight_at(const QConvFilter& filter, std::int64_t o, std::int64_t i
 }
 
 /// Writes one output channel into its lane; returns Σw.
-std::int32_t pack_channel(const QConvWeights::Packed& packed, const QConvFilter& filter, std::int64_t o, std::int8_t* lane) {
+std::int32_t pack_channel(const QConvWeights::Packed& packed, const QConvFilter& filter, std::int64_t o,
+                          std::int8_t* lane) {
   const ConvShape& s = packed.shape;
   const std::int64_t depth = packed.kernel->depth, step = packed.kernel->lanes * depth;
   std::int32_t sum = 0;
@@ -35,7 +36,8 @@ std::int32_t pack_channel(const QConvWeights::Packed& packed, const QConvFilter&
 void pack_zero_points(QConvWeights::Packed& packed, const QConvFilter& filter) {
   std::vector<std::int32_t> zero(packed.shape.out_c, filter.is_unsigned ? -128 : 0);
   for (std::int64_t o = 0; filter.zero_point && o < packed.shape.out_c; ++o) zero[o] += filter.zero_point[o];
-  if (std::any_of(zero.begin(), zero.end(), [](std::int32_t z) { return z != 0; })) packed.weight_zero_point = std::move(zero);
+  if (std::any_of(zero.begin(), zero.end(), [](std::int32_t z) { return z != 0; }))
+    packed.weight_zero_point = std::move(zero);
 }
 
 void pack_all(QConvWeights::Packed& packed, const QConvFilter& filter, const std::int32_t* bias) {

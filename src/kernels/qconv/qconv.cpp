@@ -15,8 +15,8 @@ namespace pare::kernels {
   namespace ns {                                              \
   void qconv_tile(const QConvTile&) noexcept;                 \
   }
-#define PARE_REFERENCE(file, ns)                                            \
-  namespace ns {                                                            \
+#define PARE_REFERENCE(file, ns)                                             \
+  namespace ns {                                                             \
   void run(const QConvCall&, const QConvPart&, std::byte* scratch) noexcept; \
   }
 #include "kernels/qconv/kernels.inc"
@@ -27,7 +27,14 @@ namespace {
 
 constexpr QConvKernel kTable[] = {
 #define PARE_KERNEL(file, ns, isa, rows, lanes, depth, input) \
-  {"qconv__" #ns "_" #rows "x" #lanes, Isa::isa, rows, lanes, depth, QConvInput::input, ns::qconv_tile, qconv_run_tiles},
+  {"qconv__" #ns "_" #rows "x" #lanes,                        \
+   Isa::isa,                                                  \
+   rows,                                                      \
+   lanes,                                                     \
+   depth,                                                     \
+   QConvInput::input,                                         \
+   ns::qconv_tile,                                            \
+   qconv_run_tiles},
 #define PARE_REFERENCE(file, ns) {"qconv__" #ns, Isa::kScalar, 1, 1, 1, QConvInput::kCentredS16, nullptr, ns::run},
 #include "kernels/qconv/kernels.inc"
 #undef PARE_KERNEL
@@ -40,7 +47,9 @@ constexpr std::array<const QConvKernel*, sizeof...(I)> pointers(std::index_seque
 }
 constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
 
-std::size_t part_scratch_bytes(const QConvWeights::Packed& w) noexcept { return w.kernel->tile ? qconv_tile_scratch_bytes(w) : 0; }
+std::size_t part_scratch_bytes(const QConvWeights::Packed& w) noexcept {
+  return w.kernel->tile ? qconv_tile_scratch_bytes(w) : 0;
+}
 
 /// Channels are cut where there are too few pixel tiles to share out evenly; each part then reads only its own weights.
 bool cut_channels(const QConvWeights::Packed& w, const ConvShape& shape, std::int64_t parts) noexcept {
@@ -53,8 +62,8 @@ std::size_t qconv_scratch_bytes(const QConvWeights& weights, const ConvShape&, i
   return part_scratch_bytes(weights.packed()) * static_cast<std::size_t>(std::max(threads, 1));
 }
 
-void qconv(const QConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue, void* output,
-           void* scratch, int threads) noexcept {
+void qconv(const QConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,
+           void* output, void* scratch, int threads) noexcept {
   const QConvWeights::Packed& w = weights.packed();
   const QConvCall call{&w, shape, input, &epilogue, output};
   const std::int64_t parts = std::max(threads, 1), rows = w.kernel->rows, pixels = shape.pixels();
@@ -63,13 +72,16 @@ void qconv(const QConvWeights& weights, const ConvShape& shape, const void* inpu
   auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t part = begin; part < end; ++part) {
       const std::int64_t from = units * part / parts, to = units * (part + 1) / parts;
-      const QConvPart range = channels ? QConvPart{0, pixels, from, to}
-                                       : QConvPart{from * rows, std::min(to * rows, pixels), 0, w.panels};
-      w.kernel->run(call, range, static_cast<std::byte*>(scratch) + part * static_cast<std::int64_t>(part_scratch_bytes(w)));
+      const QConvPart range =
+          channels ? QConvPart{0, pixels, from, to} : QConvPart{from * rows, std::min(to * rows, pixels), 0, w.panels};
+      w.kernel->run(call, range,
+                    static_cast<std::byte*>(scratch) + part * static_cast<std::int64_t>(part_scratch_bytes(w)));
     }
   };
-  if (parts == 1) body(0, 1);
-  else parallel_for(parts, 1, std::ref(body));  // a reference fits into std::function without allocating
+  if (parts == 1)
+    body(0, 1);
+  else
+    parallel_for(parts, 1, std::ref(body));  // a reference fits into std::function without allocating
 }
 
 std::span<const QConvKernel* const> qconv_kernels() noexcept { return kRows; }

@@ -1,15 +1,15 @@
-// Integer convolution and matrix product, NHWC, u8 or s8 activations × 8-bit weights, exact int32 accumulation, fused bias,
-// residual, clamp and requantization.
+// Integer convolution and matrix product, NHWC, u8 or s8 activations × 8-bit weights, exact int32 accumulation, fused
+// bias, residual, clamp and requantization.
 //
 //   acc[p,c] = bias[c] + Σ (x − in_zp) · (w − w_zp[c])            int32, exact; padding contributes x = in_zp
 //   v        = float(acc) · multiplier[c]
-//   v        = v + float(r − residual_zp) · residual_multiplier    (quantized residual), or v + r · residual_multiplier (f32)
-//   v        = min(max(v, lo), hi)
-//   f32 out: v        u8/s8 out: saturate(rint(v) + out_zp), half to even
+//   v        = v + float(r − residual_zp) · residual_multiplier    (quantized residual), or v + r · residual_multiplier
+//   (f32) v        = min(max(v, lo), hi) f32 out: v        u8/s8 out: saturate(rint(v) + out_zp), half to even
 //
 // Every step is one IEEE f32 operation in this order, no fused multiply-add: all rows agree bit for bit.
 // Units: v is in *output units*, that is real value / out_scale (out_scale = 1 for f32 output), so
-//   multiplier[c] = in_scale · w_scale[c] / out_scale,  residual_multiplier = residual_scale / out_scale,  lo = real_lo / out_scale.
+//   multiplier[c] = in_scale · w_scale[c] / out_scale,  residual_multiplier = residual_scale / out_scale,  lo = real_lo
+//   / out_scale.
 // ONNX's DequantizeLinear → Conv → QuantizeLinear differs from this by rounding only (at most 1 in the last place).
 #pragma once
 
@@ -28,9 +28,9 @@ struct QConvFilter {
 };
 
 struct QConvEpilogue {
-  const float* multiplier = nullptr;  ///< [out_c], output units (above)
+  const float* multiplier = nullptr;        ///< [out_c], output units (above)
   DType residual_type = DType::kUndefined;  ///< kUndefined (none), kUint8, kInt8 or kFloat32
-  const void* residual = nullptr;           ///< [pixels, out_c]; may be the output buffer itself when the element sizes match
+  const void* residual = nullptr;  ///< [pixels, out_c]; may be the output buffer itself when the element sizes match
   float residual_multiplier = 1.0f;
   std::int32_t residual_zero_point = 0;
   float lo = -kInfinity, hi = kInfinity;  ///< activation clamp, output units, before out_zero_point
@@ -48,11 +48,13 @@ class QConvWeights {
   QConvWeights(QConvWeights&&) noexcept;
   QConvWeights& operator=(QConvWeights&&) noexcept;
 
-  /// Packs for `kernel`, or the best available row. `shape` gives all but batch and the spatial sizes, which may differ in
-  /// each call. `input_type` is kUint8 or kInt8 (s8 x is handled as u8 x + 128 with zero point + 128); `bias` is [out_c]
-  /// int32 at scale in_scale · w_scale[c], or nullptr. Throws Error(kMemory), Error(kUsage) for an unusable PARE_FORCE_ISA.
-  static QConvWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type, std::int32_t input_zero_point,
-                           const std::int32_t* bias, const QConvKernel* kernel = nullptr);
+  /// Packs for `kernel`, or the best available row. `shape` gives all but batch and the spatial sizes, which may differ
+  /// in each call. `input_type` is kUint8 or kInt8 (s8 x is handled as u8 x + 128 with zero point + 128); `bias` is
+  /// [out_c] int32 at scale in_scale · w_scale[c], or nullptr. Throws Error(kMemory), Error(kUsage) for an unusable
+  /// PARE_FORCE_ISA.
+  static QConvWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
+                           std::int32_t input_zero_point, const std::int32_t* bias,
+                           const QConvKernel* kernel = nullptr);
 
   const char* kernel_name() const noexcept;  ///< "qconv__avx2_6x16", …
   std::size_t bytes() const noexcept;        ///< of the packed buffers
@@ -67,10 +69,10 @@ class QConvWeights {
 /// Bytes of scratch that qconv needs for at most `threads` threads.
 std::size_t qconv_scratch_bytes(const QConvWeights& weights, const ConvShape& shape, int threads) noexcept;
 
-/// input: [batch, in_h, in_w, in_c] of the packed input type; output: [batch, out_h, out_w, out_c] of epilogue.output_type.
-/// Work is cut into at most `threads` parts over pixels, or channels when pixels are few.
-void qconv(const QConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue, void* output,
-           void* scratch, int threads) noexcept;
+/// input: [batch, in_h, in_w, in_c] of the packed input type; output: [batch, out_h, out_w, out_c] of
+/// epilogue.output_type. Work is cut into at most `threads` parts over pixels, or channels when pixels are few.
+void qconv(const QConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,
+           void* output, void* scratch, int threads) noexcept;
 
 /// All rows in order of priority, the reference last; for tests and benches.
 std::span<const QConvKernel* const> qconv_kernels() noexcept;

@@ -1,5 +1,5 @@
-// AVX-512 VNNI: vpdpbusd multiplies u8 inputs with s8 weights, four at a time into exact int32 lanes; the zero point is in
-// the bias already. 14 rows × 16 channels: 14 accumulators hide the latency, and 14 divides 56², 28², 14² and 2·7.
+// AVX-512 VNNI: vpdpbusd multiplies u8 inputs with s8 weights, four at a time into exact int32 lanes; the zero point is
+// in the bias already. 14 rows × 16 channels: 14 accumulators hide the latency, and 14 divides 56², 28², 14² and 2·7.
 // False alarms in the header of gcc 12 (its bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
@@ -36,7 +36,8 @@ void accumulate(const QConvTile& t, std::int32_t* sums) {
 
 __m512 residual(const QConvFinish& f, std::int64_t at) {
   if (f.residual_type == DType::kFloat32) return _mm512_loadu_ps(static_cast<const float*>(f.residual) + at);
-  const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(static_cast<const std::uint8_t*>(f.residual) + at));
+  const __m128i bytes =
+      _mm_loadu_si128(reinterpret_cast<const __m128i*>(static_cast<const std::uint8_t*>(f.residual) + at));
   const __m512i wide = f.residual_type == DType::kInt8 ? _mm512_cvtepi8_epi32(bytes) : _mm512_cvtepu8_epi32(bytes);
   return _mm512_cvtepi32_ps(_mm512_sub_epi32(wide, _mm512_set1_epi32(f.residual_zero_point)));
 }
@@ -44,7 +45,8 @@ __m512 residual(const QConvFinish& f, std::int64_t at) {
 void finish_row(const QConvFinish& f, int row, const std::int32_t* sums) {
   __m512i acc = _mm512_add_epi32(_mm512_loadu_si512(sums), _mm512_loadu_si512(f.bias));
   if (f.weight_zero_point) {
-    acc = _mm512_sub_epi32(acc, _mm512_mullo_epi32(_mm512_loadu_si512(f.weight_zero_point), _mm512_set1_epi32(f.row_sum[row])));
+    acc = _mm512_sub_epi32(
+        acc, _mm512_mullo_epi32(_mm512_loadu_si512(f.weight_zero_point), _mm512_set1_epi32(f.row_sum[row])));
   }
   __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), _mm512_loadu_ps(f.multiplier));
   const std::int64_t at = row * f.stride;
@@ -65,16 +67,19 @@ void tile(const QConvTile& t) {
   alignas(64) std::int32_t sums[R * 16];
   accumulate<R>(t, sums);
   for (int r = 0; r < R; ++r) {
-    if (t.channels == 16) finish_row(t.finish, r, sums + 16 * r);
-    else qconv_finish(t.finish, r, t.channels, sums + 16 * r);
+    if (t.channels == 16)
+      finish_row(t.finish, r, sums + 16 * r);
+    else
+      qconv_finish(t.finish, r, t.channels, sums + 16 * r);
   }
 }
 
 }  // namespace
 
 void qconv_tile(const QConvTile& t) noexcept {
-  static constexpr void (*kTiles[])(const QConvTile&) = {tile<1>, tile<2>, tile<3>,  tile<4>,  tile<5>,  tile<6>,  tile<7>,
-                                                         tile<8>, tile<9>, tile<10>, tile<11>, tile<12>, tile<13>, tile<14>};
+  static constexpr void (*kTiles[])(const QConvTile&) = {tile<1>,  tile<2>,  tile<3>,  tile<4>, tile<5>,
+                                                         tile<6>,  tile<7>,  tile<8>,  tile<9>, tile<10>,
+                                                         tile<11>, tile<12>, tile<13>, tile<14>};
   kTiles[t.rows - 1](t);
 }
 

@@ -9,7 +9,8 @@ std::int32_t load(const QConvCall& call, std::int64_t index) noexcept {
                                     : static_cast<const std::uint8_t*>(call.input)[index];
 }
 
-std::int32_t accumulate(const QConvCall& call, std::int64_t n, std::int64_t oy, std::int64_t ox, std::int64_t c) noexcept {
+std::int32_t accumulate(const QConvCall& call, std::int64_t n, std::int64_t oy, std::int64_t ox,
+                        std::int64_t c) noexcept {
   const ConvShape& s = call.shape;
   const QConvWeights::Packed& packed = *call.weights;
   const std::int64_t group = c / s.group_out();

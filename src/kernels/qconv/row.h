@@ -8,7 +8,8 @@
 
 namespace pare::kernels {
 
-/// What the gathered inputs look like: x − in_zp as s16, or x as u8 (s8 inputs + 128) with the zero point folded into the bias.
+/// What the gathered inputs look like: x − in_zp as s16, or x as u8 (s8 inputs + 128) with the zero point folded into
+/// the bias.
 enum class QConvInput { kCentredS16, kRawU8 };
 
 /// Part of the output one thread computes: pixels and panels (of `lanes` channels within a group; all groups).
@@ -37,11 +38,11 @@ struct QConvWeights::Packed {
   const QConvKernel* kernel = nullptr;
   ConvShape shape;
   bool input_signed = false;
-  std::int32_t input_zero_point = 0;           ///< in the input's own type
-  std::int64_t steps = 0, panels = 0;          ///< per group: ceil(k / depth), ceil(group_out / lanes)
-  std::vector<std::int8_t> weights;            ///< [groups][panels][steps][lanes][depth], zero-filled at the edges
-  std::vector<std::int32_t> bias;              ///< [out_c]; less in_zp · Σw for kRawU8
-  std::vector<std::int32_t> weight_zero_point; ///< [out_c], s8; empty when all are 0
+  std::int32_t input_zero_point = 0;            ///< in the input's own type
+  std::int64_t steps = 0, panels = 0;           ///< per group: ceil(k / depth), ceil(group_out / lanes)
+  std::vector<std::int8_t> weights;             ///< [groups][panels][steps][lanes][depth], zero-filled at the edges
+  std::vector<std::int32_t> bias;               ///< [out_c]; less in_zp · Σw for kRawU8
+  std::vector<std::int32_t> weight_zero_point;  ///< [out_c], s8; empty when all are 0
 };
 
 /// The epilogue for channels from `channel` and pixels from `pixel` on.

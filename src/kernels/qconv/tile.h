@@ -1,5 +1,5 @@
-// What a tile kernel sees: rows of gathered inputs, one panel of weights, one block of outputs. No inline code here, since
-// files of different instruction sets include it.
+// What a tile kernel sees: rows of gathered inputs, one panel of weights, one block of outputs. No inline code here,
+// since files of different instruction sets include it.
 #pragma once
 
 #include <cstdint>
@@ -20,7 +20,7 @@ struct QConvFinish {
   std::int64_t stride;
   float residual_multiplier;
   std::int32_t residual_zero_point;
-  float lo, hi;      ///< the activation clamp, for 8-bit output also the type's range less out_zero_point
+  float lo, hi;  ///< the activation clamp, for 8-bit output also the type's range less out_zero_point
   std::int32_t out_zero_point;
 };
 

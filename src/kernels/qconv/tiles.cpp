@@ -1,7 +1,8 @@
-// Drives the tile kernels: gathers the inputs of a block of output pixels into rows, then runs every panel over the block.
+// Drives the tile kernels: gathers the inputs of a block of output pixels into rows, then runs every panel over the
+// block.
 //
-// A row holds the k = taps · group_in inputs of one output pixel, so stride, dilation and padding cost nothing inside the
-// kernel, and the gathered block (kBlockBytes) stays in L2 while the panels pass by.
+// A row holds the k = taps · group_in inputs of one output pixel, so stride, dilation and padding cost nothing inside
+// the kernel, and the gathered block (kBlockBytes) stays in L2 while the panels pass by.
 #include <algorithm>
 #include <cstring>
 
@@ -13,7 +14,9 @@ namespace {
 constexpr std::int64_t kBlockBytes = 160 * 1024;
 constexpr std::int64_t kAlign = 64;
 
-std::int64_t round_up(std::int64_t n, std::int64_t multiple) noexcept { return (n + multiple - 1) / multiple * multiple; }
+std::int64_t round_up(std::int64_t n, std::int64_t multiple) noexcept {
+  return (n + multiple - 1) / multiple * multiple;
+}
 
 std::int64_t input_bytes(const QConvKernel& kernel) noexcept { return kernel.input == QConvInput::kCentredS16 ? 2 : 1; }
 
@@ -38,14 +41,18 @@ struct Widen {
   /// Writes up to kChunk − 1 elements past `count`, which later parts of the row or the next row overwrite.
   void copy(const std::uint8_t* in, std::int64_t count, std::byte* out) const noexcept {
     if (input == QConvInput::kRawU8) {
-      if (!is_signed) std::memcpy(out, in, count);
-      else for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<std::byte>(in[i] ^ 0x80);
+      if (!is_signed)
+        std::memcpy(out, in, count);
+      else
+        for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<std::byte>(in[i] ^ 0x80);
       return;
     }
     auto* wide = reinterpret_cast<std::int16_t*>(out);
     const bool whole_chunks = end - in >= count + kChunk;
-    if (is_signed) widen(reinterpret_cast<const std::int8_t*>(in), count, whole_chunks, wide);
-    else widen(in, count, whole_chunks, wide);
+    if (is_signed)
+      widen(reinterpret_cast<const std::int8_t*>(in), count, whole_chunks, wide);
+    else
+      widen(in, count, whole_chunks, wide);
   }
 
   template <class T>
@@ -59,17 +66,20 @@ struct Widen {
   }
 
   void fill_zero_point(std::int64_t count, std::byte* out) const noexcept {
-    if (input == QConvInput::kRawU8) std::memset(out, zero_point + (is_signed ? 128 : 0), count);
-    else std::memset(out, 0, 2 * count);
+    if (input == QConvInput::kRawU8)
+      std::memset(out, zero_point + (is_signed ? 128 : 0), count);
+    else
+      std::memset(out, 0, 2 * count);
   }
 };
 
 /// One kernel row of taps of one output pixel; y is inside the image.
-void gather_taps(const ConvShape& s, const Widen& widen, const std::uint8_t* line, std::int64_t x0, std::int64_t element,
-                 std::byte* out) noexcept {
+void gather_taps(const ConvShape& s, const Widen& widen, const std::uint8_t* line, std::int64_t x0,
+                 std::int64_t element, std::byte* out) noexcept {
   const std::int64_t c = s.group_in();
   if (s.dilation_w == 1 && s.groups == 1) {  // taps are contiguous: the part inside the image is one copy
-    const std::int64_t left = std::clamp<std::int64_t>(-x0, 0, s.kw), right = std::clamp<std::int64_t>(s.in_w - x0, left, s.kw);
+    const std::int64_t left = std::clamp<std::int64_t>(-x0, 0, s.kw),
+                       right = std::clamp<std::int64_t>(s.in_w - x0, left, s.kw);
     if (left > 0) widen.fill_zero_point(left * c, out);
     if (right > left) widen.copy(line + (x0 + left) * c, (right - left) * c, out + left * c * element);
     if (right < s.kw) widen.fill_zero_point((s.kw - right) * c, out + right * c * element);
@@ -77,8 +87,10 @@ void gather_taps(const ConvShape& s, const Widen& widen, const std::uint8_t* lin
   }
   for (std::int64_t kx = 0; kx < s.kw; ++kx, out += c * element) {
     const std::int64_t x = x0 + kx * s.dilation_w;
-    if (x < 0 || x >= s.in_w) widen.fill_zero_point(c, out);
-    else widen.copy(line + x * s.in_c, c, out);
+    if (x < 0 || x >= s.in_w)
+      widen.fill_zero_point(c, out);
+    else
+      widen.copy(line + x * s.in_c, c, out);
   }
 }
 
@@ -96,7 +108,8 @@ struct Pixel {
   }
 };
 
-void gather_row(const QConvCall& call, const Widen& widen, std::int64_t group, const Pixel& pixel, std::byte* out) noexcept {
+void gather_row(const QConvCall& call, const Widen& widen, std::int64_t group, const Pixel& pixel,
+                std::byte* out) noexcept {
   const ConvShape& s = call.shape;
   const QConvWeights::Packed& w = *call.weights;
   const std::int64_t element = input_bytes(*w.kernel), taps_bytes = s.kw * s.group_in() * element;
@@ -107,7 +120,8 @@ void gather_row(const QConvCall& call, const Widen& widen, std::int64_t group, c
       widen.fill_zero_point(s.kw * s.group_in(), at);
       continue;
     }
-    const auto* line = static_cast<const std::uint8_t*>(call.input) + (pixel.n * s.in_h + y) * s.in_w * s.in_c + group * s.group_in();
+    const auto* line =
+        static_cast<const std::uint8_t*>(call.input) + (pixel.n * s.in_h + y) * s.in_w * s.in_c + group * s.group_in();
     gather_taps(s, widen, line, pixel.x * s.stride_w - s.pad_left, element, at);
   }
   const std::int64_t tail = out + row_bytes(w) - at;
@@ -130,9 +144,9 @@ std::int32_t centred_sum(const QConvWeights::Packed& w, const std::byte* row, st
 bool reads_input_directly(const QConvCall& call) noexcept {
   const ConvShape& s = call.shape;
   const QConvWeights::Packed& w = *call.weights;
-  return w.kernel->input == QConvInput::kRawU8 && !w.input_signed && s.groups == 1 && s.taps() == 1 && s.stride_h == 1 &&
-         s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 && s.out_h == s.in_h && s.out_w == s.in_w &&
-         s.in_c % w.kernel->depth == 0;
+  return w.kernel->input == QConvInput::kRawU8 && !w.input_signed && s.groups == 1 && s.taps() == 1 &&
+         s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 && s.out_h == s.in_h &&
+         s.out_w == s.in_w && s.in_c % w.kernel->depth == 0;
 }
 
 struct Block {
@@ -144,7 +158,8 @@ struct Block {
 void run_block(const QConvCall& call, const QConvPart& part, const Block& block) noexcept {
   const QConvWeights::Packed& w = *call.weights;
   const QConvKernel& kernel = *w.kernel;
-  const std::int64_t stride = row_bytes(w), panel_size = w.steps * kernel.lanes * kernel.depth, group_out = call.shape.group_out();
+  const std::int64_t stride = row_bytes(w), panel_size = w.steps * kernel.lanes * kernel.depth,
+                     group_out = call.shape.group_out();
   for (std::int64_t panel = part.panel_begin; panel < part.panel_end; ++panel) {
     QConvTile tile{};
     tile.input_stride = stride;
@@ -154,7 +169,8 @@ void run_block(const QConvCall& call, const QConvPart& part, const Block& block)
     for (std::int64_t r = 0; r < block.count; r += kernel.rows) {
       tile.input = block.rows + r * stride;
       tile.rows = static_cast<int>(std::min(kernel.rows, block.count - r));
-      tile.finish = qconv_finish_at(w, *call.epilogue, block.pixel + r, block.group * group_out + panel * kernel.lanes, call.output);
+      tile.finish = qconv_finish_at(w, *call.epilogue, block.pixel + r, block.group * group_out + panel * kernel.lanes,
+                                    call.output);
       tile.finish.row_sum = block.row_sum + r;
       kernel.tile(tile);
     }

@@ -77,8 +77,11 @@ QDepthwiseWeights::QDepthwiseWeights(QDepthwiseWeights&&) noexcept = default;
 QDepthwiseWeights& QDepthwiseWeights::operator=(QDepthwiseWeights&&) noexcept = default;
 
 QDepthwiseWeights QDepthwiseWeights::pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
-                                          std::int32_t input_zero_point, const std::int32_t* bias, const QDepthwiseKernel* kernel) {
-  if (!kernel) kernel = *std::find_if(kRows.begin(), kRows.end(), [](const QDepthwiseKernel* row) { return isa_available(row->isa); });
+                                          std::int32_t input_zero_point, const std::int32_t* bias,
+                                          const QDepthwiseKernel* kernel) {
+  if (!kernel)
+    kernel =
+        *std::find_if(kRows.begin(), kRows.end(), [](const QDepthwiseKernel* row) { return isa_available(row->isa); });
   QDepthwiseWeights result;
   try {
     result.packed_ = std::make_unique<Packed>();
@@ -94,12 +97,15 @@ QDepthwiseWeights QDepthwiseWeights::pack(const ConvShape& shape, const QConvFil
 }
 
 const char* QDepthwiseWeights::kernel_name() const noexcept { return packed_->kernel->name; }
-std::size_t QDepthwiseWeights::bytes() const noexcept { return 2 * packed_->weights.size() + 4 * packed_->common.bias.size(); }
+std::size_t QDepthwiseWeights::bytes() const noexcept {
+  return 2 * packed_->weights.size() + 4 * packed_->common.bias.size();
+}
 
-void qdepthwise(const QDepthwiseWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,
-                void* output) noexcept {
+void qdepthwise(const QDepthwiseWeights& weights, const ConvShape& shape, const void* input,
+                const QConvEpilogue& epilogue, void* output) noexcept {
   const auto body = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t pixel = begin; pixel < end; ++pixel) run_pixel(weights.packed(), shape, input, epilogue, output, pixel);
+    for (std::int64_t pixel = begin; pixel < end; ++pixel)
+      run_pixel(weights.packed(), shape, input, epilogue, output, pixel);
   };
   const std::int64_t work = std::max<std::int64_t>(1, shape.taps() * shape.out_c);
   parallel_for(shape.pixels(), std::max<std::int64_t>(1, kGrainOperations / work), std::ref(body));

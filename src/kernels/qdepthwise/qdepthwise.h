@@ -1,4 +1,5 @@
-// Integer depthwise convolution (groups == in_c == out_c), NHWC. Arithmetic and epilogue exactly as kernels/qconv/qconv.h.
+// Integer depthwise convolution (groups == in_c == out_c), NHWC. Arithmetic and epilogue exactly as
+// kernels/qconv/qconv.h.
 #pragma once
 
 #include <memory>
@@ -33,8 +34,8 @@ class QDepthwiseWeights {
 };
 
 /// No scratch. Arguments as qconv.
-void qdepthwise(const QDepthwiseWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,
-                void* output) noexcept;
+void qdepthwise(const QDepthwiseWeights& weights, const ConvShape& shape, const void* input,
+                const QConvEpilogue& epilogue, void* output) noexcept;
 
 std::span<const QDepthwiseKernel* const> qdepthwise_kernels() noexcept;
 const char* qdepthwise_kernel_name(const QDepthwiseKernel& kernel) noexcept;

@@ -16,8 +16,8 @@ struct QDepthwiseKernel {
 
 struct QDepthwiseWeights::Packed {
   const QDepthwiseKernel* kernel = nullptr;
-  QConvWeights::Packed common;         ///< shape, input type and zero point, bias
-  std::vector<std::int16_t> weights;   ///< [taps][channels_padded], w − w_zp: fits 9 bits
+  QConvWeights::Packed common;        ///< shape, input type and zero point, bias
+  std::vector<std::int16_t> weights;  ///< [taps][channels_padded], w − w_zp: fits 9 bits
   std::int64_t channels_padded = 0;
 };
 

@@ -30,20 +30,25 @@ Bounds bounds(DType type, std::int32_t zero_point) noexcept {
 }
 
 template <class Out>
-void quantize_run(const float* in, std::int64_t count, float scale, std::int32_t zero_point, Bounds b, Out* out) noexcept {
-  for (std::int64_t i = 0; i < count; ++i) out[i] = static_cast<Out>(quantize_value(in[i], scale, zero_point, b.lo, b.hi));
+void quantize_run(const float* in, std::int64_t count, float scale, std::int32_t zero_point, Bounds b,
+                  Out* out) noexcept {
+  for (std::int64_t i = 0; i < count; ++i)
+    out[i] = static_cast<Out>(quantize_value(in[i], scale, zero_point, b.lo, b.hi));
 }
 
 template <class In>
 void dequantize_run(const In* in, std::int64_t count, float scale, std::int32_t zero_point, float* out) noexcept {
   // Unsigned subtraction: int32 operands may wrap, as ONNX leaves open.
   for (std::int64_t i = 0; i < count; ++i) {
-    const auto centred = static_cast<std::int32_t>(static_cast<std::uint32_t>(in[i]) - static_cast<std::uint32_t>(zero_point));
+    const auto centred =
+        static_cast<std::int32_t>(static_cast<std::uint32_t>(in[i]) - static_cast<std::uint32_t>(zero_point));
     out[i] = static_cast<float>(centred) * scale;
   }
 }
 
-std::int32_t zero_at(const QuantLayout& layout, std::int64_t a) noexcept { return layout.zero_point ? layout.zero_point[a] : 0; }
+std::int32_t zero_at(const QuantLayout& layout, std::int64_t a) noexcept {
+  return layout.zero_point ? layout.zero_point[a] : 0;
+}
 
 /// run(axis index, offset, count) over stretches that share their parameters, in parallel.
 template <class Run>
@@ -56,8 +61,8 @@ void for_runs(const QuantLayout& layout, const Run& run) noexcept {
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) run(i % layout.axis, i * layout.inner, layout.inner);
   };
-  parallel_for(layout.outer * layout.axis, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, layout.inner)),
-               std::ref(body));
+  parallel_for(layout.outer * layout.axis,
+               std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, layout.inner)), std::ref(body));
 }
 
 /// Parameters along the last axis change with every element: the rows are walked with the parameters in step.
@@ -107,22 +112,30 @@ std::int32_t quantize_one(float x, float scale, std::int32_t zero_point, DType t
 
 void quantize_span(const float* in, std::int64_t count, const QuantParams& to, void* out) noexcept {
   const Bounds b = bounds(to.type, to.zero_point);
-  if (to.type == DType::kInt8) quantize_run(in, count, to.scale, to.zero_point, b, static_cast<std::int8_t*>(out));
-  else quantize_run(in, count, to.scale, to.zero_point, b, static_cast<std::uint8_t*>(out));
+  if (to.type == DType::kInt8)
+    quantize_run(in, count, to.scale, to.zero_point, b, static_cast<std::int8_t*>(out));
+  else
+    quantize_run(in, count, to.scale, to.zero_point, b, static_cast<std::uint8_t*>(out));
 }
 
 void quantize(const QuantLayout& layout, const float* in, DType out_type, void* out) noexcept {
-  if (out_type == DType::kInt8) quantize_as(layout, in, out_type, static_cast<std::int8_t*>(out));
-  else quantize_as(layout, in, out_type, static_cast<std::uint8_t*>(out));
+  if (out_type == DType::kInt8)
+    quantize_as(layout, in, out_type, static_cast<std::int8_t*>(out));
+  else
+    quantize_as(layout, in, out_type, static_cast<std::uint8_t*>(out));
 }
 
 void dequantize(const QuantLayout& layout, DType in_type, const void* in, float* out) noexcept {
-  if (in_type == DType::kInt8) dequantize_as(layout, static_cast<const std::int8_t*>(in), out);
-  else if (in_type == DType::kUint8) dequantize_as(layout, static_cast<const std::uint8_t*>(in), out);
-  else dequantize_as(layout, static_cast<const std::int32_t*>(in), out);
+  if (in_type == DType::kInt8)
+    dequantize_as(layout, static_cast<const std::int8_t*>(in), out);
+  else if (in_type == DType::kUint8)
+    dequantize_as(layout, static_cast<const std::uint8_t*>(in), out);
+  else
+    dequantize_as(layout, static_cast<const std::int32_t*>(in), out);
 }
 
-void requantize(std::int64_t count, const QuantParams& from, const void* in, const QuantParams& to, void* out) noexcept {
+void requantize(std::int64_t count, const QuantParams& from, const void* in, const QuantParams& to,
+                void* out) noexcept {
   std::uint8_t table[256];
   for (int byte = 0; byte < 256; ++byte) {
     const std::int32_t q = from.type == DType::kInt8 ? static_cast<std::int8_t>(byte) : byte;

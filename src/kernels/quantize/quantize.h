@@ -8,12 +8,12 @@
 
 namespace pare::kernels {
 
-/// Parameters per tensor (axis == 1, one scale) or per axis; the tensor is seen as [outer, axis, inner]. `zero_point` may be
-/// nullptr for 0 (per element of `scale` otherwise).
+/// Parameters per tensor (axis == 1, one scale) or per axis; the tensor is seen as [outer, axis, inner]. `zero_point`
+/// may be nullptr for 0 (per element of `scale` otherwise).
 struct QuantLayout {
   std::int64_t outer = 1, axis = 1, inner = 1;
-  const float* scale = nullptr;                ///< [axis]
-  const std::int32_t* zero_point = nullptr;    ///< [axis] or nullptr
+  const float* scale = nullptr;              ///< [axis]
+  const std::int32_t* zero_point = nullptr;  ///< [axis] or nullptr
 };
 
 /// f32 → kUint8 or kInt8.

@@ -1,4 +1,5 @@
-// Blocks of neighbouring columns in f64; an innermost axis is one column whose terms are spread over several partial results.
+// Blocks of neighbouring columns in f64; an innermost axis is one column whose terms are spread over several partial
+// results.
 #include "kernels/reduce/reduce.h"
 
 #include <algorithm>
@@ -13,7 +14,7 @@ namespace {
 
 constexpr std::int64_t kLanes = 32;
 
-double larger(double a, double b) noexcept { return (a > b || a != a) ? a : b; }   // NaN wins
+double larger(double a, double b) noexcept { return (a > b || a != a) ? a : b; }  // NaN wins
 double smaller(double a, double b) noexcept { return (a < b || a != a) ? a : b; }
 
 /// use(identity, step, join): step adds a term, join merges two partial results.
@@ -21,13 +22,26 @@ template <class Use>
 void with_operator(ReduceOp op, const Use& use) noexcept {
   const auto plus = [](double a, double b) { return a + b; };
   switch (op) {
-    case ReduceOp::kSum: case ReduceOp::kMean: return use(0.0, [](double s, double x) { return s + x; }, plus);
-    case ReduceOp::kSumSquare: case ReduceOp::kL2: return use(0.0, [](double s, double x) { return s + x * x; }, plus);
-    case ReduceOp::kL1: return use(0.0, [](double s, double x) { return s + std::fabs(x); }, plus);
-    case ReduceOp::kProd: return use(1.0, [](double s, double x) { return s * x; }, [](double a, double b) { return a * b; });
-    case ReduceOp::kMax: return use(-HUGE_VAL, larger, larger);
-    case ReduceOp::kMin: return use(HUGE_VAL, smaller, smaller);
-    case ReduceOp::kLogSumExp: return;  // two passes, below
+    case ReduceOp::kSum:
+    case ReduceOp::kMean:
+      return use(
+          0.0, [](double s, double x) { return s + x; }, plus);
+    case ReduceOp::kSumSquare:
+    case ReduceOp::kL2:
+      return use(
+          0.0, [](double s, double x) { return s + x * x; }, plus);
+    case ReduceOp::kL1:
+      return use(
+          0.0, [](double s, double x) { return s + std::fabs(x); }, plus);
+    case ReduceOp::kProd:
+      return use(
+          1.0, [](double s, double x) { return s * x; }, [](double a, double b) { return a * b; });
+    case ReduceOp::kMax:
+      return use(-HUGE_VAL, larger, larger);
+    case ReduceOp::kMin:
+      return use(HUGE_VAL, smaller, smaller);
+    case ReduceOp::kLogSumExp:
+      return;  // two passes, below
   }
 }
 
@@ -38,7 +52,8 @@ float finish(ReduceOp op, double v, std::int64_t axis) noexcept {
 }
 
 template <class Step>
-void columns(double identity, const Step& step, const float* in, std::int64_t axis, std::int64_t inner, std::int64_t count, double* result) noexcept {
+void columns(double identity, const Step& step, const float* in, std::int64_t axis, std::int64_t inner,
+             std::int64_t count, double* result) noexcept {
   std::fill_n(result, count, identity);
   for (std::int64_t a = 0; a < axis; ++a) {
     for (std::int64_t l = 0; l < count; ++l) result[l] = step(result[l], in[a * inner + l]);
@@ -67,14 +82,17 @@ double log_sum_exp(const float* in, std::int64_t axis, std::int64_t inner) noexc
 }
 
 /// Up to kLanes neighbouring outputs.
-void block(ReduceOp op, const float* in, std::int64_t axis, std::int64_t inner, std::int64_t count, float* out) noexcept {
+void block(ReduceOp op, const float* in, std::int64_t axis, std::int64_t inner, std::int64_t count,
+           float* out) noexcept {
   double result[kLanes];
   if (op == ReduceOp::kLogSumExp) {
     for (std::int64_t l = 0; l < count; ++l) result[l] = log_sum_exp(in + l, axis, inner);
   } else {
     with_operator(op, [&](double identity, auto step, auto join) {
-      if (inner == 1) result[0] = row(identity, step, join, in, axis);
-      else columns(identity, step, in, axis, inner, count, result);
+      if (inner == 1)
+        result[0] = row(identity, step, join, in, axis);
+      else
+        columns(identity, step, in, axis, inner, count, result);
     });
   }
   for (std::int64_t l = 0; l < count; ++l) out[l] = finish(op, result[l], axis);
@@ -106,14 +124,15 @@ std::int64_t best_index(bool largest, bool last, const float* in, std::int64_t a
 
 }  // namespace
 
-void reduce(ReduceOp op, std::int64_t outer, std::int64_t axis, std::int64_t inner, const float* in, float* out) noexcept {
+void reduce(ReduceOp op, std::int64_t outer, std::int64_t axis, std::int64_t inner, const float* in,
+            float* out) noexcept {
   for_blocks(outer, axis, inner, [&](std::int64_t o, std::int64_t from, std::int64_t count) {
     block(op, in + o * axis * inner + from, axis, inner, count, out + o * inner + from);
   });
 }
 
-void arg_reduce(bool largest, bool select_last, std::int64_t outer, std::int64_t axis, std::int64_t inner, const float* in,
-                std::int64_t* out) noexcept {
+void arg_reduce(bool largest, bool select_last, std::int64_t outer, std::int64_t axis, std::int64_t inner,
+                const float* in, std::int64_t* out) noexcept {
   for_blocks(outer, axis, inner, [&](std::int64_t o, std::int64_t from, std::int64_t count) {
     for (std::int64_t l = from; l < from + count; ++l) {
       out[o * inner + l] = best_index(largest, select_last, in + o * axis * inner + l, axis, inner);

@@ -9,10 +9,11 @@ enum class ReduceOp { kSum, kMean, kMax, kMin, kProd, kSumSquare, kL1, kL2, kLog
 
 /// out [outer, inner]. Accumulates in f64. An empty axis gives the identity
 /// (0, 1, ±inf; NaN for kMean). NaN propagates.
-void reduce(ReduceOp op, std::int64_t outer, std::int64_t axis, std::int64_t inner, const float* in, float* out) noexcept;
+void reduce(ReduceOp op, std::int64_t outer, std::int64_t axis, std::int64_t inner, const float* in,
+            float* out) noexcept;
 
 /// First (or last) index of the largest (or smallest) element along the axis.
-void arg_reduce(bool largest, bool select_last, std::int64_t outer, std::int64_t axis, std::int64_t inner, const float* in,
-                std::int64_t* out) noexcept;
+void arg_reduce(bool largest, bool select_last, std::int64_t outer, std::int64_t axis, std::int64_t inner,
+                const float* in, std::int64_t* out) noexcept;
 
 }  // namespace pare::kernels

@@ -56,7 +56,8 @@ void log_softmax_row(const float* in, std::int64_t count, float* out) noexcept {
 }
 
 /// Up to kLanes neighbouring columns of [axis, inner].
-void columns(bool log, const float* in, std::int64_t axis, std::int64_t inner, std::int64_t count, float* out) noexcept {
+void columns(bool log, const float* in, std::int64_t axis, std::int64_t inner, std::int64_t count,
+             float* out) noexcept {
   float max[kLanes], sum[kLanes] = {};
   std::fill_n(max, kLanes, -kInfinity);
   for (std::int64_t a = 0; a < axis; ++a) {
@@ -79,12 +80,16 @@ void run(bool log, std::int64_t outer, std::int64_t axis, std::int64_t inner, co
   const auto body = [=](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t from = unit % blocks * kLanes, at = unit / blocks * axis * inner + from;
-      if (inner > 1) columns(log, in + at, axis, inner, std::min(kLanes, inner - from), out + at);
-      else if (log) log_softmax_row(in + at, axis, out + at);
-      else softmax_row(in + at, axis, out + at);
+      if (inner > 1)
+        columns(log, in + at, axis, inner, std::min(kLanes, inner - from), out + at);
+      else if (log)
+        log_softmax_row(in + at, axis, out + at);
+      else
+        softmax_row(in + at, axis, out + at);
     }
   };
-  parallel_for(outer * blocks, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, 8 * axis)), std::ref(body));
+  parallel_for(outer * blocks, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, 8 * axis)),
+               std::ref(body));
 }
 
 }  // namespace

@@ -1,4 +1,5 @@
-// Softmax and LogSoftmax, f32, over the middle axis of [outer, axis, inner] (opset ≥ 13; older ones reshape to inner = 1).
+// Softmax and LogSoftmax, f32, over the middle axis of [outer, axis, inner] (opset ≥ 13; older ones reshape to inner =
+// 1).
 #pragma once
 
 #include "kernels/kernel.h"

@@ -26,13 +26,15 @@ std::optional<std::string> lower_binary(Lowerer& lw, const Group& group) {
   for (ir::ValueId id : node.inputs)
     if (lw.dtype(id) != DType::kFloat32) return "only float32 has a kernel";
   std::optional<QuantView> qa, qb;
-  if (group.integer) qa = quantized_activation(lw.graph(), node.input(0)), qb = quantized_activation(lw.graph(), node.input(1));
+  if (group.integer)
+    qa = quantized_activation(lw.graph(), node.input(0)), qb = quantized_activation(lw.graph(), node.input(1));
   const ir::ValueId a = qa ? qa->q : node.input(0), b = qb ? qb->q : node.input(1);
   const Dims out = lw.dims(node.output(0));
   const Layout layout = layout_for(lw, out, a, b);
   kernels::BinaryShape shape;
   try {
-    shape = kernels::plan_binary(physical(padded(lw.dims(a), out.size()), layout), physical(padded(lw.dims(b), out.size()), layout));
+    shape = kernels::plan_binary(physical(padded(lw.dims(a), out.size()), layout),
+                                 physical(padded(lw.dims(b), out.size()), layout));
   } catch (const Error& error) {
     if (error.code() != ErrorCode::kUnsupported) throw;
     return "too many axes";
@@ -57,8 +59,8 @@ std::optional<std::string> lower_binary(Lowerer& lw, const Group& group) {
 
 #define PARE_BINARY(type) \
   std::optional<std::string> lower_##type(Lowerer& lw, const Group& group) { return lower_binary(lw, group); }
-PARE_BINARY(Add) PARE_BINARY(Sub) PARE_BINARY(Mul) PARE_BINARY(Div) PARE_BINARY(Min) PARE_BINARY(Max) PARE_BINARY(PRelu)
-PARE_BINARY(Sum)
+PARE_BINARY(Add)
+PARE_BINARY(Sub) PARE_BINARY(Mul) PARE_BINARY(Div) PARE_BINARY(Min) PARE_BINARY(Max) PARE_BINARY(PRelu) PARE_BINARY(Sum)
 #undef PARE_BINARY
 
 }  // namespace pare::runtime

@@ -19,8 +19,8 @@ kernels::ConvShape conv_shape(const ir::Node& node, const Dims& in, const Dims& 
 }
 
 /// Our own loops, where oneDNN refuses.
-std::optional<std::string> lower_plain(Lowerer& lw, const Group& group, const kernels::ConvShape& s, const Tensor& weight,
-                                       const Tensor& bias, const std::string& why) {
+std::optional<std::string> lower_plain(Lowerer& lw, const Group& group, const kernels::ConvShape& s,
+                                       const Tensor& weight, const Tensor& bias, const std::string& why) {
   const auto clamp = final_clamp(group);
   if (!clamp) return why;
   const ir::ValueId added = added_value(group);
@@ -33,13 +33,17 @@ std::optional<std::string> lower_plain(Lowerer& lw, const Group& group, const ke
   if (depthwise) packed = kernels::pack_depthwise(s, weight.data<float>().data(), strides);
   std::vector<BufferId> reads = {in};
   if (add != kNoBuffer) reads.push_back(add);
-  lw.emit(group, {depthwise ? "depthwise_f32" : "conv_f32__plain", why, static_cast<std::int64_t>(weight.bytes())}, reads, {out},
-          [=, packed = std::move(packed)](const Frame& frame) {
-    const kernels::ConvEpilogue epilogue{add == kNoBuffer ? nullptr : frame.at<float>(add), clamp->lo, clamp->hi};
-    const float* b = bias.defined() ? bias.data<float>().data() : nullptr;
-    if (depthwise) kernels::depthwise(s, packed.data(), b, epilogue, frame.at<float>(in), frame.at<float>(out));
-    else kernels::conv(s, weight.data<float>().data(), strides, b, epilogue, frame.at<float>(in), frame.at<float>(out));
-  });
+  lw.emit(
+      group, {depthwise ? "depthwise_f32" : "conv_f32__plain", why, static_cast<std::int64_t>(weight.bytes())}, reads,
+      {out}, [=, packed = std::move(packed)](const Frame& frame) {
+        const kernels::ConvEpilogue epilogue{add == kNoBuffer ? nullptr : frame.at<float>(add), clamp->lo, clamp->hi};
+        const float* b = bias.defined() ? bias.data<float>().data() : nullptr;
+        if (depthwise)
+          kernels::depthwise(s, packed.data(), b, epilogue, frame.at<float>(in), frame.at<float>(out));
+        else
+          kernels::conv(s, weight.data<float>().data(), strides, b, epilogue, frame.at<float>(in),
+                        frame.at<float>(out));
+      });
   return std::nullopt;
 }
 
@@ -53,7 +57,8 @@ std::optional<std::string> lower_Conv(Lowerer& lw, const Group& group) {
   if (group.integer) return lower_integer(lw, group, s, kernels::FilterStrides::oihw(s), Layout::kChannelsLast);
   const Tensor weight = lw.constant(node.input(1)), bias = lw.constant(node.input(2));
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
-  if (!weight.defined() || (node.input(2) != ir::kNoValue && !bias.defined())) return "weight and bias are not constant";
+  if (!weight.defined() || (node.input(2) != ir::kNoValue && !bias.defined()))
+    return "weight and bias are not constant";
   std::string reason;
   std::shared_ptr<const onednn::Product> product =
       onednn::convolution(node.name, s, weight, bias, post_ops(group), lw.cache(), reason);
@@ -61,7 +66,8 @@ std::optional<std::string> lower_Conv(Lowerer& lw, const Group& group) {
   const ir::ValueId added = added_value(group);
   const BufferId x = lw.read(node.input(0), Layout::kChannelsLast);
   const BufferId add = added == ir::kNoValue ? kNoBuffer : lw.read(added, Layout::kChannelsLast);
-  emit_product(lw, group, std::move(product), "conv_f32__onednn", x, add, lw.write(group.output, Layout::kChannelsLast));
+  emit_product(lw, group, std::move(product), "conv_f32__onednn", x, add,
+               lw.write(group.output, Layout::kChannelsLast));
   return std::nullopt;
 }
 

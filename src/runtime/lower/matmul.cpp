@@ -20,7 +20,8 @@ std::optional<std::string> lower_right_constant(Lowerer& lw, const Group& group,
   const std::int64_t m = rows(in), k = in.back(), n = weight_dims[transposed ? 0 : 1];
   if (m == 0 || k == 0 || n == 0) return "an empty product";
   if (group.integer) {
-    const kernels::FilterStrides strides = transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
+    const kernels::FilterStrides strides =
+        transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
     return lower_integer(lw, group, kernels::ConvShape::matmul(m, k, n), strides, Layout::kOnnx);
   }
   std::string reason;
@@ -55,11 +56,13 @@ std::optional<std::string> lower_batched(Lowerer& lw, const Group& group) {
   std::vector<std::pair<std::int64_t, std::int64_t>> pairs;
   for (std::int64_t i = 0; i < count; ++i) pairs.emplace_back(source(a, i) * m * k, source(b, i) * k * n);
   const BufferId x = lw.read(node.input(0)), y = lw.read(node.input(1)), z = lw.write(group.output);
-  lw.emit(group, {"matmul_f32__plain", "the right operand is not a constant matrix"}, {x, y}, {z}, [=](const Frame& frame) {
-    for (std::size_t i = 0; i < pairs.size(); ++i)
-      kernels::matmul(m, n, k, {frame.at<float>(x) + pairs[i].first, k, 1}, {frame.at<float>(y) + pairs[i].second, n, 1}, 1.0f, {},
-                      0.0f, frame.at<float>(z) + static_cast<std::int64_t>(i) * m * n);
-  });
+  lw.emit(group, {"matmul_f32__plain", "the right operand is not a constant matrix"}, {x, y}, {z},
+          [=](const Frame& frame) {
+            for (std::size_t i = 0; i < pairs.size(); ++i)
+              kernels::matmul(m, n, k, {frame.at<float>(x) + pairs[i].first, k, 1},
+                              {frame.at<float>(y) + pairs[i].second, n, 1}, 1.0f, {}, 0.0f,
+                              frame.at<float>(z) + static_cast<std::int64_t>(i) * m * n);
+          });
   return std::nullopt;
 }
 
@@ -86,7 +89,8 @@ std::optional<std::string> lower_MatMul(Lowerer& lw, const Group& group) {
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
   const Dims in = lw.dims(node.input(0)), weight = lw.dims(node.input(1));
   const bool constant = lw.constant(node.input(1)).defined();
-  if (constant && weight.size() == 2 && in.size() >= 2) return lower_right_constant(lw, group, false, lw.constant(group.bias));
+  if (constant && weight.size() == 2 && in.size() >= 2)
+    return lower_right_constant(lw, group, false, lw.constant(group.bias));
   return lower_batched(lw, group);
 }
 

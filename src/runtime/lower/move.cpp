@@ -9,7 +9,9 @@ namespace pare::runtime {
 namespace {
 
 /// Rows of a concatenation along a memory axis: `outer` rows of axis · inner elements.
-struct Rows { std::int64_t outer = 1, inner = 1; };
+struct Rows {
+  std::int64_t outer = 1, inner = 1;
+};
 Rows rows_of(const Dims& memory, std::int64_t axis) {
   Rows rows;
   for (std::size_t i = 0; i < memory.size(); ++i) {
@@ -47,8 +49,8 @@ std::optional<std::string> lower_Concat(Lowerer& lw, const Group& group) {
   const std::int64_t element = bits(lw.dtype(group.output)) / 8;
   if (element == 0) return "packed elements";
   const bool last = out.size() == 4 && std::any_of(node.inputs.begin(), node.inputs.end(), [&](ir::ValueId id) {
-    return lw.stored(id) == Layout::kChannelsLast;
-  });
+                      return lw.stored(id) == Layout::kChannelsLast;
+                    });
   const Layout layout = last ? Layout::kChannelsLast : Layout::kOnnx;
   const std::int64_t axis = physical_axis(axis_of(node, out.size()), layout);
   const Dims memory = physical(out, layout);

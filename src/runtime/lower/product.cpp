@@ -23,8 +23,10 @@ struct IntegerStep {
     kernels::QConvEpilogue e = epilogue;
     e.multiplier = multiplier.data();
     e.residual = residual;
-    if (dense) kernels::qconv(*dense, shape, in, e, out, scratch, threads);
-    else kernels::qdepthwise(*depthwise, shape, in, e, out);
+    if (dense)
+      kernels::qconv(*dense, shape, in, e, out, scratch, threads);
+    else
+      kernels::qdepthwise(*depthwise, shape, in, e, out);
   }
 };
 
@@ -32,15 +34,18 @@ float weight_scale(const QuantView& weight, std::int64_t channel) {
   return weight.scale[weight.per_tensor() ? 0 : static_cast<std::size_t>(channel)];
 }
 
-/// The bias at scale input · weight: as stored where it is quantized so, else rounded to it. nullopt when it does not fit.
-std::optional<std::vector<std::int32_t>> integer_bias(Lowerer& lw, const IntegerProduct& product, std::int64_t outputs) {
+/// The bias at scale input · weight: as stored where it is quantized so, else rounded to it. nullopt when it does not
+/// fit.
+std::optional<std::vector<std::int32_t>> integer_bias(Lowerer& lw, const IntegerProduct& product,
+                                                      std::int64_t outputs) {
   std::vector<std::int32_t> bias(static_cast<std::size_t>(outputs));
   if (product.bias == ir::kNoValue) return bias;
   const auto view = dequantized(lw.graph(), product.bias);
   const Tensor* stored = view ? lw.graph().constant(view->q) : nullptr;
   const Tensor real = lw.constant(product.bias);
   for (std::size_t c = 0; c < bias.size(); ++c) {
-    const double unit = static_cast<double>(product.input.scale[0]) * weight_scale(product.weight, static_cast<std::int64_t>(c));
+    const double unit =
+        static_cast<double>(product.input.scale[0]) * weight_scale(product.weight, static_cast<std::int64_t>(c));
     const double own = view ? view->scale[view->per_tensor() ? 0 : c] : 0;
     double value = std::nearbyint(real.data<float>()[c] / unit);
     if (stored && std::abs(own - unit) <= 1e-5 * unit)
@@ -63,7 +68,8 @@ void pack(Lowerer& lw, const Group& group, const IntegerProduct& product, const 
           const std::vector<std::int32_t>& bias, IntegerStep& step) {
   const Tensor& weight = *lw.graph().constant(product.weight.q);
   std::vector<std::int32_t> zero(static_cast<std::size_t>(step.shape.out_c));
-  for (std::size_t c = 0; c < zero.size(); ++c) zero[c] = product.weight.zero_point[product.weight.per_tensor() ? 0 : c];
+  for (std::size_t c = 0; c < zero.size(); ++c)
+    zero[c] = product.weight.zero_point[product.weight.per_tensor() ? 0 : c];
   const kernels::QConvFilter filter{weight.raw(), product.weight.dtype == DType::kUint8, strides, zero.data()};
   const std::string key = "integer " + lw.main(group).name;
   const std::int32_t in_zero = product.input.zero_point[0];
@@ -85,7 +91,8 @@ void pack(Lowerer& lw, const Group& group, const IntegerProduct& product, const 
 void set_epilogue(const Group& group, const IntegerProduct& product, const Clamp& clamp, IntegerStep& step) {
   const float out_scale = group.quantize ? group.quantize->scale[0] : 1.0f;
   for (std::int64_t c = 0; c < step.shape.out_c; ++c)
-    step.multiplier.push_back(static_cast<float>(static_cast<double>(product.input.scale[0]) * weight_scale(product.weight, c) / out_scale));
+    step.multiplier.push_back(
+        static_cast<float>(static_cast<double>(product.input.scale[0]) * weight_scale(product.weight, c) / out_scale));
   step.epilogue.lo = clamp.lo / out_scale;
   step.epilogue.hi = clamp.hi / out_scale;
   step.epilogue.output_type = group.quantize ? group.quantize->dtype : DType::kFloat32;
@@ -130,16 +137,16 @@ std::optional<Clamp> final_clamp(const Group& group) {
   return clamp;
 }
 
-void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product, const std::string& kernel,
-                  BufferId in, BufferId add, BufferId out) {
+void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product,
+                  const std::string& kernel, BufferId in, BufferId add, BufferId out) {
   const BufferId scratch = lw.scratch(product->scratch_bytes());
   std::vector<BufferId> reads = {in};
   if (add != kNoBuffer) reads.push_back(add);
-  lw.emit(group, {kernel, product->implementation(), static_cast<std::int64_t>(product->weight_bytes())}, reads, {out, scratch},
-          [=](const Frame& frame) {
-    const float* added = add == kNoBuffer ? nullptr : frame.at<float>(add);
-    product->run(frame.at<float>(in), added, frame.at<float>(out), frame.at(scratch));
-  });
+  lw.emit(group, {kernel, product->implementation(), static_cast<std::int64_t>(product->weight_bytes())}, reads,
+          {out, scratch}, [=](const Frame& frame) {
+            const float* added = add == kNoBuffer ? nullptr : frame.at<float>(add);
+            product->run(frame.at<float>(in), added, frame.at<float>(out), frame.at(scratch));
+          });
 }
 
 std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,
@@ -155,12 +162,14 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   pack(lw, group, *product, strides, *bias, step);
   set_epilogue(group, *product, *clamp, step);
   const float out_scale = group.quantize ? group.quantize->scale[0] : 1.0f;
-  const BufferId in = lw.read(product->input.q, layout), residual = set_residual(lw, added_value(group), layout, out_scale, step);
+  const BufferId in = lw.read(product->input.q, layout),
+                 residual = set_residual(lw, added_value(group), layout, out_scale, step);
   const BufferId out = lw.write(group.output, layout);
   const BufferId scratch = lw.scratch(step.dense ? kernels::qconv_scratch_bytes(*step.dense, shape, lw.threads()) : 0);
   std::vector<BufferId> reads = {in};
   if (residual != kNoBuffer) reads.push_back(residual);
-  const StepNote note{step.kernel(), group.quantize ? "8-bit input, weight and output" : "8-bit input and weight, float output",
+  const StepNote note{step.kernel(),
+                      group.quantize ? "8-bit input, weight and output" : "8-bit input and weight, float output",
                       static_cast<std::int64_t>(step.bytes())};
   lw.emit(group, note, reads, {out, scratch}, [=, step = std::move(step)](const Frame& frame) {
     step.run(frame.at(in), residual == kNoBuffer ? nullptr : frame.at(residual), frame.at(out), frame.at(scratch));

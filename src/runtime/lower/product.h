@@ -18,8 +18,8 @@ ir::ValueId added_value(const Group& group);
 std::optional<Clamp> final_clamp(const Group& group);
 
 /// Emits the step of a oneDNN product.
-void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product, const std::string& kernel,
-                  BufferId in, BufferId add, BufferId out);
+void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product,
+                  const std::string& kernel, BufferId in, BufferId add, BufferId out);
 
 /// The integer form over `shape`; `layout` of input, residual and output. Returns why not.
 std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,

@@ -38,9 +38,8 @@ std::optional<std::string> lower_reduce(Lowerer& lw, const Group& group, kernels
     (at < axes->front() ? outer : at <= axes->back() ? axis : inner) *= in[i];
   }
   const BufferId x = lw.read(node.input(0)), y = lw.write(group.output);
-  lw.emit(group, {"reduce_f32", "neighbouring axes"}, {x}, {y}, [=](const Frame& frame) {
-    kernels::reduce(op, outer, axis, inner, frame.at<float>(x), frame.at<float>(y));
-  });
+  lw.emit(group, {"reduce_f32", "neighbouring axes"}, {x}, {y},
+          [=](const Frame& frame) { kernels::reduce(op, outer, axis, inner, frame.at<float>(x), frame.at<float>(y)); });
   return std::nullopt;
 }
 
@@ -50,10 +49,20 @@ std::optional<std::string> lower_ReduceMean(Lowerer& lw, const Group& group) {
   if (is_spatial_mean(lw.model(), lw.main(group))) return lower_spatial_mean(lw, group);
   return lower_reduce(lw, group, kernels::ReduceOp::kMean);
 }
-std::optional<std::string> lower_ReduceSum(Lowerer& lw, const Group& g) { return lower_reduce(lw, g, kernels::ReduceOp::kSum); }
-std::optional<std::string> lower_ReduceMax(Lowerer& lw, const Group& g) { return lower_reduce(lw, g, kernels::ReduceOp::kMax); }
-std::optional<std::string> lower_ReduceMin(Lowerer& lw, const Group& g) { return lower_reduce(lw, g, kernels::ReduceOp::kMin); }
-std::optional<std::string> lower_ReduceProd(Lowerer& lw, const Group& g) { return lower_reduce(lw, g, kernels::ReduceOp::kProd); }
-std::optional<std::string> lower_ReduceL2(Lowerer& lw, const Group& g) { return lower_reduce(lw, g, kernels::ReduceOp::kL2); }
+std::optional<std::string> lower_ReduceSum(Lowerer& lw, const Group& g) {
+  return lower_reduce(lw, g, kernels::ReduceOp::kSum);
+}
+std::optional<std::string> lower_ReduceMax(Lowerer& lw, const Group& g) {
+  return lower_reduce(lw, g, kernels::ReduceOp::kMax);
+}
+std::optional<std::string> lower_ReduceMin(Lowerer& lw, const Group& g) {
+  return lower_reduce(lw, g, kernels::ReduceOp::kMin);
+}
+std::optional<std::string> lower_ReduceProd(Lowerer& lw, const Group& g) {
+  return lower_reduce(lw, g, kernels::ReduceOp::kProd);
+}
+std::optional<std::string> lower_ReduceL2(Lowerer& lw, const Group& g) {
+  return lower_reduce(lw, g, kernels::ReduceOp::kL2);
+}
 
 }  // namespace pare::runtime

@@ -19,10 +19,11 @@ std::optional<std::string> lower_reshape(Lowerer& lw, const Group& group) {
 
 #define PARE_RESHAPE(type) \
   std::optional<std::string> lower_##type(Lowerer& lw, const Group& group) { return lower_reshape(lw, group); }
-PARE_RESHAPE(Reshape) PARE_RESHAPE(Flatten) PARE_RESHAPE(Squeeze) PARE_RESHAPE(Unsqueeze) PARE_RESHAPE(Identity)
+PARE_RESHAPE(Reshape)
+PARE_RESHAPE(Flatten) PARE_RESHAPE(Squeeze) PARE_RESHAPE(Unsqueeze) PARE_RESHAPE(Identity)
 #undef PARE_RESHAPE
 
-std::optional<std::string> lower_Dropout(Lowerer& lw, const Group& group) {
+    std::optional<std::string> lower_Dropout(Lowerer& lw, const Group& group) {
   const ir::ValueId mode = lw.main(group).input(2);
   const Tensor training = lw.constant(mode);
   if (mode != ir::kNoValue && (!training.defined() || training.data<bool>()[0])) return "it may be in training mode";

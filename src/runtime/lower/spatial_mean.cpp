@@ -13,7 +13,8 @@ std::optional<std::string> lower_spatial_mean(Lowerer& lw, const Group& group) {
     if (pixels >= 1 << 23) return "too many pixels for exact sums";
     const auto from = quantized_activation(lw.graph(), node.input(0));
     const kernels::QuantParams a = from->params();
-    const kernels::QuantParams b = group.quantize ? group.quantize->params() : kernels::QuantParams{DType::kFloat32, 1.0f, 0};
+    const kernels::QuantParams b =
+        group.quantize ? group.quantize->params() : kernels::QuantParams{DType::kFloat32, 1.0f, 0};
     const BufferId x = lw.read(from->q, Layout::kChannelsLast), y = lw.write(group.output);
     lw.emit(group, {"global_average_pool_8bit", "8-bit input"}, {x}, {y}, [=](const Frame& frame) {
       kernels::global_average_pool(in[0], pixels, in[1], a, frame.at(x), b, frame.at(y));

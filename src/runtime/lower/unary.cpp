@@ -13,9 +13,8 @@ void lower_table(Lowerer& lw, const Group& group, const Activation& activation) 
   std::vector<std::uint8_t> table(256);
   kernels::build_lut(activation.op, activation.params, from->params(), group.quantize->params(), table.data());
   const BufferId x = lw.read(from->q, layout), y = lw.write(group.output, layout);
-  lw.emit(group, {"table_8bit", "8-bit input and output"}, {x}, {y}, [=](const Frame& frame) {
-    kernels::apply_lut(table.data(), count, frame.at(x), frame.at(y));
-  });
+  lw.emit(group, {"table_8bit", "8-bit input and output"}, {x}, {y},
+          [=](const Frame& frame) { kernels::apply_lut(table.data(), count, frame.at(x), frame.at(y)); });
 }
 
 std::optional<std::string> lower_unary(Lowerer& lw, const Group& group) {
@@ -40,10 +39,11 @@ std::optional<std::string> lower_unary(Lowerer& lw, const Group& group) {
 
 #define PARE_UNARY(type) \
   std::optional<std::string> lower_##type(Lowerer& lw, const Group& group) { return lower_unary(lw, group); }
-PARE_UNARY(Relu) PARE_UNARY(Clip) PARE_UNARY(LeakyRelu) PARE_UNARY(Elu) PARE_UNARY(Celu) PARE_UNARY(Sigmoid)
-PARE_UNARY(HardSigmoid) PARE_UNARY(HardSwish) PARE_UNARY(Tanh) PARE_UNARY(Softplus) PARE_UNARY(Softsign) PARE_UNARY(Mish)
-PARE_UNARY(Gelu) PARE_UNARY(Erf) PARE_UNARY(Exp) PARE_UNARY(Log) PARE_UNARY(Sqrt) PARE_UNARY(Reciprocal) PARE_UNARY(Neg)
-PARE_UNARY(Abs) PARE_UNARY(Sign) PARE_UNARY(Floor) PARE_UNARY(Ceil) PARE_UNARY(Round)
+PARE_UNARY(Relu)
+PARE_UNARY(Clip) PARE_UNARY(LeakyRelu) PARE_UNARY(Elu) PARE_UNARY(Celu) PARE_UNARY(Sigmoid) PARE_UNARY(HardSigmoid)
+    PARE_UNARY(HardSwish) PARE_UNARY(Tanh) PARE_UNARY(Softplus) PARE_UNARY(Softsign) PARE_UNARY(Mish) PARE_UNARY(Gelu)
+        PARE_UNARY(Erf) PARE_UNARY(Exp) PARE_UNARY(Log) PARE_UNARY(Sqrt) PARE_UNARY(Reciprocal) PARE_UNARY(Neg)
+            PARE_UNARY(Abs) PARE_UNARY(Sign) PARE_UNARY(Floor) PARE_UNARY(Ceil) PARE_UNARY(Round)
 #undef PARE_UNARY
 
 }  // namespace pare::runtime

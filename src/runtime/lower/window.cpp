@@ -5,7 +5,8 @@
 namespace pare::runtime {
 
 Window window_of(const ir::Node& node, const Dims& in, const Dims& out, const std::vector<std::int64_t>& kernel) {
-  const std::vector<std::int64_t> strides = node.ints_or("strides", {1, 1}), dilations = node.ints_or("dilations", {1, 1});
+  const std::vector<std::int64_t> strides = node.ints_or("strides", {1, 1}),
+                                  dilations = node.ints_or("dilations", {1, 1});
   std::vector<std::int64_t> pads = node.ints_or("pads", {0, 0, 0, 0});
   const std::string auto_pad = node.string_or("auto_pad", "NOTSET");
   if (auto_pad == "VALID") pads = {0, 0, 0, 0};

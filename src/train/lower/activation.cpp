@@ -12,7 +12,9 @@ Call lower_relu(const LowerContext& context) {
 }
 
 Call lower_leaky_relu(const LowerContext& context) {
-  return unary(context, [slope = context.node.float_or("alpha", 0.01F)](const at::Tensor& x) { return at::leaky_relu(x, slope); });
+  return unary(context, [slope = context.node.float_or("alpha", 0.01F)](const at::Tensor& x) {
+    return at::leaky_relu(x, slope);
+  });
 }
 
 Call lower_prelu(const LowerContext& context) {

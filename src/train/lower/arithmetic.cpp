@@ -10,7 +10,10 @@ using Unary = at::Tensor (*)(const at::Tensor&);
 /// Shape arithmetic stays on the CPU; a small tensor that meets a larger one follows it to its device.
 void meet(at::Tensor& a, at::Tensor& b) {
   if (a.device() == b.device()) return;
-  if (a.is_cpu()) a = a.to(b.device()); else b = b.to(a.device());
+  if (a.is_cpu())
+    a = a.to(b.device());
+  else
+    b = b.to(a.device());
 }
 
 Call binary(const LowerContext& context, Binary function) {
@@ -58,45 +61,86 @@ Call lower_add(const LowerContext& context) {
   return [=, a = context.in(0), b = context.in(1), y = context.out()](Frame& frame) {
     at::Tensor x = frame[a], z = frame[b];
     meet(x, z);
-    if (left && add_in_place(x, z)) frame[y] = x;
-    else if (right && add_in_place(z, x)) frame[y] = z;
-    else frame[y] = at::add(x, z);
+    if (left && add_in_place(x, z))
+      frame[y] = x;
+    else if (right && add_in_place(z, x))
+      frame[y] = z;
+    else
+      frame[y] = at::add(x, z);
   };
 }
 
-Call lower_sub(const LowerContext& context) { return binary(context, [](auto& a, auto& b) { return at::sub(a, b); }); }
-Call lower_mul(const LowerContext& context) { return binary(context, [](auto& a, auto& b) { return at::mul(a, b); }); }
+Call lower_sub(const LowerContext& context) {
+  return binary(context, [](auto& a, auto& b) { return at::sub(a, b); });
+}
+Call lower_mul(const LowerContext& context) {
+  return binary(context, [](auto& a, auto& b) { return at::mul(a, b); });
+}
 Call lower_div(const LowerContext& context) { return binary(context, &divide); }
 Call lower_pow(const LowerContext& context) {
   // The result has the type of the base, whatever the exponent's.
   return binary(context, [](auto& a, auto& b) { return at::pow(a, b).to(a.scalar_type()); });
 }
-Call lower_sqrt(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::sqrt(x); }); }
-Call lower_exp(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::exp(x); }); }
-Call lower_log(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::log(x); }); }
-Call lower_neg(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::neg(x); }); }
-Call lower_abs(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::abs(x); }); }
+Call lower_sqrt(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::sqrt(x); });
+}
+Call lower_exp(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::exp(x); });
+}
+Call lower_log(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::log(x); });
+}
+Call lower_neg(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::neg(x); });
+}
+Call lower_abs(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::abs(x); });
+}
 Call lower_reciprocal(const LowerContext& context) {
   return elementwise(context, [](auto& x) { return at::reciprocal(x); });
 }
-Call lower_erf(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::erf(x); }); }
-Call lower_floor(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::floor(x); }); }
-Call lower_ceil(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::ceil(x); }); }
-Call lower_min(const LowerContext& context) { return variadic(context, [](auto& a, auto& b) { return at::minimum(a, b); }); }
-Call lower_max(const LowerContext& context) { return variadic(context, [](auto& a, auto& b) { return at::maximum(a, b); }); }
-Call lower_sum(const LowerContext& context) { return variadic(context, [](auto& a, auto& b) { return at::add(a, b); }); }
-Call lower_equal(const LowerContext& context) { return binary(context, [](auto& a, auto& b) { return at::eq(a, b); }); }
-Call lower_greater(const LowerContext& context) { return binary(context, [](auto& a, auto& b) { return at::gt(a, b); }); }
-Call lower_less(const LowerContext& context) { return binary(context, [](auto& a, auto& b) { return at::lt(a, b); }); }
+Call lower_erf(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::erf(x); });
+}
+Call lower_floor(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::floor(x); });
+}
+Call lower_ceil(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::ceil(x); });
+}
+Call lower_min(const LowerContext& context) {
+  return variadic(context, [](auto& a, auto& b) { return at::minimum(a, b); });
+}
+Call lower_max(const LowerContext& context) {
+  return variadic(context, [](auto& a, auto& b) { return at::maximum(a, b); });
+}
+Call lower_sum(const LowerContext& context) {
+  return variadic(context, [](auto& a, auto& b) { return at::add(a, b); });
+}
+Call lower_equal(const LowerContext& context) {
+  return binary(context, [](auto& a, auto& b) { return at::eq(a, b); });
+}
+Call lower_greater(const LowerContext& context) {
+  return binary(context, [](auto& a, auto& b) { return at::gt(a, b); });
+}
+Call lower_less(const LowerContext& context) {
+  return binary(context, [](auto& a, auto& b) { return at::lt(a, b); });
+}
 Call lower_greater_or_equal(const LowerContext& context) {
   return binary(context, [](auto& a, auto& b) { return at::ge(a, b); });
 }
 Call lower_less_or_equal(const LowerContext& context) {
   return binary(context, [](auto& a, auto& b) { return at::le(a, b); });
 }
-Call lower_and(const LowerContext& context) { return binary(context, [](auto& a, auto& b) { return at::logical_and(a, b); }); }
-Call lower_or(const LowerContext& context) { return binary(context, [](auto& a, auto& b) { return at::logical_or(a, b); }); }
-Call lower_not(const LowerContext& context) { return elementwise(context, [](auto& x) { return at::logical_not(x); }); }
+Call lower_and(const LowerContext& context) {
+  return binary(context, [](auto& a, auto& b) { return at::logical_and(a, b); });
+}
+Call lower_or(const LowerContext& context) {
+  return binary(context, [](auto& a, auto& b) { return at::logical_or(a, b); });
+}
+Call lower_not(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::logical_not(x); });
+}
 
 Call lower_where(const LowerContext& context) {
   return [c = context.in(0), a = context.in(1), b = context.in(2), y = context.out()](Frame& frame) {

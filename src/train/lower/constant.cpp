@@ -2,8 +2,8 @@
 #include <algorithm>
 #include <limits>
 
-#include "train/tensors.h"
 #include "train/lowering.h"
+#include "train/tensors.h"
 
 namespace pare::train {
 namespace {
@@ -54,7 +54,8 @@ Call lower_cast(const LowerContext& context) {
   if (bits(dtype) == 0 || (!is_float(dtype) && !is_integer(dtype) && dtype != DType::kBool)) {
     context.refuse("a cast to " + std::string(name(dtype)) + " cannot be trained");
   }
-  if (is_float(dtype) && bits(dtype) < 16) context.refuse("a cast to " + std::string(name(dtype)) + " cannot be trained");
+  if (is_float(dtype) && bits(dtype) < 16)
+    context.refuse("a cast to " + std::string(name(dtype)) + " cannot be trained");
   // f16, bf16 and f64 are computed in f32 here.
   return unary(context, [type = torch_type(dtype)](const at::Tensor& x) { return x.to(type); });
 }

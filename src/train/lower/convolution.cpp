@@ -9,14 +9,17 @@ at::Tensor convolve(const at::Tensor& x, const at::Tensor& weight, const at::Ten
   const std::vector<std::int64_t> pads = window.pads_for(x.sizes().slice(2));
   const bool symmetric = is_symmetric(pads);
   const at::Tensor padded = symmetric ? x : pad_spatial(x, pads, 0);
-  const std::vector<std::int64_t> padding =
-      symmetric ? std::vector<std::int64_t>(pads.begin(), pads.begin() + window.axes())
-                : std::vector<std::int64_t>(static_cast<std::size_t>(window.axes()), 0);
+  const std::vector<std::int64_t> padding = symmetric
+                                                ? std::vector<std::int64_t>(pads.begin(), pads.begin() + window.axes())
+                                                : std::vector<std::int64_t>(static_cast<std::size_t>(window.axes()), 0);
   // conv1d … conv3d rather than convolution: autocast knows them on every device.
   switch (window.axes()) {
-    case 1: return at::conv1d(padded, weight, bias, window.strides, padding, window.dilations, groups);
-    case 2: return at::conv2d(padded, weight, bias, window.strides, padding, window.dilations, groups);
-    default: return at::conv3d(padded, weight, bias, window.strides, padding, window.dilations, groups);
+    case 1:
+      return at::conv1d(padded, weight, bias, window.strides, padding, window.dilations, groups);
+    case 2:
+      return at::conv2d(padded, weight, bias, window.strides, padding, window.dilations, groups);
+    default:
+      return at::conv3d(padded, weight, bias, window.strides, padding, window.dilations, groups);
   }
 }
 
@@ -26,7 +29,8 @@ Call lower_conv(const LowerContext& context) {
   const ir::Shape& shape = context.graph.value(context.node.input(1)).shape;
   std::vector<std::int64_t> kernel;
   if (shape.ranked()) {
-    for (std::int64_t axis = 2; axis < shape.rank(); ++axis) kernel.push_back(shape[axis].is_known() ? shape[axis].value() : 0);
+    for (std::int64_t axis = 2; axis < shape.rank(); ++axis)
+      kernel.push_back(shape[axis].is_known() ? shape[axis].value() : 0);
   } else if (context.node.find("kernel_shape") == nullptr) {
     context.refuse("the kernel size is not known");
   }

@@ -13,10 +13,10 @@ Call lower_batch_norm(const LowerContext& context) {
   // ONNX: running = running · momentum + batch · (1 − momentum); LibTorch weighs the other way round.
   const double momentum = 1 - static_cast<double>(context.node.float_or("momentum", 0.9F));
   const bool frozen = context.is_frozen(3) || context.is_frozen(4);
-  return [=, x = context.in(0), scale = context.in(1), bias = context.in(2), mean = context.in(3), variance = context.in(4),
-          y = context.out()](Frame& frame) {
-    frame[y] = at::batch_norm(frame[x], frame[scale], frame[bias], frame[mean], frame[variance], frame.training && !frozen,
-                              momentum, epsilon, at::globalContext().userEnabledCuDNN());
+  return [=, x = context.in(0), scale = context.in(1), bias = context.in(2), mean = context.in(3),
+          variance = context.in(4), y = context.out()](Frame& frame) {
+    frame[y] = at::batch_norm(frame[x], frame[scale], frame[bias], frame[mean], frame[variance],
+                              frame.training && !frozen, momentum, epsilon, at::globalContext().userEnabledCuDNN());
   };
 }
 
@@ -28,7 +28,8 @@ Call lower_layer_norm(const LowerContext& context) {
     const at::Tensor& input = frame[x];
     const at::IntArrayRef shape = input.sizes().slice(static_cast<std::size_t>(wrap_axis(axis, input.dim())));
     const at::Tensor weight = frame[scale].expand(shape);
-    frame[y] = at::layer_norm(input, shape, weight, bias == kNoSlot ? at::Tensor() : frame[bias].expand(shape), epsilon);
+    frame[y] =
+        at::layer_norm(input, shape, weight, bias == kNoSlot ? at::Tensor() : frame[bias].expand(shape), epsilon);
   };
 }
 

@@ -26,18 +26,24 @@ at::Tensor max_pool(const at::Tensor& x, const Window& window, bool ceil_mode) {
   const at::Tensor input = inside ? x : pad_spatial(x, pads, -std::numeric_limits<double>::infinity());
   const std::vector<std::int64_t> padding = inside ? begins(pads) : std::vector<std::int64_t>(window.kernel.size(), 0);
   switch (window.axes()) {
-    case 1: return at::max_pool1d(input, window.kernel, window.strides, padding, window.dilations, ceil_mode);
-    case 2: return at::max_pool2d(input, window.kernel, window.strides, padding, window.dilations, ceil_mode);
-    default: return at::max_pool3d(input, window.kernel, window.strides, padding, window.dilations, ceil_mode);
+    case 1:
+      return at::max_pool1d(input, window.kernel, window.strides, padding, window.dilations, ceil_mode);
+    case 2:
+      return at::max_pool2d(input, window.kernel, window.strides, padding, window.dilations, ceil_mode);
+    default:
+      return at::max_pool3d(input, window.kernel, window.strides, padding, window.dilations, ceil_mode);
   }
 }
 
 at::Tensor average(const at::Tensor& x, const Window& window, const std::vector<std::int64_t>& padding, bool ceil_mode,
                    bool include_pad) {
   switch (window.axes()) {
-    case 1: return at::avg_pool1d(x, window.kernel, window.strides, padding, ceil_mode, include_pad);
-    case 2: return at::avg_pool2d(x, window.kernel, window.strides, padding, ceil_mode, include_pad);
-    default: return at::avg_pool3d(x, window.kernel, window.strides, padding, ceil_mode, include_pad);
+    case 1:
+      return at::avg_pool1d(x, window.kernel, window.strides, padding, ceil_mode, include_pad);
+    case 2:
+      return at::avg_pool2d(x, window.kernel, window.strides, padding, ceil_mode, include_pad);
+    default:
+      return at::avg_pool3d(x, window.kernel, window.strides, padding, ceil_mode, include_pad);
   }
 }
 

@@ -3,15 +3,16 @@
 #include <cmath>
 #include <utility>
 
-#include "train/tensors.h"
 #include "train/lowering.h"
+#include "train/tensors.h"
 
 namespace pare::train {
 namespace {
 
 struct RoundStraightThrough : torch::autograd::Function<RoundStraightThrough> {
   static at::Tensor forward(torch::autograd::AutogradContext*, const at::Tensor& x) { return at::round(x); }
-  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*, torch::autograd::variable_list gradients) {
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext*,
+                                                 torch::autograd::variable_list gradients) {
     return {gradients[0]};
   }
 };
@@ -30,7 +31,8 @@ std::pair<double, double> range_of(const LowerContext& context, DType dtype) {
   if (!is_integer(dtype) || width == 0 || width > 16) {
     context.refuse("quantization to " + std::string(name(dtype)) + " cannot be trained");
   }
-  const bool is_signed = dtype == DType::kInt8 || dtype == DType::kInt16 || dtype == DType::kInt4 || dtype == DType::kInt2;
+  const bool is_signed =
+      dtype == DType::kInt8 || dtype == DType::kInt16 || dtype == DType::kInt4 || dtype == DType::kInt2;
   const double span = std::ldexp(1.0, width);
   return is_signed ? std::pair(-span / 2, span / 2 - 1) : std::pair(0.0, span - 1);
 }

@@ -19,7 +19,9 @@ at::Tensor slice_axis(const at::Tensor& x, std::int64_t axis, std::int64_t start
   return at::index_select(x, axis, at::arange(first, last, step, at::TensorOptions(at::kLong).device(x.device())));
 }
 
-struct SliceList { std::vector<std::int64_t> starts, ends, axes, steps; };
+struct SliceList {
+  std::vector<std::int64_t> starts, ends, axes, steps;
+};
 
 at::Tensor slice(at::Tensor x, const SliceList& list) {
   for (std::size_t i = 0; i < list.starts.size(); ++i) {
@@ -46,8 +48,10 @@ Call lower_flatten(const LowerContext& context) {
   return unary(context, [axis = context.node.int_or("axis", 1)](const at::Tensor& x) {
     const at::IntArrayRef sizes = x.sizes();
     const std::int64_t split = wrap_axis(axis, x.dim());
-    const std::int64_t rows = std::accumulate(sizes.begin(), sizes.begin() + split, std::int64_t{1}, std::multiplies<>());
-    const std::int64_t columns = std::accumulate(sizes.begin() + split, sizes.end(), std::int64_t{1}, std::multiplies<>());
+    const std::int64_t rows =
+        std::accumulate(sizes.begin(), sizes.begin() + split, std::int64_t{1}, std::multiplies<>());
+    const std::int64_t columns =
+        std::accumulate(sizes.begin() + split, sizes.end(), std::int64_t{1}, std::multiplies<>());
     return x.reshape({rows, columns});
   });
 }
@@ -55,7 +59,8 @@ Call lower_flatten(const LowerContext& context) {
 Call lower_reshape(const LowerContext& context) {
   const bool allow_zero = context.node.int_or("allowzero", 0) != 0;
   if (context.opset < 5) {
-    return unary(context, [shape = context.node.ints_or("shape", {})](const at::Tensor& x) { return reshape(x, shape, false); });
+    return unary(context,
+                 [shape = context.node.ints_or("shape", {})](const at::Tensor& x) { return reshape(x, shape, false); });
   }
   return [=, x = context.in(0), shape = context.in(1), y = context.out()](Frame& frame) {
     frame[y] = reshape(frame[x], to_ints(frame[shape]), allow_zero);
@@ -78,7 +83,8 @@ Call lower_squeeze(const LowerContext& context) {
     std::vector<std::int64_t> sizes = x.sizes().vec();
     std::vector<std::int64_t> kept;
     for (std::int64_t i = 0; i < x.dim(); ++i) {
-      const bool drop = std::any_of(axes->begin(), axes->end(), [&](std::int64_t a) { return wrap_axis(a, x.dim()) == i; });
+      const bool drop =
+          std::any_of(axes->begin(), axes->end(), [&](std::int64_t a) { return wrap_axis(a, x.dim()) == i; });
       TORCH_CHECK(!drop || sizes[static_cast<std::size_t>(i)] == 1, "cannot squeeze axis ", i, " of size ", x.size(i));
       if (!drop) kept.push_back(sizes[static_cast<std::size_t>(i)]);
     }
@@ -116,7 +122,8 @@ Call lower_split(const LowerContext& context) {
   return [=, axis = context.node.int_or("axis", 0), x = context.in()](Frame& frame) {
     const at::Tensor& input = frame[x];
     const auto count = static_cast<std::int64_t>(outputs.size());
-    const std::int64_t chunk = (input.size(axis) + count - 1) / count;  // the last one is smaller where it does not divide
+    const std::int64_t chunk =
+        (input.size(axis) + count - 1) / count;  // the last one is smaller where it does not divide
     const at::Tensor source = input;
     std::int64_t begin = 0;
     for (std::size_t i = 0; i < outputs.size(); ++i) {
@@ -129,7 +136,8 @@ Call lower_split(const LowerContext& context) {
 
 Call lower_slice(const LowerContext& context) {
   if (context.opset < 10) {
-    const SliceList list{context.node.ints_or("starts", {}), context.node.ints_or("ends", {}), context.node.ints_or("axes", {}), {}};
+    const SliceList list{
+        context.node.ints_or("starts", {}), context.node.ints_or("ends", {}), context.node.ints_or("axes", {}), {}};
     return unary(context, [list](const at::Tensor& x) { return slice(x, list); });
   }
   return [x = context.in(0), starts = context.in(1), ends = context.in(2), axes = context.in(3), steps = context.in(4),
@@ -154,7 +162,8 @@ Call lower_pad(const LowerContext& context) {
     std::iota(axes.begin(), axes.end(), 0);
     if (!fixed && axes_in != kNoSlot) axes = to_ints(frame[axes_in]);
     TORCH_CHECK(pads.size() == 2 * axes.size(), pads.size(), " pads for ", axes.size(), " axes");
-    std::vector<std::int64_t> torch_order(static_cast<std::size_t>(2 * rank), 0);  // last axis first, begin and end together
+    std::vector<std::int64_t> torch_order(static_cast<std::size_t>(2 * rank),
+                                          0);  // last axis first, begin and end together
     for (std::size_t i = 0; i < axes.size(); ++i) {
       const auto at = static_cast<std::size_t>(2 * (rank - 1 - wrap_axis(axes[i], rank)));
       torch_order[at] = pads[i];
@@ -166,16 +175,17 @@ Call lower_pad(const LowerContext& context) {
 }
 
 Call lower_gather(const LowerContext& context) {
-  return [axis = context.node.int_or("axis", 0), x = context.in(0), i = context.in(1), y = context.out()](Frame& frame) {
-    const at::Tensor& data = frame[x];
-    at::Tensor indices = frame[i].to(data.device(), at::kLong);
-    const std::int64_t along = wrap_axis(axis, data.dim());
-    indices = at::where(indices < 0, indices + data.size(along), indices);
-    std::vector<std::int64_t> shape = data.sizes().vec();
-    shape.erase(shape.begin() + along);
-    shape.insert(shape.begin() + along, indices.sizes().begin(), indices.sizes().end());
-    frame[y] = at::index_select(data, along, indices.reshape({-1})).reshape(shape);
-  };
+  return
+      [axis = context.node.int_or("axis", 0), x = context.in(0), i = context.in(1), y = context.out()](Frame& frame) {
+        const at::Tensor& data = frame[x];
+        at::Tensor indices = frame[i].to(data.device(), at::kLong);
+        const std::int64_t along = wrap_axis(axis, data.dim());
+        indices = at::where(indices < 0, indices + data.size(along), indices);
+        std::vector<std::int64_t> shape = data.sizes().vec();
+        shape.erase(shape.begin() + along);
+        shape.insert(shape.begin() + along, indices.sizes().begin(), indices.sizes().end());
+        frame[y] = at::index_select(data, along, indices.reshape({-1})).reshape(shape);
+      };
 }
 
 Call lower_expand(const LowerContext& context) {

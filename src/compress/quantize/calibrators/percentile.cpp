@@ -1,5 +1,5 @@
-// percentile: leaves out the same share of the most extreme values at either end (Wu et al., Integer Quantization for Deep
-// Learning Inference, 2020).
+// percentile: leaves out the same share of the most extreme values at either end (Wu et al., Integer Quantization for
+// Deep Learning Inference, 2020).
 #include "compress/quantize/calibrator.h"
 
 namespace pare::compress {
