@@ -61,8 +61,6 @@ void print_summary(const json& run) {
 
 void print_notes(const json& run) {
   for (const json& step : at(run, "/steps")) {
-    const json paid = at(step, "/paid");
-    if (paid.is_boolean() && !paid.get<bool>()) std::cout << "did not pay: " << step.value("step", "") << "\n";
     for (const json& note : at(step, "/notes")) {
       if (note.is_string()) std::cout << step.value("step", "") << ": " << note.get<std::string>() << "\n";
     }
@@ -70,6 +68,22 @@ void print_notes(const json& run) {
   for (const json& note : at(run, "/notes")) {
     if (note.is_string()) std::cout << "note: " << note.get<std::string>() << "\n";
   }
+}
+
+void print_plan(const json& plan) {
+  std::cout << "would run on " << plan.value("data", "no data") << ":\n";
+  int number = 0;
+  for (const json& step : at(plan, "/steps")) {
+    const std::string method = step.value("method", "");
+    const json targets = at(step, "/targets");
+    std::cout << "  " << ++number << ". " << step.value("step", "") << (method.empty() ? "" : " (" + method + ")")
+              << ": " << step.value("summary", "");
+    if (targets.is_array()) std::cout << "; " << targets.size() << (targets.size() == 1 ? " layer" : " layers");
+    std::cout << (step.value("needs_training", false) ? "; trains\n" : "\n");
+  }
+  std::vector<std::string> paths;
+  for (const json& path : at(plan, "/writes")) paths.push_back(path.get<std::string>());
+  std::cout << "would write " << joined(paths, ", ") << "\n";
 }
 
 std::string gate_message(const json& run) {
@@ -91,7 +105,12 @@ int run_job(const Model& model, const Dataset& data, const Recipe& recipe, const
   options.force = globals.force;
   options.command = command;
   if (globals.dry_run) {
-    std::cout << plan_compression(model, data, recipe, outputs, options);
+    const json plan = json::parse(plan_compression(model, data, recipe, outputs, options));
+    if (globals.json) {
+      print_json(plan);
+    } else {
+      print_plan(plan);
+    }
     return 0;
   }
   options.control = make_control(globals);

@@ -42,7 +42,7 @@ std::string describe(const OptionInfo& option) {
   std::string text = option.help;
   if (!option.choices.empty()) text += " {" + joined(option.choices, ", ") + "}";
   const json fallback = json::parse(option.fallback, nullptr, false);
-  if (!fallback.is_null() && !fallback.is_object()) {
+  if (!fallback.empty() && !fallback.is_object()) {  // null and [] say nothing
     text += " (default " + (fallback.is_string() ? fallback.get<std::string>() : fallback.dump()) + ")";
   }
   return text;
