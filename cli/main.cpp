@@ -1,5 +1,8 @@
 // pare: parses the command line, runs one subcommand, and turns errors into one line and an exit code.
+#include <unistd.h>
+
 #include <algorithm>
+#include <cstdlib>
 #include <exception>
 #include <iostream>
 #include <new>
@@ -110,11 +113,20 @@ int run(int argc, char** argv) {
   return std::cout ? code : fail(ErrorCode::kIo, "standard output: cannot be written");
 }
 
+/// libgomp waits at every barrier by spinning, which costs a scheduler's quantum (8 ms) a layer as soon as another process
+/// wants the core. It reads its policy when it is loaded, so the program starts over once with another one.
+void wait_without_spinning(char** argv) {
+  if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
+  setenv("OMP_WAIT_POLICY", "passive", 1);
+  execv("/proc/self/exe", argv);  // where that fails, everything works all the same
+}
+
 }  // namespace
 }  // namespace pare::cli
 
 int main(int argc, char** argv) {
   using namespace pare;
+  cli::wait_without_spinning(argv);
   cli::ignore_file_size_signal();
   try {
     return cli::run(argc, argv);
