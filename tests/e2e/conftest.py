@@ -10,8 +10,6 @@ import pytest
 
 PARE = os.environ["PARE"]
 SOURCE = pathlib.Path(os.environ["PARE_SOURCE_DIR"])
-# Waiting threads give their core up at once: these tests share the machine with others, and no figure here is a timing.
-os.environ.setdefault("GOMP_SPINCOUNT", "1000")
 MODELS = SOURCE / "examples" / "models"
 FMNIST = pathlib.Path("/usr/share/datasets/fashion-mnist")
 
