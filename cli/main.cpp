@@ -113,11 +113,12 @@ int run(int argc, char** argv) {
   return std::cout ? code : fail(ErrorCode::kIo, "standard output: cannot be written");
 }
 
-/// libgomp waits at every barrier by spinning, which costs a scheduler's quantum (8 ms) a layer as soon as another process
-/// wants the core. It reads its policy when it is loaded, so the program starts over once with another one.
-void wait_without_spinning(char** argv) {
+/// libgomp spins at every barrier, by default for so long that a layer costs a scheduler's quantum (8 ms) as soon as another
+/// process wants the core. It reads its settings when it is loaded, so the program starts over once with a shorter spin,
+/// which still covers the gap between two layers.
+void spin_briefly(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
-  setenv("OMP_WAIT_POLICY", "passive", 1);
+  setenv("GOMP_SPINCOUNT", "5000", 1);
   execv("/proc/self/exe", argv);  // where that fails, everything works all the same
 }
 
@@ -126,7 +127,7 @@ void wait_without_spinning(char** argv) {
 
 int main(int argc, char** argv) {
   using namespace pare;
-  cli::wait_without_spinning(argv);
+  cli::spin_briefly(argv);
   cli::ignore_file_size_signal();
   try {
     return cli::run(argc, argv);

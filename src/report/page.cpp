@@ -9,9 +9,13 @@ namespace pare::report {
 
 namespace {
 
+/// The file's name: exporters call every graph "torch_jit" or "main_graph".
 std::string model_name(const Json& run) {
+  std::string path = text(run, {"model", "path"});
+  path.erase(0, path.find_last_of('/') + 1);
+  if (!path.empty()) return path;
   const std::string name = text(run, {"model", "name"});
-  return name.empty() ? text(run, {"model", "path"}).empty() ? "model" : text(run, {"model", "path"}) : name;
+  return name.empty() ? "model" : name;
 }
 
 std::string run_line(const Json& run) {

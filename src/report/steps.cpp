@@ -31,11 +31,6 @@ std::string title_of(const Json& step) {
   return method.empty() || method == name ? name : name.empty() ? method : name + ": " + method;
 }
 
-std::string options_of(const Json& step) {
-  const std::string options = text(step, {"options"});
-  return options.empty() || options == "{}" ? "" : "<br/><span class=\"soft wrap\">" + escape(options) + "</span>";
-}
-
 Line curve_line(const Json& step, const char* name, const char* key) {
   Line line{name, {}};
   for (const Json& point : list(step, "curve")) {
@@ -61,7 +56,7 @@ std::string steps(const Json& run) {
     const auto cell = [&](std::initializer_list<const char*> keys, std::string (*show)(Figure)) {
       return with_change(show(number(now, keys)), ratio(number(*previous, keys), number(now, keys)));
     };
-    table.row({escape(title_of(step)) + options_of(step),
+    table.row({escape(title_of(step)),
                with_change(percent(summary_metric(now)), difference(summary_metric(*previous), summary_metric(now))),
                cell({"gzip_bytes"}, bytes), cell({"nonzero_parameters"}, count),
                cell({"latency", "median_ms"}, milliseconds),
