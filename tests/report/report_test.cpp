@@ -129,7 +129,7 @@ TEST(Report, TextIsEscapedEverywhere) {
   render(odd);
   std::string control = "a";
   control += '\1';
-  odd["model"]["name"] = control + "b";
+  odd["model"]["path"] = control + "b";
   EXPECT_NE(render(odd).find("a b"), std::string::npos);
 }
 
