@@ -63,6 +63,18 @@ Network::Network(const ir::Model& model, at::Device device, bool trainable) : de
     if (value.constant && value.producer == ir::kNoNode)
       initial_[static_cast<std::size_t>(output_slots_.back())] = to_torch(*value.constant).to(device_);
   }
+  separable_ = find_separable(graph);
+}
+
+bool Network::find_separable(const ir::Graph& graph) const {
+  const auto free_batch = [](const Input& input) {
+    return input.shape.ranked() && input.shape.rank() > 0 && !input.shape[0].is_known();
+  };
+  const auto mixes = [&](ir::NodeId id) {
+    return graph.node(id).is("BatchNormalization") || graph.node(id).is("Dropout");
+  };
+  return !inputs_.empty() && std::all_of(inputs_.begin(), inputs_.end(), free_batch) &&
+         std::none_of(graph.nodes().begin(), graph.nodes().end(), mixes);
 }
 
 void Network::add_entries(const ir::Graph& graph, const std::vector<ir::ValueId>& ids, bool gradients,

@@ -37,6 +37,10 @@ class Network {
   /// `generator` draws dropout while training; undefined in inference.
   Results run(const std::vector<at::Tensor>& inputs, bool training, const at::Generator& generator = {}) const;
 
+  /// Whether a pass over a batch is the same as passes over its parts: every input has its samples along a free first
+  /// axis, no statistics run over the batch, and nothing is drawn at random.
+  bool separable() const { return separable_; }
+
   const std::vector<std::string>& output_names() const { return output_names_; }
 
  private:
@@ -51,6 +55,8 @@ class Network {
   void add_entries(const ir::Graph& graph, const std::vector<ir::ValueId>& ids, bool gradients,
                    std::vector<Entry>& entries);
 
+  bool find_separable(const ir::Graph& graph) const;
+
   Program program_;
   at::Device device_;
   std::vector<at::Tensor> initial_;  ///< by slot; undefined where a step produces the value
@@ -58,6 +64,7 @@ class Network {
   std::vector<Input> inputs_;
   std::vector<int> output_slots_;
   std::vector<std::string> output_names_;
+  bool separable_ = false;
 };
 
 /// "node (Op): reason; …" of every refusal, as an Error(kUnsupported).

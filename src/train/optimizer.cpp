@@ -32,16 +32,20 @@ Optimizer::Optimizer(const exec::OptimizerOptions& options, const std::vector<at
                       at::zeros_like(weight.detach()),
                       adamw ? at::zeros_like(weight.detach()) : at::Tensor(),
                       {},
-                      weight.dim() >= 2});
+                      weight.dim() >= 2,
+                      {}});
   }
+}
+
+void Optimizer::set_gradients(const std::vector<at::Tensor>& gradients) {
+  for (std::size_t i = 0; i < slots_.size(); ++i) slots_[i].gradient = gradients[i];
 }
 
 double Optimizer::gradient_norm() const {
   double squares = 0;
   for (const Slot& slot : slots_) {
-    const at::Tensor& gradient = slot.weight.grad();
-    if (!gradient.defined()) continue;
-    const double norm = at::linalg_vector_norm(gradient).item<double>();
+    if (!slot.gradient.defined()) continue;
+    const double norm = at::linalg_vector_norm(slot.gradient).item<double>();
     squares += norm * norm;
   }
   return std::sqrt(squares);
@@ -56,10 +60,10 @@ void Optimizer::step(double learning_rate, double norm) {
                     static_cast<float>(1 - std::pow(options_.beta1, t)),
                     static_cast<float>(1 - std::pow(options_.beta2, t))};
   for (Slot& slot : slots_) {
-    if (!slot.weight.grad().defined()) continue;
-    const at::Tensor gradient = aligned(slot.weight.grad(), slot.weight);
+    if (!slot.gradient.defined()) continue;
+    const at::Tensor gradient = aligned(slot.gradient, slot.weight);
     slot.weight.device().is_cpu() ? update_fused(slot, gradient, rates) : update_by_operators(slot, gradient, rates);
-    slot.weight.mutable_grad() = at::Tensor();
+    slot.gradient = at::Tensor();
   }
 }
 

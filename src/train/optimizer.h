@@ -15,6 +15,8 @@ class Optimizer {
   /// `parameters` are dense f32 leaves; they are updated in place.
   Optimizer(const exec::OptimizerOptions& options, const std::vector<at::Tensor>& parameters);
 
+  /// One for each parameter, in order; undefined where the loss does not depend on it.
+  void set_gradients(const std::vector<at::Tensor>& gradients);
   /// Global L2 norm of the gradients.
   double gradient_norm() const;
   /// One update from the gradients, scaled so that their global norm (`norm`) is at most clip_norm; then drops them.
@@ -36,6 +38,7 @@ class Optimizer {
   struct Slot {
     at::Tensor weight, first, second, mask;
     bool decays = false;
+    at::Tensor gradient;
   };
   struct Rates {
     float learning_rate, scale, correction1, correction2;

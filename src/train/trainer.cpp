@@ -137,29 +137,6 @@ exec::StepResult TorchTrainer::judge(const at::Tensor& logits, const at::Tensor&
   return result;
 }
 
-exec::StepResult TorchTrainer::step(const data::Batch& batch, double learning_rate) {
-  const exec::LossOptions& loss_options = options_.loss;
-  if (batch.labels.empty() && loss_options.alpha != 1) {
-    throw Error(ErrorCode::kBadInput, "data", "has no labels, so that training needs distillation alone", "alpha 1",
-                "alpha " + std::to_string(loss_options.alpha));
-  }
-  const TorchScope scope(options_.threads);
-  return guarded("training step " + std::to_string(optimizer_->steps()), [&] {
-    const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
-    const at::Tensor logits = student_logits(inputs, true);
-    const at::Tensor teacher = teacher_ ? teacher_logits(inputs, logits) : at::Tensor();
-    const at::Tensor labels = batch.labels.empty() ? at::Tensor() : label_tensor(batch.labels, logits);
-    const at::Tensor loss = training_loss(logits, teacher, labels, loss_options);
-    exec::StepResult result = judge(logits, loss, labels);
-    require_finite(result.loss, "the loss");
-    loss.backward();
-    result.gradient_norm = optimizer_->gradient_norm();
-    require_finite(result.gradient_norm, "the gradient");
-    optimizer_->step(learning_rate, result.gradient_norm);
-    return result;
-  });
-}
-
 exec::StepResult TorchTrainer::evaluate(const data::Batch& batch) {
   const TorchScope scope(options_.threads);
   return guarded("evaluation", [&] {

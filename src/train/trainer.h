@@ -33,6 +33,10 @@ class TorchTrainer : public exec::Trainer {
   std::size_t find(const std::string& name) const;
   at::Tensor student_logits(const std::vector<at::Tensor>& inputs, bool training);
   at::Tensor teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student);
+  struct Pass;  ///< what one part of a batch contributes to a step
+  std::int64_t parts_of(const std::vector<at::Tensor>& inputs, std::size_t labels) const;
+  Pass differentiate(const std::vector<at::Tensor>& inputs, const std::vector<std::int64_t>& labels, double share);
+  std::vector<Pass> differentiate_parts(const data::Batch& batch);
   exec::StepResult judge(const at::Tensor& logits, const at::Tensor& loss, const at::Tensor& labels) const;
   void require_finite(double value, const char* what) const;
 

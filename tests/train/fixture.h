@@ -54,6 +54,13 @@ class Builder {
     model_.graph.add_input(name, dtype, ir::Shape::of(dims));
     return *this;
   }
+  /// [batch, rest...] with a symbolic first dimension.
+  Builder& free_input(const std::string& name, const std::string& batch, const Dims& rest) {
+    std::vector<ir::Dim> dims = {ir::Dim::symbol(batch)};
+    dims.insert(dims.end(), rest.begin(), rest.end());
+    model_.graph.add_input(name, DType::kFloat32, ir::Shape(dims));
+    return *this;
+  }
   Builder& constant(const std::string& name, Tensor tensor) {
     model_.graph.add_initializer(name, std::move(tensor));
     return *this;
