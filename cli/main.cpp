@@ -18,7 +18,7 @@ namespace pare::cli {
 namespace {
 
 constexpr AddCommand kCommands[] = {add_inspect, add_check, add_compress, add_shorthands, add_eval,
-                                    add_bench,   add_run,   add_report,   add_doctor};
+                                    add_compare, add_bench, add_run,      add_report,     add_doctor};
 
 std::string shell_quoted(const std::string& word) {
   const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
@@ -113,9 +113,9 @@ int run(int argc, char** argv) {
   return std::cout ? code : fail(ErrorCode::kIo, "standard output: cannot be written");
 }
 
-/// libgomp spins at every barrier, by default for so long that a layer costs a scheduler's quantum (8 ms) as soon as another
-/// process wants the core. It reads its settings when it is loaded, so the program starts over once with a shorter spin,
-/// which still covers the gap between two layers.
+/// libgomp spins at every barrier, by default for so long that a layer costs a scheduler's quantum (8 ms) as soon as
+/// another process wants the core. It reads its settings when it is loaded, so the program starts over once with a
+/// shorter spin, which still covers the gap between two layers.
 void spin_briefly(char** argv) {
   if (std::getenv("OMP_WAIT_POLICY") || std::getenv("GOMP_SPINCOUNT")) return;
   setenv("GOMP_SPINCOUNT", "5000", 1);

@@ -1,8 +1,7 @@
 #include "pare/evaluate.h"
 
-#include <algorithm>
-
 #include "api/model_impl.h"
+#include "api/quality.h"
 #include "base/threads.h"
 #include "eval/evaluate.h"
 #include "eval/measure.h"
@@ -12,46 +11,9 @@
 #include "runtime/runtime.h"
 
 namespace pare {
-namespace {
-
-std::shared_ptr<const data::Split> require_split(const Dataset& data, const std::string& name) {
-  if (data.size(name) < 0) {
-    throw Error(ErrorCode::kUsage, "split '" + name + "'", "the data description has none",
-                "train, val or test with data", data.impl().dataset.description);
-  }
-  const data::Dataset& dataset = data.impl().dataset;
-  return name == "train" ? dataset.train : name == "val" ? dataset.val : dataset.test;
-}
-
-/// The batch that the model itself fixes, or the one asked for.
-std::int64_t batch_for(const ir::Model& model, std::int64_t asked) {
-  for (ir::ValueId id : model.graph.inputs) {
-    const ir::Shape& shape = model.graph.value(id).shape;
-    if (shape.ranked() && shape.rank() > 0 && shape[0].is_known()) return shape[0].value();
-  }
-  return asked;
-}
-
-std::optional<Interval95> interval(const std::optional<eval::Interval>& given) {
-  if (!given) return std::nullopt;
-  return Interval95{given->low, given->high};
-}
-
-Quality quality_of(const eval::Metrics& metrics) {
-  return {metrics.samples,
-          metrics.top1,
-          metrics.top5,
-          interval(metrics.top1_interval),
-          metrics.loss,
-          metrics.agreement,
-          interval(metrics.agreement_interval),
-          metrics.snr_db};
-}
-
-}  // namespace
 
 Evaluation evaluate(const Model& model, const Dataset& data, const Model* reference, const EvaluateOptions& options) {
-  const auto split = require_split(data, options.split);
+  const auto split = api::require_split(data, options.split);
   api::require_finite(model);
   if (reference) api::require_finite(*reference);
   const ir::Model& prepared = model.impl().prepared();
@@ -64,15 +26,15 @@ Evaluation evaluate(const Model& model, const Dataset& data, const Model* refere
   if (reference) reference_executor = runtime::backend().compile(reference->impl().prepared(), compile);
 
   eval::EvaluateOptions how;
-  how.batch_size = batch_for(prepared, options.batch);
+  how.batch_size = api::batch_for(prepared, options.batch);
   how.limit = options.limit;
   Evaluation result;
   result.split = options.split;
   result.threads = compile.threads;
-  result.quality = quality_of(eval::evaluate(*executor, *split, reference_executor.get(), how, options.control));
+  result.quality = api::quality_of(eval::evaluate(*executor, *split, reference_executor.get(), how, options.control));
   result.bytes = model.bytes();
   if (options.latency_seconds > 0) {
-    result.latency_batch = batch_for(prepared, 1);
+    result.latency_batch = api::batch_for(prepared, 1);
     std::vector<std::int64_t> indices(static_cast<std::size_t>(result.latency_batch));
     for (std::size_t i = 0; i < indices.size(); ++i) indices[i] = static_cast<std::int64_t>(i) % split->size();
     eval::LatencyOptions timing;

@@ -1,0 +1,212 @@
+#include "eval/compare.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "base/float16.h"
+#include "eval/lockstep.h"
+#include "pare/error.h"
+
+namespace pare::eval {
+
+namespace {
+
+std::map<std::string, Dims> shapes_of(const NamedTensors& inputs) {
+  std::map<std::string, Dims> shapes;
+  for (const auto& [name, tensor] : inputs) shapes[name] = tensor.dims();
+  return shapes;
+}
+
+bool is_port(const std::vector<ir::ValueId>& ports, const ir::Graph& graph, const std::string& name) {
+  return std::any_of(ports.begin(), ports.end(), [&](ir::ValueId id) { return graph.value(id).name == name; });
+}
+
+/// One model: how the samples become its inputs, and the executor that shows its layers.
+struct Side {
+  const ir::Model& model;
+  std::unique_ptr<exec::Executor> executor;
+  std::map<std::string, std::size_t> observed;  ///< layer by value, as the lockstep wants it
+  std::map<std::string, std::size_t> outputs;   ///< layers that are outputs of the model, compared after the run
+};
+
+class Comparer {
+ public:
+  Comparer(const exec::Backend& backend, const ir::Model& a, const ir::Model& b, const CompareOptions& options)
+      : backend_(backend),
+        options_(options),
+        a_{a, {}, {}, {}},
+        b_{b, {}, {}, {}},
+        input_of_b_(match_ports(a, b, true)),
+        output_of_b_(match_ports(a, b, false)) {
+    for (ir::ValueId id : a.graph.outputs) {
+      const ir::Value& value = a.graph.value(id);
+      if (!is_float(value.dtype)) continue;
+      result_.outputs.push_back({value.name, output_of_b_.at(value.name), {}});
+      if (result_.judged.empty() && (!value.shape.ranked() || value.shape.rank() >= 2)) result_.judged = value.name;
+    }
+  }
+
+  void add(const data::Batch& batch) {
+    const NamedTensors for_b = inputs_of_b(batch.inputs);
+    if (!a_.executor) prepare(batch.inputs, for_b);
+    const auto [out_a, out_b] = run_in_lockstep(
+        {*a_.executor, batch.inputs, a_.observed}, {*b_.executor, for_b, b_.observed},
+        [&](std::size_t layer, const Tensor& x, const Tensor& y) { result_.layers[layer].difference.add(x, y); });
+    for (const auto& [name, layer] : a_.outputs) {
+      const auto other = std::find_if(b_.outputs.begin(), b_.outputs.end(),
+                                      [&, index = layer](const auto& entry) { return entry.second == index; });
+      result_.layers[layer].difference.add(out_a.at(name), out_b.at(other->first));
+    }
+    for (ComparedOutput& output : result_.outputs) output.difference.add(out_a.at(output.a), out_b.at(output.b));
+    if (!result_.judged.empty()) {
+      const Tensor x = cast(out_a.at(result_.judged), DType::kFloat32);
+      const Tensor y = cast(out_b.at(output_of_b_.at(result_.judged)), DType::kFloat32);
+      metrics_a_.add(x, batch.labels);
+      metrics_b_.add(y, batch.labels, &x);
+    }
+    result_.samples += static_cast<std::int64_t>(batch.indices.size());
+  }
+
+  CompareResult finish() {
+    if (!result_.judged.empty() && result_.samples > 0) {
+      result_.a = metrics_a_.result();
+      result_.b = metrics_b_.result();
+    }
+    find_drops();
+    return std::move(result_);
+  }
+
+ private:
+  NamedTensors inputs_of_b(const NamedTensors& inputs) const {
+    NamedTensors renamed;
+    for (const auto& [name, tensor] : inputs) {
+      const auto found = input_of_b_.find(name);
+      if (found == input_of_b_.end()) continue;
+      const ir::Graph& graph = b_.model.graph;
+      renamed[found->second] = cast(tensor, graph.value(graph.find_value(found->second)).dtype);
+    }
+    return renamed;
+  }
+
+  std::unique_ptr<exec::Executor> compile(const ir::Model& model, std::vector<std::string> observed) const {
+    exec::CompileOptions compile;
+    compile.threads = options_.threads;
+    compile.max_memory = options_.max_memory;
+    compile.float_qdq = options_.float_qdq;
+    compile.observed = std::move(observed);
+    return backend_.compile(model, compile);
+  }
+
+  std::vector<LayerValue> values_of(const ir::Model& model, const NamedTensors& inputs) const {
+    const std::map<std::string, Dims> shapes = shapes_of(inputs);
+    return layer_values(model, compile(model, {})->plan(shapes), shapes);
+  }
+
+  /// Which layers there are follows from the plans for the first batch.
+  void prepare(const NamedTensors& for_a, const NamedTensors& for_b) {
+    const std::vector<LayerValue> a = values_of(a_.model, for_a), b = values_of(b_.model, for_b);
+    std::map<std::string, std::string> input_names;
+    for (const auto& [mine, other] : input_of_b_) input_names[other] = mine;
+    const LayerMatches matches = match_layers(a, b, input_names);
+    for (const LayerMatch& match : matches.pairs) {
+      const bool untouched = a[match.a].op_type == "Input" &&
+                             is_port(a_.model.graph.inputs, a_.model.graph, a[match.a].observed) &&
+                             is_port(b_.model.graph.inputs, b_.model.graph, b[match.b].observed);
+      if (!untouched) result_.layers.push_back({a[match.a], b[match.b], match.by_name, {}, {}});
+    }
+    for (const UnmatchedLayer& layer : matches.unmatched) report(layer, layer.in_a ? a[layer.index] : b[layer.index]);
+    assign_layers();
+    a_.executor = compile(a_.model, names_to_observe(a_));
+    b_.executor = compile(b_.model, names_to_observe(b_));
+  }
+
+  void report(const UnmatchedLayer& unmatched, const LayerValue& layer) {
+    const ir::Graph& other = unmatched.in_a ? b_.model.graph : a_.model.graph;
+    const bool hidden = !unmatched.named && other.find_value(layer.key) != ir::kNoValue;
+    result_.uncompared.push_back(
+        {unmatched.in_a, layer, hidden ? "computed inside another step in the other model" : unmatched.reason});
+  }
+
+  /// Outputs need no observer, and a layer that only one model has as its output is observed in the other.
+  void assign_layers() {
+    for (std::size_t i = 0; i < result_.layers.size(); ++i) {
+      const ComparedLayer& layer = result_.layers[i];
+      const bool both = is_port(a_.model.graph.outputs, a_.model.graph, layer.a.observed) &&
+                        is_port(b_.model.graph.outputs, b_.model.graph, layer.b.observed);
+      (both ? a_.outputs : a_.observed)[layer.a.observed] = i;
+      (both ? b_.outputs : b_.observed)[layer.b.observed] = i;
+    }
+  }
+
+  static std::vector<std::string> names_to_observe(const Side& side) {
+    std::vector<std::string> names;
+    for (const auto& [name, layer] : side.observed)
+      if (!is_port(side.model.graph.inputs, side.model.graph, name)) names.push_back(name);
+    return names;
+  }
+
+  void find_drops() {
+    std::map<ir::ValueId, std::size_t> places;
+    std::optional<double> best;
+    for (std::size_t i = 0; i < result_.layers.size(); ++i) {
+      places[result_.layers[i].a.source] = i;
+      const auto snr = result_.layers[i].difference.snr_db();
+      const bool computed = result_.layers[i].a.op_type != "Input";  // rounding an input says nothing of layers
+      if (snr && std::isfinite(*snr) && computed) best = std::max(best.value_or(*snr), *snr);
+    }
+    for (ComparedLayer& layer : result_.layers) {
+      const auto snr = layer.difference.snr_db();
+      if (!snr || !best || layer.a.op_type == "Input") continue;
+      double fed = *best;
+      for (std::size_t before : feeding(layer.a.source, places))
+        fed = std::min(fed, result_.layers[before].difference.snr_db().value_or(*best));
+      layer.drop_db = fed - *snr;
+    }
+  }
+
+  /// The nearest compared layers above a value of a.
+  std::set<std::size_t> feeding(ir::ValueId value, const std::map<ir::ValueId, std::size_t>& places) const {
+    const ir::Graph& graph = a_.model.graph;
+    std::set<std::size_t> found;
+    std::set<ir::ValueId> seen{value};
+    for (std::vector<ir::ValueId> open{value}; !open.empty();) {
+      const ir::NodeId producer = graph.producer(open.back());
+      open.pop_back();
+      if (producer == ir::kNoNode) continue;
+      for (ir::ValueId input : graph.node(producer).inputs) {
+        if (input == ir::kNoValue || !seen.insert(input).second) continue;
+        if (const auto place = places.find(input); place != places.end()) {
+          found.insert(place->second);
+        } else {
+          open.push_back(input);
+        }
+      }
+    }
+    return found;
+  }
+
+  const exec::Backend& backend_;
+  const CompareOptions& options_;
+  Side a_, b_;
+  std::map<std::string, std::string> input_of_b_, output_of_b_;
+  MetricAccumulator metrics_a_, metrics_b_;
+  CompareResult result_;
+};
+
+}  // namespace
+
+CompareResult compare(const exec::Backend& backend, const ir::Model& a, const ir::Model& b, const BatchSource& next,
+                      const CompareOptions& options, const Control& control) {
+  Comparer comparer(backend, a, b, options);
+  std::int64_t done = 0;
+  while (const std::optional<data::Batch> batch = next()) {
+    control.check_cancelled();
+    comparer.add(*batch);
+    done += static_cast<std::int64_t>(batch->indices.size());
+    control.report({.stage = "compare", .done = done, .total = options.total, .unit = "samples", .values = {}});
+  }
+  return comparer.finish();
+}
+
+}  // namespace pare::eval
