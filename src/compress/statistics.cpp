@@ -53,6 +53,9 @@ bool ActivationHistogram::add(std::span<const float> values, bool bins) {
   min_ = count_ == 0 ? low : std::min(min_, low);
   max_ = count_ == 0 ? high : std::max(max_, high);
   count_ += static_cast<std::int64_t>(values.size());
+  const double weight = 1.0 / static_cast<double>(std::min<std::int64_t>(++batches_, 100));
+  average_min_ += weight * (static_cast<double>(low) - average_min_);
+  average_max_ += weight * (static_cast<double>(high) - average_max_);
   if (!bins) return true;
   widen(std::max(std::fabs(low), std::fabs(high)));
   const double scale = std::ldexp(1.0, -exponent_);
