@@ -1,0 +1,37 @@
+#include "base/linear_algebra.h"
+
+#include <lapacke.h>
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "pare/error.h"
+
+namespace pare {
+
+Svd singular_values(std::span<const float> matrix, std::int64_t rows, std::int64_t columns) {
+  if (rows <= 0 || columns <= 0 || static_cast<std::int64_t>(matrix.size()) != rows * columns ||
+      std::max(rows, columns) > std::numeric_limits<lapack_int>::max())
+    throw Error(ErrorCode::kInternal, "singular values", "the matrix does not have the size it is said to have",
+                std::to_string(rows) + "x" + std::to_string(columns), std::to_string(matrix.size()) + " elements");
+  if (!std::all_of(matrix.begin(), matrix.end(), [](float x) { return std::isfinite(x); }))
+    throw Error(ErrorCode::kBadInput, "singular values", "the matrix holds values that are not finite");
+  const std::int64_t rank = std::min(rows, columns);
+  Svd svd{rows, columns, rank, {}, {}, {}};
+  svd.u.resize(static_cast<std::size_t>(rows * rank));
+  svd.s.resize(static_cast<std::size_t>(rank));
+  svd.vt.resize(static_cast<std::size_t>(rank * columns));
+  // Row-major A is column-major Aᵀ = V · diag(s) · Uᵀ: U and Vᵀ change places, and nothing is transposed.
+  std::vector<float> work(matrix.begin(), matrix.end());
+  const lapack_int failed =
+      LAPACKE_sgesdd(LAPACK_COL_MAJOR, 'S', static_cast<lapack_int>(columns), static_cast<lapack_int>(rows),
+                     work.data(), static_cast<lapack_int>(columns), svd.s.data(), svd.vt.data(),
+                     static_cast<lapack_int>(columns), svd.u.data(), static_cast<lapack_int>(rank));
+  if (failed != 0)
+    throw Error(ErrorCode::kInternal, "singular values", "LAPACK's sgesdd did not converge", "0",
+                std::to_string(failed));
+  return svd;
+}
+
+}  // namespace pare

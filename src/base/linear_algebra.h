@@ -1,0 +1,21 @@
+// Dense linear algebra on float matrices, by LAPACK.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+namespace pare {
+
+/// A = U · diag(s) · Vᵀ with k = min(rows, columns): U [rows, k] and Vᵀ [k, columns] row-major with orthonormal columns
+/// and rows, s in descending order.
+struct Svd {
+  std::int64_t rows = 0, columns = 0, rank = 0;
+  std::vector<float> u, s, vt;
+};
+
+/// The thin singular value decomposition of a row-major [rows, columns] matrix (LAPACK's divide and conquer, sgesdd).
+/// Error(kBadInput) for elements that are not finite, Error(kInternal) when the iteration does not converge.
+Svd singular_values(std::span<const float> matrix, std::int64_t rows, std::int64_t columns);
+
+}  // namespace pare

@@ -1,0 +1,52 @@
+#include "base/linear_algebra.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "base/rng.h"
+#include "pare/error.h"
+
+namespace pare {
+namespace {
+
+std::vector<float> random_matrix(std::int64_t rows, std::int64_t columns, std::uint64_t seed) {
+  Rng rng(seed, kRngTest);
+  std::vector<float> out(static_cast<std::size_t>(rows * columns));
+  for (float& x : out) x = static_cast<float>(rng.normal());
+  return out;
+}
+
+TEST(SingularValues, RebuildTheMatrix) {
+  for (auto [rows, columns] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 7}, {7, 3}, {40, 40}, {65, 130}}) {
+    const std::vector<float> matrix = random_matrix(rows, columns, 1);
+    const Svd svd = singular_values(matrix, rows, columns);
+    ASSERT_EQ(svd.rank, std::min(rows, columns));
+    for (std::int64_t r = 0; r < rows; ++r)
+      for (std::int64_t c = 0; c < columns; ++c) {
+        double sum = 0;
+        for (std::int64_t k = 0; k < svd.rank; ++k)
+          sum += static_cast<double>(svd.u[static_cast<std::size_t>(r * svd.rank + k)]) *
+                 static_cast<double>(svd.s[static_cast<std::size_t>(k)]) *
+                 static_cast<double>(svd.vt[static_cast<std::size_t>(k * columns + c)]);
+        EXPECT_NEAR(sum, static_cast<double>(matrix[static_cast<std::size_t>(r * columns + c)]), 1e-4);
+      }
+    EXPECT_TRUE(std::is_sorted(svd.s.rbegin(), svd.s.rend()));
+  }
+}
+
+TEST(SingularValues, ByHand) {
+  const std::vector<float> matrix = {3, 0, 0, -4};
+  const Svd svd = singular_values(matrix, 2, 2);
+  EXPECT_FLOAT_EQ(svd.s[0], 4);
+  EXPECT_FLOAT_EQ(svd.s[1], 3);
+}
+
+TEST(SingularValues, BadMatrices) {
+  const std::vector<float> one = {NAN, 0};
+  EXPECT_THROW(singular_values(one, 1, 2), Error);
+  EXPECT_THROW(singular_values(one, 2, 2), Error);
+}
+
+}  // namespace
+}  // namespace pare
