@@ -17,7 +17,7 @@ struct Options {
   std::string model;
   std::vector<std::string> shapes;
   std::int64_t batch = 1;
-  bool plan = false;
+  bool plan = false, groups = false;
 };
 
 constexpr std::size_t kNameWidth = 40;
@@ -42,7 +42,15 @@ nlohmann::json step_json(const PlanStepInfo& step) {
           {"macs", step.macs},     {"weight_bytes", step.weight_bytes}};
 }
 
-nlohmann::json to_json(const Inspection& result, bool plan) {
+nlohmann::json group_json(const ChannelGroupInfo& group) {
+  return {{"group", group.name},
+          {"layers", group.layers},
+          {"channels", group.channels},
+          {"unit", group.unit},
+          {"blocked", group.blocked.empty() ? nlohmann::json() : nlohmann::json(group.blocked)}};
+}
+
+nlohmann::json to_json(const Inspection& result, bool plan, bool groups) {
   nlohmann::json object = {{"model", result.path},
                            {"name", result.graph_name},
                            {"producer", result.producer},
@@ -60,6 +68,10 @@ nlohmann::json to_json(const Inspection& result, bool plan) {
                            {"provenance", nlohmann::json::parse(result.provenance, nullptr, false)}};
   if (object["provenance"].is_discarded()) object["provenance"] = nullptr;
   for (const LayerInfo& layer : result.layers) object["layers"].push_back(layer_json(layer));
+  if (groups) {
+    object["groups"] = nlohmann::json::array();
+    for (const ChannelGroupInfo& group : result.groups) object["groups"].push_back(group_json(group));
+  }
   if (!plan) return object;
   object["plan"] = {{"steps", nlohmann::json::array()},
                     {"weight_bytes", result.plan_weight_bytes},
@@ -118,6 +130,16 @@ void print_layers(const Inspection& result) {
   table.print();
 }
 
+void print_groups(const Inspection& result) {
+  std::cout << "\nchannel groups: " << result.groups.size() << "\n";
+  Table table({{"group"}, {"channels", kRight}, {"at once", kRight}, {"layers"}, {"can be pruned"}});
+  for (const ChannelGroupInfo& group : result.groups) {
+    table.add({shortened(group.name, kNameWidth), format_count(group.channels), std::to_string(group.unit),
+               std::to_string(group.layers.size()), group.blocked.empty() ? "yes" : "no: " + group.blocked});
+  }
+  table.print();
+}
+
 void print_plan(const Inspection& result) {
   std::cout << "\nplan: " << result.plan.size() << " steps, " << format_bytes(result.plan_weight_bytes) << " weights, "
             << format_bytes(result.plan_arena_bytes) << " arena\n";
@@ -140,13 +162,15 @@ int run(const Options& options) {
   how.batch = options.batch;
   how.shapes = parse_shapes(options.shapes);
   how.plan = options.plan;
+  how.groups = options.groups;
   const Inspection result = inspect(Model::load(options.model), how);
   if (options.globals.json) {
-    print_json(to_json(result, options.plan));
+    print_json(to_json(result, options.plan, options.groups));
     return 0;
   }
   print_summary(result);
   print_layers(result);
+  if (options.groups) print_groups(result);
   if (options.plan) print_plan(result);
   return 0;
 }
@@ -162,6 +186,7 @@ void add_inspect(CLI::App& app, Invocation& invocation) {
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   command->add_flag("--plan", options->plan, "the compiled plan, kernel by kernel, with reasons");
+  command->add_flag("--groups", options->groups, "channels that pruning can only remove together, and why some stay");
   add_globals(*command, options->globals);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

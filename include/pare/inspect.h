@@ -35,11 +35,21 @@ struct PlanStepInfo {
   std::int64_t macs = 0, weight_bytes = 0;
 };
 
+/// Channels that can only be removed together, and through which layers.
+struct ChannelGroupInfo {
+  std::string name;                 ///< the first of its layers
+  std::vector<std::string> layers;  ///< whose outputs these channels are
+  std::int64_t channels = 0;
+  std::int64_t unit = 1;  ///< channels that go at once
+  std::string blocked;    ///< why none can be removed; "" when they can
+};
+
 struct InspectOptions {
   ExecutionOptions execution;
   std::int64_t batch = 1;  ///< for MACs and the plan, where the model leaves it open
   InputShapes shapes;
-  bool plan = false;  ///< compile and list the plan
+  bool plan = false;    ///< compile and list the plan
+  bool groups = false;  ///< list the coupled channel groups of the simplified model
 };
 
 struct Inspection {
@@ -53,6 +63,7 @@ struct Inspection {
   InputShapes shapes;                ///< that MACs and plan were made for
   std::vector<LayerInfo> layers;
   std::vector<PlanStepInfo> plan;
+  std::vector<ChannelGroupInfo> groups;
   std::int64_t plan_weight_bytes = 0, plan_arena_bytes = 0;
   std::string provenance;  ///< JSON of the compression steps that the model went through; "" none
 };

@@ -3,6 +3,7 @@
 #include "api/model_impl.h"
 #include "base/threads.h"
 #include "eval/measure.h"
+#include "ir/groups.h"
 #include "ir/infer.h"
 #include "pare/error.h"
 #include "runtime/runtime.h"
@@ -55,6 +56,15 @@ void add_plan(Inspection& result, const Model& model, const InspectOptions& opti
   result.plan_arena_bytes = memory.arena;
 }
 
+void add_groups(Inspection& result, const Model& model) {
+  const ir::Model& prepared = model.impl().prepared();
+  for (const ir::ChannelGroup& group : ir::channel_groups(prepared)) {
+    ChannelGroupInfo info{group.name, {}, group.units * group.block, group.block, group.blocked};
+    for (ir::NodeId id : group.layers) info.layers.push_back(prepared.graph.node(id).name);
+    result.groups.push_back(std::move(info));
+  }
+}
+
 }  // namespace
 
 Inspection inspect(const Model& model, const InspectOptions& options) {
@@ -82,6 +92,7 @@ Inspection inspect(const Model& model, const InspectOptions& options) {
   }
   add_costs(result, ir_model);
   if (options.plan) add_plan(result, model, options);
+  if (options.groups) add_groups(result, model);
   return result;
 }
 

@@ -121,7 +121,7 @@ void judge_step(json& step, const json& before, const json& after, const std::st
   const double gzip = after.at("gzip_bytes").get<double>() / before.at("gzip_bytes").get<double>();
   json notes = step.contains("notes") ? step["notes"] : json::array();
   bool paid = latency < kWorthwhile || file < kWorthwhile || gzip < kWorthwhile;
-  if (step.at("step") == "finetune") {
+  if (step.at("step") == "finetune" || step.at("step") == "distill") {
     const json &old = before.at("val"), &now = after.at("val");
     paid = old.is_object() && !old.at(metric).is_null() && !now.at(metric).is_null() &&
            now.at(metric).get<double>() > old.at(metric).get<double>();
@@ -134,7 +134,7 @@ void judge_step(json& step, const json& before, const json& after, const std::st
                       " of what it was; gzip: " + percent(gzip));
     if (!paid) notes.push_back("the step did not pay: neither latency nor bytes got better");
   }
-  if (step.at("step") == "prune" && latency >= kWorthwhile)
+  if (step.at("step") == "prune" && step.value("method", "") != "l1-filters" && latency >= kWorthwhile)
     notes.push_back(
         "this backend runs sparse weights with dense kernels: zeros save bytes in compressed files, not time");
   step["paid"] = paid;

@@ -67,6 +67,7 @@ std::string render_html(std::string_view run_json) {
          "</h1>\n<p class=\"verdict" + (failed ? " bad" : "") + "\">" + escape(verdict(run)) + "</p>\n" +
          run_line(run) + "</header>\n" + alerts(run) + tiles(run) +
          section("summary", "Before and after", before_after(run)) + section("steps", "Steps", steps(run)) +
+         section("details", "What the steps did", step_details(run)) +
          section("training", "Training", training_curves(run)) + section("charts", "Layers", layer_charts(run)) +
          section("layers", "Layer by layer", layer_table(run)) + section("recipe", "Recipe, as resolved", recipe(run)) +
          section("environment", "Environment", environment(run)) +

@@ -16,6 +16,7 @@ std::string before_after(const Json& run);
 std::string steps(const Json& run);
 std::string training_curves(const Json& run);
 std::string layer_charts(const Json& run);
+std::string step_details(const Json& run);  ///< per layer: low-rank factors, channel groups
 std::string layer_table(const Json& run);
 std::string environment(const Json& run);
 

@@ -37,6 +37,14 @@ std::vector<Tensor> evaluate_softmax(const EvaluateContext& ctx, void (*normaliz
   return {from_doubles(x.dtype(), x.dims(), values)};
 }
 
-std::vector<AxisRelation> axes_softmax(const AxesContext& ctx) { return axes_all_but(ctx, {}); }
+std::vector<AxisRelation> axes_softmax(const AxesContext& ctx) {
+  const Shape& x = ctx.inputs[0].shape;
+  std::vector<std::int64_t> mixed;
+  if (!x.ranked()) return {};
+  // It sums along its axis; before opset 13 along all axes from there on, which start at 1 where none is given.
+  const std::int64_t given = ctx.node.int_or("axis", 1), first = given < 0 ? given + x.rank() : given;
+  for (std::int64_t axis = first; axis < x.rank(); ++axis) mixed.push_back(axis);
+  return axes_all_but(ctx, mixed);
+}
 
 }  // namespace pare::ir::ops

@@ -1,0 +1,43 @@
+// Coupled channels: which of them can only be removed together, found by one walk over the axis relations that
+// operators declare (op.h), and their physical removal.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ir/model.h"
+
+namespace pare::ir {
+
+/// One axis of one value that a group touches.
+struct GroupAxis {
+  ValueId value;
+  std::int64_t axis;
+  std::vector<std::int32_t> unit;  ///< by element: the unit that it goes with; −1: it is none of the group's
+};
+
+/// Channels that are alike: every unit touches the same axes. A unit is the least that can be removed: one channel
+/// through residual sums, depthwise convolutions, concatenations …; a whole group of a grouped convolution.
+struct ChannelGroup {
+  std::string name;            ///< of the first of its layers
+  std::vector<NodeId> layers;  ///< whose outputs are these channels: nodes that contract a constant weight, in order
+  std::vector<ValueId> weights;
+  std::vector<int> output_axes;  ///< of the layers' weights
+  std::int64_t units = 0;
+  std::int64_t block = 1;  ///< output channels of the first layer in one unit
+  std::vector<GroupAxis> axes;
+  std::string blocked;  ///< why none can be removed; "" when they can
+};
+
+/// All groups with a layer (Conv, Gemm, MatMul with a constant weight), in the order of their first layers. Needs
+/// inferred shapes. A group is blocked where it reaches a graph input or output, where a node works along one of its
+/// axes (Softmax over channels, a shuffle …) or is not known, and where a size is computed at run time.
+std::vector<ChannelGroup> channel_groups(const Model& model);
+
+/// Removes units from unblocked groups: from every constant (and its mask), the `group` of convolutions, the sizes of
+/// Split and the targets of Reshape and Expand; shapes are inferred again. `removed[g]`: units of groups[g], fewer than
+/// all. Error(kInternal) for a blocked group or a unit that does not exist.
+void remove_units(Model& model, const std::vector<ChannelGroup>& groups,
+                  const std::vector<std::vector<std::int64_t>>& removed);
+
+}  // namespace pare::ir

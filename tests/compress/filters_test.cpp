@@ -1,0 +1,231 @@
+#include <gtest/gtest.h>
+
+#include "fakes.h"
+#include "ir/groups.h"
+#include "ir/verify.h"
+
+namespace pare::compress {
+namespace {
+
+using Ints = std::vector<std::int64_t>;
+
+struct Grown : Builder {
+  ir::ValueId filter(const std::string& name, ir::ValueId x, Dims weight, std::int64_t group = 1) {
+    const std::int64_t pad = weight[2] / 2;
+    return add("Conv", name,
+               {x, constant(name + ".w", random_tensor(weight, ++seed)),
+                constant(name + ".b", random_tensor({weight[0]}, ++seed))},
+               {{"pads", Ints{pad, pad, pad, pad}}, {"group", group}});
+  }
+  ir::ValueId relu(const std::string& name, ir::ValueId x) { return add("Relu", name, {x}); }
+  std::uint64_t seed = 50;
+};
+
+/// Stem, a residual block, an inverted residual with depthwise convolution and squeeze-and-excitation, a grouped
+/// convolution, a concatenation, Flatten of 2×2 pixels into a Gemm.
+ir::Model everything() {
+  Grown b;
+  ir::ValueId x = b.input("x", {ir::Dim::symbol("N"), 3, 8, 8});
+  ir::ValueId stem = b.relu("r0", b.filter("stem", x, {8, 3, 3, 3}));
+  ir::ValueId body = b.filter("tail", b.relu("r1", b.filter("body", stem, {12, 8, 3, 3})), {8, 12, 3, 3});
+  ir::ValueId sum = b.relu("r2", b.add("Add", "sum", {body, stem}));
+  ir::ValueId wide = b.relu("r3", b.filter("expand", sum, {16, 8, 1, 1}));
+  ir::ValueId deep = b.relu("r4", b.filter("depthwise", wide, {16, 1, 3, 3}, 16));
+  ir::ValueId gate = b.add(
+      "Sigmoid", "sigmoid",
+      {b.filter("excite", b.relu("r5", b.filter("squeeze", b.add("GlobalAveragePool", "pool", {deep}), {4, 16, 1, 1})),
+                {16, 4, 1, 1})});
+  ir::ValueId project = b.filter("project", b.add("Mul", "gated", {deep, gate}), {8, 16, 1, 1});
+  ir::ValueId left = b.relu("r6", b.filter("left", project, {8, 8, 1, 1}));
+  ir::ValueId grouped = b.relu("r7", b.filter("grouped", left, {16, 2, 3, 3}, 4));
+  ir::ValueId right = b.relu("r8", b.filter("right", project, {8, 8, 1, 1}));
+  ir::ValueId both = b.add("Concat", "both", {grouped, right}, {{"axis", std::int64_t{1}}});
+  ir::ValueId last = b.filter("mix", both, {8, 24, 1, 1});
+  ir::ValueId small = b.add("AveragePool", "shrink", {last}, {{"kernel_shape", Ints{4, 4}}, {"strides", Ints{4, 4}}});
+  ir::ValueId flat = b.add("Reshape", "reshape", {small, b.constant("shape", Tensor::from({2}, Ints{-1, 32}))});
+  return b.finish(
+      b.add("Gemm", "head",
+            {flat, b.constant("head.w", random_tensor({5, 32}, 90)), b.constant("head.b", random_tensor({5}, 91))},
+            {{"transB", std::int64_t{1}}}));
+}
+
+std::vector<std::string> names(const ir::Model& model, const ir::ChannelGroup& group) {
+  std::vector<std::string> out;
+  for (ir::NodeId id : group.layers) out.push_back(model.graph.node(id).name);
+  return out;
+}
+
+const ir::ChannelGroup& group_of(const std::vector<ir::ChannelGroup>& groups, const std::string& name) {
+  for (const ir::ChannelGroup& group : groups)
+    if (group.name == name) return group;
+  throw Error(ErrorCode::kInternal, name, "no such group");
+}
+
+TEST(ChannelGroups, FollowFromTheAxes) {
+  const ir::Model model = everything();
+  const auto groups = ir::channel_groups(model);
+  using Names = std::vector<std::string>;
+  EXPECT_EQ(names(model, group_of(groups, "stem")), (Names{"stem", "tail"})) << "the residual sum couples them";
+  EXPECT_EQ(names(model, group_of(groups, "body")), (Names{"body"}));
+  EXPECT_EQ(names(model, group_of(groups, "expand")), (Names{"expand", "excite"})) << "depthwise and the gate";
+  EXPECT_EQ(group_of(groups, "expand").units, 16);
+  EXPECT_EQ(group_of(groups, "left").units, 4) << "whole groups of the grouped convolution";
+  EXPECT_EQ(group_of(groups, "left").block, 2);
+  EXPECT_EQ(group_of(groups, "mix").units, 8) << "four elements of the flattened axis a channel";
+  for (const char* free : {"stem", "body", "expand", "squeeze", "project", "left", "right", "mix"})
+    EXPECT_EQ(group_of(groups, free).blocked, "") << free;
+  EXPECT_NE(group_of(groups, "head").blocked.find("output"), std::string::npos);
+}
+
+/// The same network whose removed channels are multiplied by nothing: what removal has to equal.
+ir::Model silenced(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
+                   const std::vector<Ints>& removed) {
+  ir::Model out = model;
+  for (std::size_t g = 0; g < groups.size(); ++g)
+    for (const ir::GroupAxis& axis : groups[g].axes) {
+      ir::Value& value = out.graph.value(axis.value);
+      if (!value.constant || axis.axis != 1 || value.constant->dtype() != DType::kFloat32) continue;  // what contracts
+      Tensor tensor = value.constant->clone();
+      std::int64_t inner = 1;
+      for (std::int64_t i = 2; i < tensor.rank(); ++i) inner *= tensor.dim(i);
+      auto data = tensor.mutable_data<float>();
+      for (std::size_t i = 0; i < data.size(); ++i) {
+        const std::int32_t unit = axis.unit[i / static_cast<std::size_t>(inner) % axis.unit.size()];
+        if (std::find(removed[g].begin(), removed[g].end(), unit) != removed[g].end()) data[i] = 0;
+      }
+      value.constant = tensor;
+    }
+  return out;
+}
+
+TEST(ChannelGroups, RemovalIsSilence) {
+  const ir::Model model = everything();
+  const auto groups = ir::channel_groups(model);
+  std::vector<Ints> removed;
+  for (const ir::ChannelGroup& group : groups) {
+    removed.emplace_back();
+    if (group.blocked.empty())
+      for (std::int64_t unit = 0; unit < group.units; unit += 3) removed.back().push_back(unit);
+  }
+  ir::Model smaller = model;
+  ir::remove_units(smaller, groups, removed);
+  ir::require_valid(smaller, "the pruned model");
+  const NamedTensors inputs = {{"x", random_tensor({2, 3, 8, 8}, 7, 1)}};
+  // A grouped convolution sums over no axis of the list: its groups go as a whole, inputs and outputs.
+  const Tensor expected = ir::evaluate(silenced(model, groups, removed), inputs).at("head_out");
+  const Tensor got = ir::evaluate(smaller, inputs).at("head_out");
+  ASSERT_EQ(got.dims(), expected.dims());
+  for (std::size_t i = 0; i < got.data<float>().size(); ++i)
+    EXPECT_NEAR(got.data<float>()[i], expected.data<float>()[i], 1e-4) << i;
+  const auto dims = [&](const char* name) {
+    return smaller.graph.value(smaller.graph.find_value(name)).constant->dims();
+  };
+  EXPECT_EQ(dims("depthwise.w"), (Dims{10, 1, 3, 3}));
+  EXPECT_EQ(dims("grouped.w"), (Dims{8, 2, 3, 3}));
+  EXPECT_EQ(smaller.graph.node(smaller.graph.find_node("grouped")).int_or("group", 1), 2);
+  EXPECT_EQ(smaller.graph.node(smaller.graph.find_node("depthwise")).int_or("group", 1), 10);
+  EXPECT_EQ(dims("head.w"), (Dims{5, 20}));
+}
+
+TEST(ChannelGroups, WhatWorksAcrossChannelsBlocks) {
+  Grown b;
+  ir::ValueId x = b.input("x", {ir::Dim::symbol("N"), 3, 4, 4});
+  ir::ValueId soft = b.add("Softmax", "soft", {b.filter("a", x, {8, 3, 1, 1})}, {{"axis", std::int64_t{1}}});
+  ir::ValueId strange = b.add("Strange", "strange", {b.filter("b", soft, {8, 8, 1, 1})});
+  b.model.graph.value(strange).dtype = DType::kFloat32;
+  b.model.graph.value(strange).shape = ir::Shape({ir::Dim::symbol("N"), 8, 4, 4});
+  b.model.graph.value(strange).has_value_info = true;
+  ir::Model model = b.finish(b.filter("c", strange, {4, 8, 1, 1}));
+  const auto groups = ir::channel_groups(model);
+  EXPECT_EQ(group_of(groups, "a").blocked, "Softmax 'soft' works along axis 1 of 'a_out'");
+  EXPECT_NE(group_of(groups, "b").blocked.find("Strange 'strange' is not known"), std::string::npos);
+  EXPECT_NE(group_of(groups, "c").blocked.find("output"), std::string::npos);
+}
+
+TEST(ChannelGroups, HeadsOfAttentionGoAsAWhole) {
+  Grown b;
+  ir::ValueId x = b.input("x", {ir::Dim::symbol("N"), 6, 16});
+  const auto heads = [&](const std::string& name, Ints order) {
+    ir::ValueId y = b.add("MatMul", name, {x, b.constant(name + ".w", random_tensor({16, 16}, ++b.seed))});
+    ir::ValueId split =
+        b.add("Reshape", name + "_heads", {y, b.constant(name + "_shape", Tensor::from({4}, Ints{0, 6, 4, 4}))});
+    return b.add("Transpose", name + "_turned", {split}, {{"perm", std::move(order)}});
+  };
+  ir::ValueId scores = b.add("MatMul", "scores", {heads("q", {0, 2, 1, 3}), heads("k", {0, 2, 3, 1})});
+  ir::ValueId mixed = b.add(
+      "MatMul", "mixed", {b.add("Softmax", "soft", {scores}, {{"axis", std::int64_t{-1}}}), heads("v", {0, 2, 1, 3})});
+  ir::ValueId turned = b.add("Transpose", "back", {mixed}, {{"perm", Ints{0, 2, 1, 3}}});
+  ir::ValueId flat = b.add("Reshape", "merge", {turned, b.constant("merge_shape", Tensor::from({3}, Ints{0, 6, 16}))});
+  ir::Model model = b.finish(b.add("MatMul", "out", {flat, b.constant("out.w", random_tensor({16, 16}, 99))}));
+  const auto groups = ir::channel_groups(model);
+  const ir::ChannelGroup& group = group_of(groups, "q");
+  EXPECT_EQ(group.blocked, "");
+  EXPECT_EQ(group.units, 4);
+  EXPECT_EQ(group.block, 4);
+  EXPECT_EQ(names(model, group), (std::vector<std::string>{"q", "k", "v"}));
+  std::vector<Ints> removed(groups.size());
+  removed[static_cast<std::size_t>(&group - groups.data())] = {1, 2};
+  ir::remove_units(model, groups, removed);
+  EXPECT_EQ(model.graph.value(model.graph.find_value("out.w")).constant->dims(), (Dims{8, 16}));
+  EXPECT_EQ(ir::evaluate(model, {{"x", random_tensor({2, 6, 16}, 3)}}).at("out_out").dims(), (Dims{2, 6, 16}));
+}
+
+double l1(const Tensor& weight, std::int64_t filter) {
+  const auto data = weight.data<float>();
+  const std::size_t size = data.size() / static_cast<std::size_t>(weight.dim(0));
+  double sum = 0;
+  for (std::size_t i = 0; i < size; ++i)
+    sum += std::fabs(static_cast<double>(data[static_cast<std::size_t>(filter) * size + i]));
+  return sum;
+}
+
+TEST(L1Filters, TheSmallestFiltersGo) {
+  World world("l1");
+  world.model = everything();
+  world.dataset = {};
+  const PipelineResult result =
+      world.run("steps: [{prune: {method: l1-filters, ratio: 0.5, round_to: 1, include: [body]}}]");
+  const Tensor& before = *world.model.graph.value(world.model.graph.find_value("body.w")).constant;
+  const Tensor& after = *result.model.graph.value(result.model.graph.find_value("body.w")).constant;
+  ASSERT_EQ(after.dims(), (Dims{6, 8, 3, 3}));
+  std::vector<double> norms, kept;
+  for (std::int64_t f = 0; f < 12; ++f) norms.push_back(l1(before, f));
+  for (std::int64_t f = 0; f < 6; ++f) kept.push_back(l1(after, f));
+  std::sort(norms.begin(), norms.end());
+  std::sort(kept.begin(), kept.end());
+  for (std::size_t i = 0; i < 6; ++i) EXPECT_DOUBLE_EQ(kept[i], norms[i + 6]);
+  EXPECT_LT(result.run["after"]["macs"].get<double>(), result.run["before"]["macs"].get<double>());
+  EXPECT_EQ(result.run["steps"][0]["filters"]["channels_before"].get<int>() -
+                result.run["steps"][0]["filters"]["channels_after"].get<int>(),
+            6);
+}
+
+TEST(L1Filters, RoundingAndScopeGlobal) {
+  World world("l1_global");
+  world.model = residual_model(32);
+  const PipelineResult rounded = world.run("steps: [{prune: {method: l1-filters, ratio: 0.4}}]");
+  const auto dims = [](const PipelineResult& run, const char* name) {
+    return run.model.graph.value(run.model.graph.find_value(name)).constant->dims();
+  };
+  EXPECT_EQ(dims(rounded, "body.weight"), (Dims{24, 24, 3, 3})) << "20 of 32, rounded up to 24";
+  EXPECT_EQ(dims(rounded, "head.weight"), (Dims{4, 24}));
+  const PipelineResult global =
+      world.run("steps: [{prune: {method: l1-filters, ratio: 0.5, scope: global, round_to: 1}}]");
+  const auto& groups = global.run["steps"][0]["filters"]["groups"];
+  int kept = 0;
+  for (const auto& group : groups) kept += group["reason"].is_null() ? group["kept"].get<int>() : 0;
+  EXPECT_EQ(kept, 32) << "half of the 64 that may go";
+  EXPECT_NE(groups.back()["reason"].get<std::string>().find("output"), std::string::npos);
+}
+
+TEST(L1Filters, RefusesWhatCannotBePruned) {
+  World world("l1_refuse");
+  EXPECT_EQ(error_of([&] { world.run("steps: [{prune: {method: l1-filters, include: [head]}}]"); }).code(),
+            ErrorCode::kUnsupported);
+  EXPECT_EQ(error_of([&] { world.run("steps: [{prune: {method: l1-filters, include: [hat]}}]"); }).code(),
+            ErrorCode::kUsage);
+  EXPECT_EQ(error_of([&] { world.run("steps: [quantize, {prune: {method: l1-filters}}]"); }).code(), ErrorCode::kUsage);
+}
+
+}  // namespace
+}  // namespace pare::compress
