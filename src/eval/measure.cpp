@@ -21,27 +21,37 @@ double percentile(const std::vector<double>& sorted, double fraction) {
   return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
 }
 
-/// True when every consumer takes the value as a scale or zero point of Quantize-/DequantizeLinear.
+bool is_dynamic_scale(const ir::Graph& graph, ir::ValueId id) {
+  const ir::NodeId producer = graph.producer(id);
+  return producer != ir::kNoNode && graph.node(producer).is("DynamicQuantizeLinear");
+}
+
+/// True when every consumer takes the value as a scale or zero point of Quantize-/DequantizeLinear, or multiplies it by
+/// the scale that DynamicQuantizeLinear found.
 bool is_quantization_parameter(const ir::Graph& graph, const ir::Value& value, ir::ValueId id) {
   if (value.consumers.empty()) return false;
   return std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId consumer) {
     const ir::Node& node = graph.node(consumer);
+    if (node.is("Mul")) return is_dynamic_scale(graph, node.input(0)) || is_dynamic_scale(graph, node.input(1));
     return (node.is("QuantizeLinear") || node.is("DequantizeLinear")) && node.input(0) != id;
   });
 }
 
-/// Parameters are what training found: float initializers of rank ≥ 1, and integers that DequantizeLinear reads.
+/// Parameters are what training found: float initializers of rank ≥ 1, and integers that DequantizeLinear or an integer
+/// product reads.
 bool is_parameter(const ir::Graph& graph, ir::ValueId id) {
   const ir::Value& value = graph.value(id);
   if (!value.constant || value.constant->rank() == 0 || is_quantization_parameter(graph, value, id)) return false;
   if (is_float(value.dtype)) return true;
   return std::any_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId consumer) {
-    return graph.node(consumer).is("DequantizeLinear") && graph.node(consumer).input(0) == id;
+    const ir::Node& node = graph.node(consumer);
+    return (node.is("DequantizeLinear") && node.input(0) == id) ||
+           ((node.is("MatMulInteger") || node.is("ConvInteger")) && node.input(1) == id);
   });
 }
 
 ir::ValueId stored_bias(const ir::Graph& graph, const ir::Node& node) {
-  const ir::ValueId bias = node.is("MatMul") ? ir::kNoValue : node.input(2);
+  const ir::ValueId bias = node.is("Conv") || node.is("Gemm") ? node.input(2) : ir::kNoValue;
   if (bias == ir::kNoValue || graph.value(bias).constant) return bias;
   const ir::NodeId producer = graph.producer(bias);
   return producer != ir::kNoNode && graph.node(producer).is("DequantizeLinear") ? graph.node(producer).input(0)

@@ -107,8 +107,8 @@ bool for_each_group(const Tensor& tensor, const WeightView& view, std::int64_t g
 
 std::optional<WeightRef> find_weight(const Graph& graph, NodeId id) {
   const Node& node = graph.node(id);
-  const bool convolution = node.is("Conv");
-  if (!convolution && !node.is("Gemm") && !node.is("MatMul")) return std::nullopt;
+  const bool convolution = node.is("Conv") || node.is("ConvInteger");
+  if (!convolution && !node.is("Gemm") && !node.is("MatMul") && !node.is("MatMulInteger")) return std::nullopt;
   const ValueId weight = stored_weight(graph, node.input(1));
   if (weight == kNoValue) return std::nullopt;
   const Dims& dims = graph.value(weight).constant->dims();

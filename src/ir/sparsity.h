@@ -36,8 +36,8 @@ struct WeightView {
   }
 };
 
-/// The weight of a Conv, Gemm or MatMul node (a constant, possibly behind DequantizeLinear) and its view; nullopt
-/// otherwise.
+/// The weight of a Conv, Gemm or MatMul node (a constant, possibly behind DequantizeLinear), or of ConvInteger or
+/// MatMulInteger, and its view; nullopt otherwise.
 struct WeightRef {
   ValueId value;
   WeightView view;

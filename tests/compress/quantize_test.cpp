@@ -157,7 +157,8 @@ double error_of_quantized(World& world, const std::string& options) {
 TEST(StaticQuantization, StaysNearTheFloatModel) {
   for (const char* options :
        {"{}", "{weights: {granularity: tensor}}", "{activations: {scheme: symmetric}}",
-        "{activations: {calibrator: percentile, percentile: 99.99}}", "{exclude: [first, last]}"}) {
+        "{activations: {calibrator: percentile, percentile: 99.99}}", "{activations: {calibrator: mse}}",
+        "{activations: {calibrator: moving-average}}", "{exclude: [first, last]}"}) {
     World world("quantize");
     double error = error_of_quantized(world, options);
     EXPECT_LT(error, 0.05) << options;
@@ -197,6 +198,36 @@ TEST(StaticQuantization, NonFiniteActivationsNameTheLayer) {
   Error error = error_of([&] { gather_statistics(world.model, {{.values = {"tail_out"}}}, context); });
   EXPECT_EQ(error.code(), ErrorCode::kBadInput);
   EXPECT_EQ(error.subject(), "layer 'tail'");
+}
+
+std::vector<std::string> types_of(const ir::Model& model) {
+  std::vector<std::string> types;
+  for (ir::NodeId id : model.graph.nodes()) types.push_back(model.graph.node(id).op_type);
+  return types;
+}
+
+TEST(DynamicQuantization, WritesIntegerProductsAndSharesTheirInputs) {
+  World world("dynamic");
+  Recipe recipe = parse_recipe("steps: [{quantize: {method: dynamic, exclude: [first]}}]", "r.yaml");
+  ir::Model model = world.model;
+  nlohmann::json record;
+  StepContext context{recipe.steps[0].options, world.model,   world.dataset, world.backend, world.trainer,
+                      {.threads = 1},          world.control, nullptr,       record};
+  const Method& method = find_method("quantize", "dynamic");
+  method.validate(model, context);
+  EXPECT_TRUE(method.needs(model, recipe.steps[0].options).empty()) << "no calibration";
+  method.apply(model, {}, context);
+  const std::vector<std::string> types = types_of(model);
+  EXPECT_EQ(std::count(types.begin(), types.end(), "ConvInteger"), 2);
+  EXPECT_EQ(std::count(types.begin(), types.end(), "MatMulInteger"), 1);
+  EXPECT_EQ(std::count(types.begin(), types.end(), "DynamicQuantizeLinear"), 3);
+  EXPECT_EQ(std::count(types.begin(), types.end(), "Conv"), 1) << "the excluded stem";
+  EXPECT_EQ(model.graph.find_value("body.weight"), ir::kNoValue) << "the float weight must go";
+  const ir::Value& head = model.graph.value(model.graph.find_value("head.weight_quantized"));
+  EXPECT_EQ(head.constant->dtype(), DType::kInt8);
+  EXPECT_EQ(head.constant->dims(), (Dims{8, 4})) << "transB is resolved";
+  EXPECT_EQ(record["quantized"]["nodes"], (nlohmann::json{"body", "tail", "head"}));
+  EXPECT_EQ(error_of([&] { method.validate(model, context); }).code(), ErrorCode::kUnsupported) << "twice";
 }
 
 TEST(Calibration, SamplesDependOnTheSeedOnly) {

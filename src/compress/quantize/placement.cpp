@@ -45,24 +45,6 @@ bool joins(const Graph& graph, const Node& node) {
   return node.is("AveragePool") || node.is("GlobalAveragePool") || is_spatial_mean(graph, node);
 }
 
-std::string why_float(const Graph& graph, const Layer& layer) {
-  const Node& node = graph.node(layer.node);
-  const ir::Value& weight = graph.value(layer.weight.value);
-  if (!weight.constant || weight.constant->dtype() != DType::kFloat32) return "its weight is not float32";
-  if (node.input(1) != layer.weight.value) return "its weight is not the second input";
-  if (!is_activation(graph, node.input(0))) return "its input is not a float32 activation";
-  if (node.is("MatMul")) return "";
-  if (node.is("Gemm") && node.int_or("transA", 0) != 0) return "transA is set";
-  if (node.is("Gemm") && node.float_or("alpha", 1) != 1) return "alpha is not 1";
-  if (node.input(2) == ir::kNoValue) return "";
-  const Tensor* bias = graph.constant(node.input(2));
-  if (!bias || bias->dtype() != DType::kFloat32) return "its bias is not a float32 constant";
-  if (bias->rank() != 1 || bias->numel() != layer.weight.view.outputs)
-    return "its bias is not one number for each output channel";
-  if (node.is("Gemm") && node.float_or("beta", 1) != 1) return "beta is not 1";
-  return "";
-}
-
 /// Union–find over values that must share parameters.
 class Shared {
  public:
@@ -119,32 +101,56 @@ std::vector<NodeId> other_nodes(const Graph& graph) {
 
 }  // namespace
 
-Placement place_integers(const Graph& graph, const nlohmann::json& options, const std::string& subject) {
+std::string why_float(const Graph& graph, const Layer& layer) {
+  const Node& node = graph.node(layer.node);
+  const ir::Value& weight = graph.value(layer.weight.value);
+  if (!weight.constant || weight.constant->dtype() != DType::kFloat32) return "its weight is not float32";
+  if (node.input(1) != layer.weight.value) return "its weight is not the second input";
+  if (!is_activation(graph, node.input(0))) return "its input is not a float32 activation";
+  if (node.is("MatMul")) return "";
+  if (node.is("Gemm") && node.int_or("transA", 0) != 0) return "transA is set";
+  if (node.is("Gemm") && node.float_or("alpha", 1) != 1) return "alpha is not 1";
+  if (node.input(2) == ir::kNoValue) return "";
+  const Tensor* bias = graph.constant(node.input(2));
+  if (!bias || bias->dtype() != DType::kFloat32) return "its bias is not a float32 constant";
+  if (bias->rank() != 1 || bias->numel() != layer.weight.view.outputs)
+    return "its bias is not one number for each output channel";
+  if (node.is("Gemm") && node.float_or("beta", 1) != 1) return "beta is not 1";
+  return "";
+}
+
+Placement place_layers(const Graph& graph, const nlohmann::json& options, std::span<const NodeId> others,
+                       std::set<NodeId>& out, const std::string& subject) {
   const std::vector<Layer> layers = find_layers(graph);
   if (layers.empty())
     throw Error(ErrorCode::kUnsupported, subject, "the model has no layer with weights", "Conv, Gemm or MatMul");
   auto include = options.at("include").get<std::vector<std::string>>();
   auto exclude = options.at("exclude").get<std::vector<std::string>>();
   const std::set<NodeId> in = select_nodes(graph, layers, {}, include, subject + ".include");
-  const std::set<NodeId> out = select_nodes(graph, layers, other_nodes(graph), exclude, subject + ".exclude");
+  out = select_nodes(graph, layers, others, exclude, subject + ".exclude");
   Placement placement;
-  std::set<NodeId> computing;
   for (const Layer& layer : layers) {
     if ((!include.empty() && !in.count(layer.node)) || out.count(layer.node)) continue;
     std::string reason = why_float(graph, layer);
-    if (!reason.empty()) {
+    if (reason.empty())
+      placement.layers.push_back(layer);
+    else
       placement.skipped.push_back({layer.name, reason});
-      continue;
-    }
-    computing.insert(layer.node);
-    placement.layers.push_back(layer);
   }
-  if (computing.empty()) {
+  if (placement.layers.empty()) {
     std::string why = placement.skipped.empty() ? "include and exclude leave no layer"
                                                 : "no layer can be quantized; '" + placement.skipped[0].node +
                                                       "': " + placement.skipped[0].reason;
     throw Error(placement.skipped.empty() ? ErrorCode::kUsage : ErrorCode::kUnsupported, subject, why);
   }
+  return placement;
+}
+
+Placement place_integers(const Graph& graph, const nlohmann::json& options, const std::string& subject) {
+  std::set<NodeId> computing, out;
+  const std::vector<NodeId> others = other_nodes(graph);
+  Placement placement = place_layers(graph, options, others, out, subject);
+  for (const Layer& layer : placement.layers) computing.insert(layer.node);
   Sweep sweep{graph, computing, out, {}, {}};
   for (auto id = graph.nodes().rbegin(); id != graph.nodes().rend(); ++id) sweep.visit(*id);
   std::map<ValueId, std::vector<std::string>> groups;

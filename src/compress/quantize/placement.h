@@ -19,7 +19,16 @@ struct Placement {
   std::vector<Skip> skipped;                     ///< selected layers that stay float, and why
 };
 
-/// A value is quantized when an integer node reads it:
+/// Why a layer cannot compute on integers; "" when it can.
+std::string why_float(const ir::Graph& graph, const Layer& layer);
+
+/// The layers that include and exclude leave and that can compute on integers, and the others with the reason; `out`
+/// gets the nodes that exclude names. `others`: further nodes that exclude may name. Error(kUsage) when the selectors
+/// leave none, Error(kUnsupported) when none can.
+Placement place_layers(const ir::Graph& graph, const nlohmann::json& options, std::span<const ir::NodeId> others,
+                       std::set<ir::NodeId>& out, const std::string& subject);
+
+/// place_layers(), and the values: one is quantized when an integer node reads it:
 ///  - Conv, Gemm, MatMul read integers; what follows them is quantized behind the fused Relu or Clip, not before it;
 ///  - Add of two activations, Concat, AveragePool, GlobalAveragePool and a spatial ReduceMean do when their own output
 ///  is read

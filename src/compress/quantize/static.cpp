@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "compress/quantize/calibrator.h"
+#include "compress/quantize/common.h"
 #include "compress/quantize/params.h"
 #include "compress/quantize/placement.h"
 #include "pare/error.h"
@@ -18,20 +19,7 @@ std::vector<Option> declare() {
   std::vector<std::string_view> names;
   for (const Calibrator* calibrator : calibrators()) names.push_back(calibrator->name);
   std::vector<Option> list = {
-      {"weights",
-       kGroup,
-       "{}",
-       "how weights are stored",
-       {},
-       {},
-       {},
-       {{"bits", kInt, "8", "of a weight", {}, 1, 16},
-        {"scheme", kString, "\"symmetric\"", "zero is 0, so that pruned weights stay zero", {"symmetric"}},
-        {"granularity",
-         kString,
-         "\"channel\"",
-         "a scale for each output channel, or for the tensor",
-         {"channel", "tensor"}}}},
+      weights_option(),
       {"activations",
        kGroup,
        "{}",
@@ -72,20 +60,10 @@ std::vector<StatisticsRequest> needs(const ir::Model& model, const json& options
   return {request};
 }
 
-void require_8_bits(const json& options, const std::string& group) {
-  const auto bits = options.at(group).at("bits").get<int>();
-  if (bits != 8)
-    throw Error(ErrorCode::kUnsupported, "quantize." + group + ".bits", "only 8-bit integers are supported", "8",
-                std::to_string(bits));
-}
-
 void validate(const ir::Model& model, const StepContext& context) {
   require_8_bits(context.options, "weights");
   require_8_bits(context.options, "activations");
-  for (ir::NodeId id : model.graph.nodes())
-    if (model.graph.node(id).is("QuantizeLinear") || model.graph.node(id).is("DequantizeLinear"))
-      throw Error(ErrorCode::kUnsupported, "node '" + model.graph.node(id).name + "'",
-                  "the model is quantized already");
+  require_not_quantized(model.graph);
   if (!context.dataset.train || context.dataset.train->size() == 0)
     throw Error(ErrorCode::kUsage, "quantize", "calibration needs a train split in the data file");
   place_integers(model.graph, context.options, "quantize");

@@ -1,0 +1,42 @@
+#include "compress/quantize/common.h"
+
+#include <algorithm>
+
+#include "pare/error.h"
+
+namespace pare::compress {
+
+Option weights_option() {
+  using enum OptionType;
+  return {"weights",
+          kGroup,
+          "{}",
+          "how weights are stored",
+          {},
+          {},
+          {},
+          {{"bits", kInt, "8", "of a weight", {}, 1, 16},
+           {"scheme", kString, "\"symmetric\"", "zero is 0, so that pruned weights stay zero", {"symmetric"}},
+           {"granularity",
+            kString,
+            "\"channel\"",
+            "a scale for each output channel, or for the tensor",
+            {"channel", "tensor"}}}};
+}
+
+void require_8_bits(const nlohmann::json& options, const std::string& group) {
+  const auto bits = options.at(group).at("bits").get<int>();
+  if (bits != 8)
+    throw Error(ErrorCode::kUnsupported, "quantize." + group + ".bits", "only 8-bit integers are supported", "8",
+                std::to_string(bits));
+}
+
+void require_not_quantized(const ir::Graph& graph) {
+  constexpr std::string_view kTypes[] = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"};
+  for (ir::NodeId id : graph.nodes())
+    if (std::any_of(std::begin(kTypes), std::end(kTypes),
+                    [&](std::string_view type) { return graph.node(id).is(type); }))
+      throw Error(ErrorCode::kUnsupported, "node '" + graph.node(id).name + "'", "the model is quantized already");
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,18 @@
+// What the quantization methods share.
+#pragma once
+
+#include "compress/option.h"
+#include "ir/model.h"
+
+namespace pare::compress {
+
+/// The group "weights": bits, scheme, granularity.
+Option weights_option();
+
+/// Error(kUnsupported) unless `group`.bits is 8.
+void require_8_bits(const nlohmann::json& options, const std::string& group);
+
+/// Error(kUnsupported) naming a node that quantizes already.
+void require_not_quantized(const ir::Graph& graph);
+
+}  // namespace pare::compress
