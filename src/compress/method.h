@@ -32,8 +32,9 @@ struct StepContext {
   const exec::TrainerProvider& trainer;
   ExecutionOptions execution;
   const Control& control;
-  CheckpointStore* checkpoints = nullptr;  ///< null: do not checkpoint
-  nlohmann::json& record;                  ///< the step's object in run.json: methods add what they did
+  CheckpointStore* checkpoints = nullptr;   ///< null: do not checkpoint
+  nlohmann::json& record;                   ///< the step's object in run.json: methods add what they did
+  const exec::ModelStore* store = nullptr;  ///< reads further models that the options name
 };
 
 /// A request for one streaming pass over calibration data, merged over methods.
@@ -59,6 +60,8 @@ struct Method {
   bool makes_integers = false;
   /// Names of the layers that the step would change, for --dry-run; null: all parameters.
   std::vector<std::string> (*targets)(const ir::Model&, const nlohmann::json& options) = nullptr;
+  /// Paths of further files that the step reads; their content is part of what a checkpoint is checked against.
+  std::vector<std::string> (*files)(const nlohmann::json& options) = nullptr;
 };
 
 /// All rows of methods.inc.

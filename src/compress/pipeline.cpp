@@ -4,6 +4,7 @@
 #include <cmath>
 #include <ctime>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "base/threads.h"
 #include "compress/checkpoint.h"
@@ -54,13 +55,15 @@ class Run {
     const std::string data = fingerprint_of(inputs.dataset);
     state_ = {
         {"run", header(model_hash, data)}, {"hashes", json::array()}, {"layers", json::array()}, {"seconds", 0.0}};
-    if (!inputs.checkpoints.empty())
-      checkpoints_.emplace(inputs.checkpoints,
-                           CheckpointStore::Identity{{"recipe", hash_hex(to_yaml(inputs.recipe))},
-                                                     {"model", model_hash},
-                                                     {"data", data},
-                                                     {"seed", std::to_string(inputs.execution.seed)}},
-                           inputs.store, inputs.resume);
+    if (inputs.checkpoints.empty()) return;
+    CheckpointStore::Identity identity = {{"recipe", hash_hex(to_yaml(inputs.recipe))},
+                                          {"model", model_hash},
+                                          {"data", data},
+                                          {"seed", std::to_string(inputs.execution.seed)}};
+    for (const Step& step : inputs.recipe.steps)
+      for (const std::string& path : step.method->files ? step.method->files(step.options) : std::vector<std::string>())
+        identity["file '" + path + "'"] = hash_hex(read_file(path));
+    checkpoints_.emplace(inputs.checkpoints, std::move(identity), inputs.store, inputs.resume);
   }
 
   PipelineResult finish() {
@@ -139,7 +142,7 @@ class Run {
                    {"notes", json::array()}};
     StepContext context{step.options,    original_,         inputs_.dataset, inputs_.backend,
                         inputs_.trainer, inputs_.execution, inputs_.control, checkpoints_ ? &*checkpoints_ : nullptr,
-                        record};
+                        record,          &inputs_.store};
     step.method->validate(model_, context);
     const Statistics statistics = gather_statistics(model_, step.method->needs(model_, step.options), context);
     step.method->apply(model_, statistics, context);

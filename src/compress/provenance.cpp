@@ -14,6 +14,13 @@ json quality_of(const json& summary, const char* split) {
   return kept;
 }
 
+/// A path means nothing elsewhere: a further model is named by the hash of its content.
+json options_of(const json& step) {
+  json options = step.at("options");
+  if (step.contains("teacher")) options["teacher"] = step.at("teacher").at("hash");
+  return options;
+}
+
 }  // namespace
 
 json provenance_of(const ir::Model& model) {
@@ -29,7 +36,7 @@ void add_provenance(ir::Model& model, const json& run, const std::vector<std::st
   for (std::size_t i = 0; i < done.size(); ++i)
     steps.push_back({{"step", done[i].at("step")},
                      {"method", done[i].at("method")},
-                     {"options", done[i].at("options")},
+                     {"options", options_of(done[i])},
                      {"seed", seed},
                      {"val", quality_of(done[i].at("summary"), "val")},
                      {"test", quality_of(done[i].at("summary"), "test")},

@@ -60,7 +60,7 @@ void validate_recipe(const PipelineInputs& inputs, const ir::Model& model, bool 
   for (const Step& step : inputs.recipe.steps) {
     nlohmann::json unused;
     StepContext context{step.options,     model,          inputs.dataset, inputs.backend, inputs.trainer,
-                        inputs.execution, inputs.control, nullptr,        unused};
+                        inputs.execution, inputs.control, nullptr,        unused,         &inputs.store};
     step.method->validate(model, context);
     if (ask_executors && step.method->needs_gradients(step.options))
       require_no_refusals(inputs.trainer().refusals(model), "the trainer");

@@ -71,12 +71,13 @@ void validate_training(const ir::Model& model, const StepContext& context, const
                       "'); only float models can be trained");
 }
 
-void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks, const std::string& stage) {
+void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks, const std::string& stage,
+                 const ir::Model* teacher) {
   const exec::TrainerOptions options = resolved_options(context);
   if (context.options.at("keep_zeros").get<bool>()) mask_zeros(model);
   apply_masks(model.graph);
   const bool distill = options.loss.alpha > 0;
-  auto trainer = context.trainer().create(model, distill ? &context.original : nullptr, options);
+  auto trainer = context.trainer().create(model, distill ? (teacher ? teacher : &context.original) : nullptr, options);
   context.record["trainer"] = trainer->description();
   if (distill) context.record["distill"] = {{"temperature", options.loss.temperature}, {"alpha", options.loss.alpha}};
   context.record["curve"] = train(*trainer, context.dataset, loop_options(context.options), hooks,

@@ -16,8 +16,9 @@ void mask_zeros(ir::Model& model);
 /// model.
 void validate_training(const ir::Model& model, const StepContext& context, const std::string& subject);
 
-/// Trains `model` in place with the step's options; the teacher is the original model. Masks hold exactly: a masked
+/// Trains `model` in place with the step's options; the teacher is `teacher`, or the original model when it is null. Masks hold exactly: a masked
 /// weight that comes back non-zero is Error(kInternal). Adds "curve", "trainer" and "distill" to the step's record.
-void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks, const std::string& stage);
+void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks, const std::string& stage,
+                 const ir::Model* teacher = nullptr);
 
 }  // namespace pare::compress

@@ -1,0 +1,160 @@
+"""Methods beyond pruning and static quantization: the files they leave, checked by NumPy and ONNX Runtime."""
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from conftest import MODELS, ort_run, pare_run, run_pare
+
+CONVNET = MODELS / "fmnist_convnet.onnx"
+RESNET10 = MODELS / "fmnist_resnet10.onnx"
+MLP = MODELS / "fmnist_mlp.onnx"
+
+
+def large_model(name):
+    folder = os.environ.get("PARE_TEST_MODELS")
+    if not folder:
+        pytest.skip("PARE_TEST_MODELS is not set")
+    path = pathlib.Path(folder) / name
+    if not path.exists():
+        pytest.skip(f"{path} is not there")
+    return path
+
+
+def operators(path):
+    import onnx
+    types = [node.op_type for node in onnx.load(str(path)).graph.node]
+    return {t: types.count(t) for t in types}
+
+
+def same_as_onnx_runtime(path, images, folder, tolerance=1e-4):
+    got, expected = pare_run(path, images, folder), ort_run(path, images)
+    assert np.abs(got - expected).max() <= tolerance * (expected.max() - expected.min())
+
+
+def layers_of(record, key):
+    return record["steps"][0][key]
+
+
+@pytest.mark.parametrize("calibrator", ["entropy", "mse", "moving-average", "percentile"])
+def test_calibrators(pare, fmnist, tmp_path, calibrator):
+    record = pare("quantize", CONVNET, "--data", fmnist, "-o", tmp_path / "q.onnx", "--activations-calibrator", calibrator,
+                  "--activations-samples", 256, "--json").json
+    assert record["after"]["test"]["top1"] >= 91.51 - 0.5
+
+
+@pytest.mark.parametrize("model,top1", [(CONVNET, 91.51), (MLP, None)], ids=["convnet", "mlp"])
+def test_dynamic(pare, fmnist, test_images, tmp_path, model, top1):
+    out = tmp_path / "q.onnx"
+    record = pare("quantize", model, "--method", "dynamic", "--data", fmnist, "-o", out, "--json").json
+    found = operators(out)
+    assert not {"Conv", "Gemm", "MatMul"} & set(found)
+    assert found.get("ConvInteger", 0) + found.get("MatMulInteger", 0) == len(layers_of(record, "quantized")["nodes"])
+    assert record["after"]["file_bytes"] < 0.35 * record["before"]["file_bytes"]
+    assert record["after"]["test"]["top1"] >= record["before"]["test"]["top1"] - 0.3
+    if top1:
+        assert record["before"]["test"]["top1"] == pytest.approx(top1, abs=0.005)
+    images = test_images[0][:500]
+    assert np.mean(pare_run(out, images, tmp_path).argmax(1) == ort_run(out, images).argmax(1)) >= 0.99
+
+
+def test_dynamic_needs_no_data(pare, tmp_path):
+    pare("quantize", MLP, "--method", "dynamic", "-o", tmp_path / "q.onnx")
+    assert operators(tmp_path / "q.onnx")["MatMulInteger"] > 0
+
+
+def test_lowrank(pare, fmnist, test_images, tmp_path):
+    out = tmp_path / "l.onnx"
+    record = pare("lowrank", MLP, "--data", fmnist, "-o", out, "--ratio", 0.25, "--no-measure", "--json").json
+    layers = {layer["node"]: layer for layer in layers_of(record, "lowrank")["layers"]}
+    factorized = [layer for layer in layers.values() if layer["factorized"]]
+    assert factorized and all(layer["rank"] == round(0.25 * layer["full_rank"]) for layer in factorized)
+    assert all(layer["reason"] for layer in layers.values() if not layer["factorized"])
+    assert record["after"]["macs"] < 0.7 * record["before"]["macs"]
+    assert record["after"]["file_bytes"] < 0.7 * record["before"]["file_bytes"]
+    same_as_onnx_runtime(out, test_images[0][:200], tmp_path)
+
+
+def test_lowrank_measures(pare, fmnist, tmp_path):
+    record = pare("lowrank", RESNET10, "--data", fmnist, "-o", tmp_path / "l.onnx", "--energy", 0.9, "--json").json
+    layers = layers_of(record, "lowrank")["layers"]
+    assert any("factors_ms" in layer for layer in layers)
+    for layer in layers:
+        if "factors_ms" in layer:
+            assert layer["factorized"] == (layer["factors_ms"] < 0.98 * layer["whole_ms"])
+
+
+def test_l1_filters(pare, fmnist, test_images, tmp_path):
+    out = tmp_path / "p.onnx"
+    record = pare("prune", RESNET10, "--method", "l1-filters", "--ratio", 0.5, "--data", fmnist, "-o", out, "--json").json
+    result = layers_of(record, "filters")
+    assert result["channels_after"] < 0.6 * result["channels_before"]
+    assert record["after"]["macs"] < 0.4 * record["before"]["macs"]
+    assert record["after"]["file_bytes"] < 0.4 * record["before"]["file_bytes"]
+    assert record["after"]["parameters"] == record["after"]["nonzero_parameters"] < 0.4 * record["before"]["parameters"]
+    same_as_onnx_runtime(out, test_images[0][:200], tmp_path)
+    again = pare("inspect", out, "--groups", "--json").json
+    assert sum(group["channels"] for group in again["groups"]) == result["channels_after"]
+
+
+def test_l1_filters_keep_a_pruned_tenth_useful(pare, fmnist, tmp_path):
+    record = pare("prune", RESNET10, "--method", "l1-filters", "--ratio", 0.1, "--scope", "global", "--round-to", 1, "--data", fmnist,
+                  "-o", tmp_path / "p.onnx", "--json").json
+    assert record["after"]["test"]["top1"] > record["before"]["test"]["top1"] - 25
+
+
+@pytest.mark.parametrize("name,shape", [("efficientnet_lite0.onnx", None), ("mobilenet_v3_small_dynamo.onnx", None),
+                                        ("fmnist_resnet18.onnx", None)])
+def test_l1_filters_on_large_models(pare, tmp_path, name, shape):
+    import onnx
+    import onnxruntime
+    model, out = large_model(name), tmp_path / "p.onnx"
+    record = pare("prune", model, "--method", "l1-filters", "--ratio", 0.4, "-o", out, "--json", timeout=600).json
+    assert record["after"]["macs"] < 0.75 * record["before"]["macs"]
+    session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    given = session.get_inputs()[0]
+    dims = [d if isinstance(d, int) else 2 for d in given.shape]
+    x = np.random.default_rng(1).standard_normal(dims).astype(np.float32)
+    np.savez(tmp_path / "in.npz", **{given.name: x})
+    pare("run", out, "--inputs", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    expected = session.run(None, {given.name: x})[0]
+    with np.load(tmp_path / "out.npz") as outputs:
+        got = outputs[outputs.files[0]]
+    assert np.abs(got - expected).max() <= 1e-4 * (expected.max() - expected.min())
+
+
+def test_groups_in_words(pare):
+    result = pare("inspect", RESNET10, "--groups")
+    assert "channel groups" in result.out and "no: it reaches the output" in result.out
+
+
+def test_distill(pare, trainer, small_data, tmp_path):
+    out = tmp_path / "s.onnx"
+    record = pare("distill", CONVNET, "--teacher", RESNET10, "--data", small_data, "-o", out, "--epochs", 1, "--lr", 0.001,
+                  "--json").json
+    step = record["steps"][0]
+    assert step["teacher"]["hash"] and step["distill"]["alpha"] == 0.9 and len(step["curve"]) == 1
+    assert str(tmp_path) not in out.read_bytes().decode("latin-1") and str(RESNET10) not in out.read_bytes().decode("latin-1")
+
+
+def test_distill_without_labels(pare, trainer, small_data, tmp_path):
+    data = tmp_path / "unlabelled.yaml"
+    text = small_data.read_text().replace(", labels: train-labels", "").replace(", labels: test-labels", "")
+    data.write_text(text.replace("train-images", str(small_data.parent / "train-images")).replace(
+        "test-images", str(small_data.parent / "test-images")))
+    record = pare("distill", CONVNET, "--teacher", RESNET10, "--data", data, "-o", tmp_path / "s.onnx", "--epochs", 1, "--json").json
+    assert record["steps"][0]["distill"]["alpha"] == 1 and record["metric"] == "agreement"
+
+
+def test_distill_refusals(refused, trainer, small_data, tmp_path):
+    refused(2, ["distill.teacher", "missing"], "distill", CONVNET, "--data", small_data, "-o", "s.onnx")
+    refused(5, ["nowhere.onnx"], "distill", CONVNET, "--teacher", "nowhere.onnx", "--data", small_data, "-o", "s.onnx")
+    other = os.environ.get("PARE_TEST_MODELS")
+    if other:
+        refused(3, ["teacher", "input"], "distill", CONVNET, "--teacher", pathlib.Path(other) / "efficientnet_lite0.onnx",
+                "--data", small_data, "-o", "s.onnx")
+
+
+def test_contradicting_lowrank_options(refused):
+    refused(2, ["lowrank", "rank"], "lowrank", MLP, "-o", "l.onnx", "--rank", 4, "--ratio", 0.5)
