@@ -31,7 +31,10 @@ std::optional<ir::Model> read_node_model(const std::filesystem::path& folder);
 bool is_covered(const ir::Model& model);
 bool uses(const ir::Model& model, const std::string& op_type);
 
-/// Why `got` is not `expected`, or "": integers exactly, floats within rounding of their type.
-std::string difference(const Tensor& expected, const Tensor& got);
+/// Why `got` is not `expected`, or "": integers exactly, floats within `slack` times the rounding of their type.
+std::string difference(const Tensor& expected, const Tensor& got, double slack = 1);
+/// For tests whose expected outputs are rounded themselves (four digits, or a function body that writes π as 3.14159):
+/// ONNX's own tolerance of 1e-3. 1 otherwise.
+double slack_of(const std::string& test_name);
 
 }  // namespace pare::testing

@@ -6,22 +6,10 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return std::ceil(x); });
-}
+double apply(double x) { return std::ceil(x); }
 
 }  // namespace
 
-extern const Operator kCeil = {
-    .op_type = "Ceil",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kCeil = unary_operator<apply>("Ceil", 7);
 
 }  // namespace pare::ir::ops

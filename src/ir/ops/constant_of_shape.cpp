@@ -1,6 +1,7 @@
 // ConstantOfShape: a tensor of the shape that the input lists, filled with the one element of `value` (float 0 by
 // default).
 #include "ir/ops/common/facts.h"
+#include "ir/ops/common/limits.h"
 #include "ir/ops/common/numeric.h"
 
 namespace pare::ir::ops {
@@ -23,6 +24,7 @@ void infer(InferContext& ctx) {
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Dims dims = to_ints(ctx.in(0));
+  require_room(ctx, dims);
   return {strided(fill(ctx), dims, 0, Dims(dims.size(), 0))};
 }
 

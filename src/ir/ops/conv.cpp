@@ -11,21 +11,6 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<std::int64_t> kernel_of(const InferContext& ctx, std::int64_t spatial_rank) {
-  const Shape& w = ctx.in(1).shape;
-  std::vector<std::int64_t> kernel = ctx.node.ints_or("kernel_shape", {});
-  if (!kernel.empty() && static_cast<std::int64_t>(kernel.size()) != spatial_rank) {
-    ctx.fail("attribute 'kernel_shape' has the wrong length", std::to_string(spatial_rank),
-             std::to_string(kernel.size()));
-  }
-  for (std::int64_t i = 0; w.ranked() && i < spatial_rank; ++i) {
-    if (!w[i + 2].is_known()) return kernel;
-    if (static_cast<std::int64_t>(kernel.size()) <= i) kernel.push_back(w[i + 2].value());
-    require_same(ctx, Dim(kernel[static_cast<std::size_t>(i)]), w[i + 2], "kernel_shape differs from the weight");
-  }
-  return kernel;
-}
-
 void check_channels(const InferContext& ctx, const Shape& x, const Shape& w, std::int64_t group) {
   if (w.rank() != x.rank()) ctx.fail("weight has the wrong rank", std::to_string(x.rank()), to_string(w));
   if (x[1].is_known() && w[1].is_known() && x[1].value() != w[1].value() * group) {
@@ -52,7 +37,7 @@ void infer(InferContext& ctx) {
   std::vector<Dim> out(static_cast<std::size_t>(x.rank()));
   out[0] = x[0];
   if (w.ranked()) out[1] = w[0];
-  const std::vector<std::int64_t> kernel = kernel_of(ctx, x.rank() - 2);
+  const std::vector<std::int64_t> kernel = weight_kernel(ctx, x.rank() - 2);
   if (static_cast<std::int64_t>(kernel.size()) == x.rank() - 2) {
     const Window window = read_window(ctx, kernel);
     for (std::size_t i = 0; i < kernel.size(); ++i)

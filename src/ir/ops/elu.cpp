@@ -6,23 +6,13 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  const double alpha = ctx.node.float_or("alpha", 1.0F);
-  return map(ctx, [alpha](double x) { return x < 0 ? alpha * std::expm1(x) : x; });
+RealMap make(const Node& node) {
+  const double alpha = node.float_or("alpha", 1.0F);
+  return [alpha](double x) { return x < 0 ? alpha * std::expm1(x) : x; };
 }
 
 }  // namespace
 
-extern const Operator kElu = {
-    .op_type = "Elu",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {"alpha"},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kElu = unary_operator<make>("Elu", 7, {"alpha"});
 
 }  // namespace pare::ir::ops

@@ -6,22 +6,10 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return std::erf(x); });
-}
+double apply(double x) { return std::erf(x); }
 
 }  // namespace
 
-extern const Operator kErf = {
-    .op_type = "Erf",
-    .since = 9,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kErf = unary_operator<apply>("Erf", 9);
 
 }  // namespace pare::ir::ops

@@ -1,6 +1,7 @@
 // Expand: broadcasts the input with a shape, which is an input (two-way: a 1 in it keeps the dimension).
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
+#include "ir/ops/common/limits.h"
 #include "ir/ops/common/numeric.h"
 
 namespace pare::ir::ops {
@@ -18,6 +19,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   Dims dims;
   if (!broadcast_dims(x.dims(), target, dims))
     ctx.fail("input does not broadcast to the shape", to_string(target), to_string(x.dims()));
+  require_room(ctx, dims);
   return {strided(x, dims, 0, broadcast_strides(x.dims(), dims))};
 }
 

@@ -6,22 +6,10 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return std::floor(x); });
-}
+double apply(double x) { return std::floor(x); }
 
 }  // namespace
 
-extern const Operator kFloor = {
-    .op_type = "Floor",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kFloor = unary_operator<apply>("Floor", 7);
 
 }  // namespace pare::ir::ops

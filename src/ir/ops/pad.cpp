@@ -4,6 +4,7 @@
 
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
+#include "ir/ops/common/limits.h"
 #include "ir/ops/common/numeric.h"
 
 namespace pare::ir::ops {
@@ -84,6 +85,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
     if (dims[i] == 0 && mode != "constant") ctx.fail("an empty axis cannot be padded by " + mode);
     dims[i] += pads[i] + pads[i + dims.size()];
   }
+  require_room(ctx, dims);
   const Dims strides = strides_of(dims), from = strides_of(x.dims());
   const Tensor sources[] = {x, fill_value(ctx)};
   return {pick(sources, dims, [&](std::int64_t i) {

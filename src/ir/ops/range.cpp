@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "ir/ops/common/facts.h"
+#include "ir/ops/common/limits.h"
 #include "ir/ops/common/numeric.h"
 
 namespace pare::ir::ops {
@@ -26,14 +27,25 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
     const std::int64_t start = to_ints(ctx.in(0)).at(0), limit = to_ints(ctx.in(1)).at(0),
                        delta = to_ints(ctx.in(2)).at(0);
     if (delta == 0) ctx.fail("delta is zero");
+    const std::uint64_t distance = delta > 0 ? static_cast<std::uint64_t>(limit) - static_cast<std::uint64_t>(start)
+                                             : static_cast<std::uint64_t>(start) - static_cast<std::uint64_t>(limit),
+                        step = delta > 0 ? static_cast<std::uint64_t>(delta) : 0 - static_cast<std::uint64_t>(delta);
+    const bool empty = delta > 0 ? limit <= start : limit >= start;
+    const std::uint64_t count = empty ? 0 : (distance - 1) / step + 1;
+    require_room(ctx, {static_cast<std::int64_t>(count >> 1), 2});  // halved: it may be past 63 bits
     std::vector<std::int64_t> out;
-    for (std::int64_t value = start; delta > 0 ? value < limit : value > limit; value += delta) out.push_back(value);
+    for (std::uint64_t i = 0; i < count; ++i)
+      out.push_back(
+          static_cast<std::int64_t>(static_cast<std::uint64_t>(start) + i * static_cast<std::uint64_t>(delta)));
     return {from_ints(dtype, {static_cast<std::int64_t>(out.size())}, out)};
   }
   const double start = to_doubles(ctx.in(0)).at(0), limit = to_doubles(ctx.in(1)).at(0),
                delta = to_doubles(ctx.in(2)).at(0);
   if (delta == 0) ctx.fail("delta is zero");
-  std::vector<double> out(static_cast<std::size_t>(std::max(0.0, std::ceil((limit - start) / delta))));
+  const double count = std::max(0.0, std::ceil((limit - start) / delta));
+  if (!(count < 1e18)) ctx.fail("range is out of range", "finite numbers", std::to_string(count));
+  require_room(ctx, {static_cast<std::int64_t>(count)});
+  std::vector<double> out(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = start + static_cast<double>(i) * delta;
   return {from_doubles(dtype, {static_cast<std::int64_t>(out.size())}, out)};
 }

@@ -1,27 +1,13 @@
 // Reciprocal: y = 1 / x.
-#include <cmath>
-
 #include "ir/ops/common/elementwise.h"
 
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return 1 / x; });
-}
+double apply(double x) { return 1 / x; }
 
 }  // namespace
 
-extern const Operator kReciprocal = {
-    .op_type = "Reciprocal",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kReciprocal = unary_operator<apply>("Reciprocal", 7);
 
 }  // namespace pare::ir::ops

@@ -1,33 +1,18 @@
 // ReduceL2: square root of the sum of squares over axes.
 #include <cmath>
-#include <limits>
 
 #include "ir/ops/common/reduce.h"
 
 namespace pare::ir::ops {
 namespace {
 
-constexpr std::int64_t kAxesInputSince = 18;
-
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return evaluate_reduction(ctx, kAxesInputSince,
-                            {
-                                .step = [](long double sum, long double x) { return sum + x * x; },
-                                .finish = [](long double sum, std::int64_t) { return std::sqrt(sum); },
-                            });
-}
+constexpr Reduction kRule = {
+    .step = [](long double sum, long double x) { return sum + x * x; },
+    .finish = [](long double sum, std::int64_t) { return std::sqrt(sum); },
+};
 
 }  // namespace
 
-extern const Operator kReduceL2 = {
-    .op_type = "ReduceL2",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 2,
-    .attributes = {"axes", "keepdims", "noop_with_empty_axes"},
-    .infer = [](InferContext& ctx) { infer_reduction(ctx, kAxesInputSince); },
-    .evaluate = evaluate,
-    .axes = [](const AxesContext& ctx) { return axes_reduction(ctx, true); },
-};
+extern const Operator kReduceL2 = reduction_operator<kRule>("ReduceL2", true);
 
 }  // namespace pare::ir::ops

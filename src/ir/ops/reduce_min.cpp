@@ -7,28 +7,13 @@
 namespace pare::ir::ops {
 namespace {
 
-constexpr std::int64_t kAxesInputSince = 18;
-
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return evaluate_reduction(
-      ctx, kAxesInputSince,
-      {
-          .start = std::numeric_limits<long double>::infinity(),
-          .step = [](long double sum, long double x) { return std::isnan(sum) || sum <= x ? sum : x; },
-      });
-}
+constexpr Reduction kRule = {
+    .start = std::numeric_limits<long double>::infinity(),
+    .step = [](long double sum, long double x) { return std::isnan(sum) || sum <= x ? sum : x; },
+};
 
 }  // namespace
 
-extern const Operator kReduceMin = {
-    .op_type = "ReduceMin",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 2,
-    .attributes = {"axes", "keepdims", "noop_with_empty_axes"},
-    .infer = [](InferContext& ctx) { infer_reduction(ctx, kAxesInputSince); },
-    .evaluate = evaluate,
-    .axes = [](const AxesContext& ctx) { return axes_reduction(ctx, false); },
-};
+extern const Operator kReduceMin = reduction_operator<kRule>("ReduceMin", false);
 
 }  // namespace pare::ir::ops

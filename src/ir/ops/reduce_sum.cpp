@@ -1,32 +1,15 @@
 // ReduceSum: sum over axes.
-#include <cmath>
-#include <limits>
-
 #include "ir/ops/common/reduce.h"
 
 namespace pare::ir::ops {
 namespace {
 
-constexpr std::int64_t kAxesInputSince = 13;
-
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return evaluate_reduction(ctx, kAxesInputSince,
-                            {
-                                .step = [](long double sum, long double x) { return sum + x; },
-                            });
-}
+constexpr Reduction kRule = {
+    .step = [](long double sum, long double x) { return sum + x; },
+};
 
 }  // namespace
 
-extern const Operator kReduceSum = {
-    .op_type = "ReduceSum",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 2,
-    .attributes = {"axes", "keepdims", "noop_with_empty_axes"},
-    .infer = [](InferContext& ctx) { infer_reduction(ctx, kAxesInputSince); },
-    .evaluate = evaluate,
-    .axes = [](const AxesContext& ctx) { return axes_reduction(ctx, true); },
-};
+extern const Operator kReduceSum = reduction_operator<kRule, 13>("ReduceSum", true);
 
 }  // namespace pare::ir::ops

@@ -6,22 +6,10 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return std::nearbyint(x); });
-}
+double apply(double x) { return std::nearbyint(x); }
 
 }  // namespace
 
-extern const Operator kRound = {
-    .op_type = "Round",
-    .since = 11,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kRound = unary_operator<apply>("Round", 11);
 
 }  // namespace pare::ir::ops

@@ -6,22 +6,10 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return 1 / (1 + std::exp(-x)); });
-}
+double apply(double x) { return 1 / (1 + std::exp(-x)); }
 
 }  // namespace
 
-extern const Operator kSigmoid = {
-    .op_type = "Sigmoid",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kSigmoid = unary_operator<apply>("Sigmoid", 7);
 
 }  // namespace pare::ir::ops

@@ -4,49 +4,10 @@
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
+#include "ir/ops/common/slicing.h"
 
 namespace pare::ir::ops {
 namespace {
-
-struct Cut {
-  std::int64_t start, step, length;
-};
-
-/// ONNX's clamping: negative bounds count from the end, then both are moved into the axis.
-Cut cut(std::int64_t size, std::int64_t start, std::int64_t end, std::int64_t step) {
-  if (start < 0) start += size;
-  if (end < 0) end += size;
-  if (step > 0) {
-    start = std::clamp<std::int64_t>(start, 0, size);
-    end = std::clamp<std::int64_t>(end, 0, size);
-    return {start, step, std::max<std::int64_t>(0, (end - start + step - 1) / step)};
-  }
-  start = std::clamp<std::int64_t>(start, -1, size - 1);
-  end = std::clamp<std::int64_t>(end, -1, size - 1);
-  // INT64_MIN has no opposite, so divide by −step through unsigned.
-  const std::uint64_t stride = 0 - static_cast<std::uint64_t>(step),
-                      room = static_cast<std::uint64_t>(std::max<std::int64_t>(0, start - end));
-  return {start, step, static_cast<std::int64_t>(room / stride + (room % stride != 0 ? 1 : 0))};
-}
-
-struct Bounds {
-  std::vector<std::int64_t> starts, ends, axes, steps;
-};
-
-template <class Context>
-void complete(const Context& ctx, Bounds& bounds, std::int64_t rank) {
-  const std::size_t count = bounds.starts.size();
-  if (bounds.axes.empty()) {
-    for (std::size_t i = 0; i < count; ++i) bounds.axes.push_back(static_cast<std::int64_t>(i));
-  }
-  if (bounds.steps.empty()) bounds.steps.assign(count, 1);
-  if (bounds.ends.size() != count || bounds.axes.size() != count || bounds.steps.size() != count)
-    ctx.fail("starts, ends, axes and steps differ in length");
-  for (std::size_t i = 0; i < count; ++i) {
-    bounds.axes[i] = normalize_axis(ctx, bounds.axes[i], rank);
-    if (bounds.steps[i] == 0) ctx.fail("step is zero");
-  }
-}
 
 /// A slice of an axis of unknown size keeps it only when it takes everything.
 Dim sliced(const Dim& dim, std::int64_t start, std::int64_t end, std::int64_t step) {
@@ -55,7 +16,7 @@ Dim sliced(const Dim& dim, std::int64_t start, std::int64_t end, std::int64_t st
 }
 
 /// Slicing a shape: the elements follow.
-void infer_elements(InferContext& ctx, const Bounds& bounds) {
+void infer_elements(InferContext& ctx, const SliceBounds& bounds) {
   const auto& elements = ctx.in(0).elements;
   if (!elements || bounds.starts.size() != 1 || ctx.in(0).shape.rank() != 1) return;
   const Cut c = cut(static_cast<std::int64_t>(elements->size()), bounds.starts[0], bounds.ends[0], bounds.steps[0]);
@@ -83,8 +44,8 @@ void infer(InferContext& ctx) {
     set_output(ctx, 0, ctx.in(0).dtype, Shape(std::move(dims)));
     return;
   }
-  Bounds bounds{*starts, *ends, *axes, *steps};
-  complete(ctx, bounds, x.rank());
+  SliceBounds bounds{*starts, *ends, *axes, *steps};
+  complete_bounds(ctx, bounds, x.rank());
   for (std::size_t i = 0; i < bounds.axes.size(); ++i) {
     Dim& dim = dims[static_cast<std::size_t>(bounds.axes[i])];
     dim = sliced(dim, bounds.starts[i], bounds.ends[i], bounds.steps[i]);
@@ -94,21 +55,8 @@ void infer(InferContext& ctx) {
 }
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  const Tensor& x = ctx.in(0);
-  const bool inputs = ctx.opset >= 10;
-  Bounds bounds{ints_of(ctx, "starts", 1, inputs), ints_of(ctx, "ends", 2, inputs), ints_of(ctx, "axes", 3, inputs),
-                ints_of(ctx, "steps", 4, inputs)};
-  complete(ctx, bounds, x.rank());
-  Dims dims = x.dims(), strides = strides_of(x.dims());
-  std::int64_t offset = 0;
-  for (std::size_t i = 0; i < bounds.axes.size(); ++i) {
-    const auto axis = static_cast<std::size_t>(bounds.axes[i]);
-    const Cut c = cut(dims[axis], bounds.starts[i], bounds.ends[i], bounds.steps[i]);
-    offset += c.start * strides[axis];
-    dims[axis] = c.length;
-    if (c.length > 1) strides[axis] *= c.step;
-  }
-  return {strided(x, dims, element_count(dims) == 0 ? 0 : offset, strides)};
+  const SliceView view = slice_view(ctx, ctx.in(0).dims());
+  return {strided(ctx.in(0), view.dims, view.offset, view.strides)};
 }
 
 std::vector<AxisRelation> axes(const AxesContext& ctx) {

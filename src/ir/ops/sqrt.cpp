@@ -6,22 +6,10 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return std::sqrt(x); });
-}
+double apply(double x) { return std::sqrt(x); }
 
 }  // namespace
 
-extern const Operator kSqrt = {
-    .op_type = "Sqrt",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kSqrt = unary_operator<apply>("Sqrt", 7);
 
 }  // namespace pare::ir::ops

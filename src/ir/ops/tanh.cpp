@@ -6,22 +6,10 @@
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  return map(ctx, [](double x) { return std::tanh(x); });
-}
+double apply(double x) { return std::tanh(x); }
 
 }  // namespace
 
-extern const Operator kTanh = {
-    .op_type = "Tanh",
-    .since = 7,
-    .min_inputs = 1,
-    .max_inputs = 1,
-    .attributes = {},
-    .infer = infer_same,
-    .evaluate = evaluate,
-    .axes = axes_broadcast,
-    .elementwise = true,
-};
+extern const Operator kTanh = unary_operator<apply>("Tanh", 7);
 
 }  // namespace pare::ir::ops

@@ -38,6 +38,23 @@ TEST(Activations, ReluKeepsNan) {
   EXPECT_EQ(y.data<float>()[2], 2);
 }
 
+TEST(Activations, MishSeluAndSoftsign) {
+  const Tensor x = floats({3}, {-2, 0, 1.5F});
+  EXPECT_EQ(difference(floats({3}, {-0.25250149F, 0, 1.40337827F}), run_one("Mish", 18, {x})), "");
+  EXPECT_EQ(difference(floats({3}, {-1.52016652F, 0, 1.57605147F}), run_one("Selu", 17, {x})), "");
+  EXPECT_EQ(difference(floats({3}, {-0.66666667F, 0, 0.6F}), run_one("Softsign", 17, {x})), "");
+}
+
+TEST(Logic, BitwiseOnSignedAndUnsigned) {
+  const Tensor a = Tensor::from<std::int32_t>({2}, {6, -1}), b = Tensor::from<std::int32_t>({2}, {3, 5});
+  EXPECT_EQ(difference(Tensor::from<std::int32_t>({2}, {2, 5}), run_one("BitwiseAnd", 18, {a, b})), "");
+  EXPECT_EQ(difference(Tensor::from<std::int32_t>({2}, {7, -1}), run_one("BitwiseOr", 18, {a, b})), "");
+  EXPECT_EQ(difference(Tensor::from<std::int32_t>({2}, {5, -6}), run_one("BitwiseXor", 18, {a, b})), "");
+  EXPECT_EQ(difference(Tensor::from<std::uint8_t>({1}, {0xF0}),
+                       run_one("BitwiseNot", 18, {Tensor::from<std::uint8_t>({1}, {0x0F})})),
+            "");
+}
+
 TEST(Logic, Not) {
   const Tensor x = Tensor::from<bool>({3}, {true, false, true});
   EXPECT_EQ(difference(Tensor::from<bool>({3}, {false, true, false}), run_one("Not", 17, {x})), "");

@@ -32,6 +32,37 @@ std::vector<Tensor> map(const EvaluateContext& ctx, const RealMap& real, const I
   return {from_ints(x.dtype(), x.dims(), values)};
 }
 
+Operator unary_declaration(std::string_view type, std::int64_t since, std::vector<std::string_view> attributes,
+                           std::vector<Tensor> (*evaluate)(const EvaluateContext&)) {
+  return {
+      .op_type = type,
+      .since = since,
+      .min_inputs = 1,
+      .max_inputs = 1,
+      .attributes = std::move(attributes),
+      .infer = infer_same,
+      .evaluate = evaluate,
+      .axes = axes_broadcast,
+      .elementwise = true,
+  };
+}
+
+std::vector<Tensor> test_each(const EvaluateContext& ctx, bool (*test)(const Node&, double)) {
+  const Tensor& x = ctx.in(0);
+  if (!is_float(x.dtype())) ctx.fail("input has the wrong type", "a float type", std::string(name(x.dtype())));
+  std::vector<std::int64_t> out;
+  for (double value : to_doubles(x)) out.push_back(test(ctx.node, value) ? 1 : 0);
+  return {from_ints(DType::kBool, x.dims(), out)};
+}
+
+Operator binary_declaration(std::string_view type, std::int64_t since, std::vector<std::string_view> attributes,
+                            std::vector<Tensor> (*evaluate)(const EvaluateContext&)) {
+  Operator out = unary_declaration(type, since, std::move(attributes), evaluate);
+  out.min_inputs = out.max_inputs = 2;
+  out.infer = infer_broadcast;
+  return out;
+}
+
 Tensor combine(const EvaluateContext& ctx, const Tensor& a, const Tensor& b, DType out, const Combination& rule) {
   Dims dims;
   if (!broadcast_dims(a.dims(), b.dims(), dims))
@@ -50,6 +81,16 @@ Tensor combine(const EvaluateContext& ctx, const Tensor& a, const Tensor& b, DTy
 
 std::vector<Tensor> combine_two(const EvaluateContext& ctx, const Combination& rule) {
   return {combine(ctx, ctx.in(0), ctx.in(1), ctx.in(0).dtype(), rule)};
+}
+
+std::vector<Tensor> combine_integers(
+    const EvaluateContext& ctx, const std::function<std::int64_t(std::int64_t, std::int64_t, bool is_unsigned)>& rule) {
+  for (std::size_t slot = 0; slot < 2; ++slot) {
+    if (!is_integer(ctx.in(slot).dtype()))
+      ctx.fail("input " + std::to_string(slot) + " has the wrong type", "an integer type",
+               std::string(name(ctx.in(slot).dtype())));
+  }
+  return combine_two(ctx, {nullptr, rule});
 }
 
 std::vector<Tensor> combine_all(const EvaluateContext& ctx, const Combination& rule) {

@@ -176,6 +176,18 @@ Tensor from_ints(DType dtype, Dims dims, std::span<const std::int64_t> values) {
   }
 }
 
+std::vector<long double> to_exact(const Tensor& x) {
+  if (is_integer(x.dtype()) || x.dtype() == DType::kBool) {
+    const std::vector<std::int64_t> values = to_ints(x);
+    std::vector<long double> out;
+    for (std::int64_t v : values)
+      out.push_back(x.dtype() == DType::kUint64 ? static_cast<long double>(static_cast<std::uint64_t>(v)) : v);
+    return out;
+  }
+  const std::vector<double> values = to_doubles(x);
+  return {values.begin(), values.end()};
+}
+
 Dims strides_of(const Dims& dims) {
   Dims strides(dims.size(), 1);
   for (std::size_t axis = dims.size(); axis-- > 1;) strides[axis - 1] = strides[axis] * dims[axis];

@@ -20,6 +20,9 @@ std::vector<std::int64_t> to_ints(const Tensor& tensor);
 /// The inverse; values wrap modulo 2^bits.
 Tensor from_ints(DType dtype, Dims dims, std::span<const std::int64_t> values);
 
+/// Elements of any numeric type, exactly (long double holds every 64-bit integer).
+std::vector<long double> to_exact(const Tensor& tensor);
+
 /// Row-major strides in elements.
 Dims strides_of(const Dims& dims);
 /// numpy broadcasting of concrete shapes; false when they do not broadcast.

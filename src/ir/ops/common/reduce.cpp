@@ -19,18 +19,6 @@ std::vector<bool> reduced_axes(const Context& ctx, const std::vector<std::int64_
   return reduced;
 }
 
-std::vector<long double> elements(const Tensor& x) {
-  if (is_integer(x.dtype()) || x.dtype() == DType::kBool) {
-    const std::vector<std::int64_t> values = to_ints(x);
-    std::vector<long double> out;
-    for (std::int64_t v : values)
-      out.push_back(x.dtype() == DType::kUint64 ? static_cast<long double>(static_cast<std::uint64_t>(v)) : v);
-    return out;
-  }
-  const std::vector<double> values = to_doubles(x);
-  return {values.begin(), values.end()};
-}
-
 /// Bounds of an integer type, exactly; the infinities that start an empty minimum or maximum become them.
 std::pair<long double, long double> bounds(DType dtype) {
   if (dtype == DType::kBool) return {0, 1};
@@ -92,7 +80,7 @@ std::vector<Tensor> evaluate_reduction(const EvaluateContext& ctx, std::int64_t 
     }
     if (!reduced[axis] || keep) dims.push_back(kept[axis]);
   }
-  const std::vector<long double> values = elements(x);
+  const std::vector<long double> values = to_exact(x);
   std::vector<long double> out(static_cast<std::size_t>(element_count(kept)), reduction.start);
   for_each_strided(x.dims(), 0, broadcast_strides(kept, x.dims()), [&](std::int64_t i, std::int64_t j) {
     long double& sum = out[static_cast<std::size_t>(j)];

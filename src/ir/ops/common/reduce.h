@@ -21,4 +21,20 @@ std::vector<Tensor> evaluate_reduction(const EvaluateContext& ctx, std::int64_t 
 /// Kept axes are shared; reduced ones are contracted when `linear` (a removed zero changes nothing), else free.
 std::vector<AxisRelation> axes_reduction(const AxesContext& ctx, bool linear);
 
+/// The declaration of a reduction; kRule is a constant of the operator's file.
+template <const Reduction& kRule, std::int64_t kAxesInputSince = 18>
+Operator reduction_operator(std::string_view type, bool linear) {
+  return {
+      .op_type = type,
+      .since = 7,
+      .min_inputs = 1,
+      .max_inputs = 2,
+      .attributes = {"axes", "keepdims", "noop_with_empty_axes"},
+      .infer = [](InferContext& ctx) { infer_reduction(ctx, kAxesInputSince); },
+      .evaluate = [](const EvaluateContext& ctx) { return evaluate_reduction(ctx, kAxesInputSince, kRule); },
+      .axes = linear ? +[](const AxesContext& ctx) { return axes_reduction(ctx, true); }
+                     : +[](const AxesContext& ctx) { return axes_reduction(ctx, false); },
+  };
+}
+
 }  // namespace pare::ir::ops

@@ -2,6 +2,8 @@
 
 #include <algorithm>
 
+#include "ir/ops/common/facts.h"
+
 namespace pare::ir::ops {
 namespace {
 
@@ -74,6 +76,21 @@ WindowAxis resolve_axis(const Context& ctx, const Window& window, std::size_t ax
 Window read_window(const InferContext& ctx, std::vector<std::int64_t> kernel) { return read(ctx, std::move(kernel)); }
 Window read_window(const EvaluateContext& ctx, std::vector<std::int64_t> kernel) {
   return read(ctx, std::move(kernel));
+}
+
+std::vector<std::int64_t> weight_kernel(const InferContext& ctx, std::int64_t spatial_rank) {
+  const Shape& w = ctx.in(1).shape;
+  std::vector<std::int64_t> kernel = ctx.node.ints_or("kernel_shape", {});
+  if (!kernel.empty() && static_cast<std::int64_t>(kernel.size()) != spatial_rank) {
+    ctx.fail("attribute 'kernel_shape' has the wrong length", std::to_string(spatial_rank),
+             std::to_string(kernel.size()));
+  }
+  for (std::int64_t i = 0; w.ranked() && i < spatial_rank; ++i) {
+    if (!w[i + 2].is_known()) return kernel;
+    if (static_cast<std::int64_t>(kernel.size()) <= i) kernel.push_back(w[i + 2].value());
+    require_same(ctx, Dim(kernel[static_cast<std::size_t>(i)]), w[i + 2], "kernel_shape differs from the weight");
+  }
+  return kernel;
 }
 
 std::vector<WindowAxis> resolve(const EvaluateContext& ctx, const Window& window, const Dims& spatial) {

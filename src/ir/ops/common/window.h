@@ -26,6 +26,10 @@ struct Window {
 Window read_window(const InferContext& ctx, std::vector<std::int64_t> kernel);
 Window read_window(const EvaluateContext& ctx, std::vector<std::int64_t> kernel);
 
+/// Kernel sizes of a weight [·, ·, kernel…] (input 1), or of kernel_shape, which must agree with it; shorter than
+/// `spatial_rank` when neither tells.
+std::vector<std::int64_t> weight_kernel(const InferContext& ctx, std::int64_t spatial_rank);
+
 /// Sizes and pads for concrete spatial input sizes. Throws when the window does not fit.
 std::vector<WindowAxis> resolve(const EvaluateContext& ctx, const Window& window, const Dims& spatial);
 /// Output size of one axis, symbols kept where the axis keeps its size.

@@ -1,0 +1,15 @@
+// BitwiseAnd: bits set in both, of integers with broadcasting.
+#include "ir/ops/common/elementwise.h"
+
+namespace pare::ir::ops {
+namespace {
+
+std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
+  return combine_integers(ctx, [](std::int64_t a, std::int64_t b, bool) { return a & b; });
+}
+
+}  // namespace
+
+extern const Operator kBitwiseAnd = binary_declaration("BitwiseAnd", 18, {}, evaluate);
+
+}  // namespace pare::ir::ops
