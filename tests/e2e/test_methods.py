@@ -76,8 +76,8 @@ def test_lowrank(pare, fmnist, test_images, tmp_path):
     same_as_onnx_runtime(out, test_images[0][:200], tmp_path)
 
 
-def test_lowrank_measures(pare, fmnist, tmp_path):
-    record = pare("lowrank", RESNET10, "--data", fmnist, "-o", tmp_path / "l.onnx", "--energy", 0.9, "--json").json
+def test_lowrank_measures(pare, tmp_path):
+    record = pare("lowrank", RESNET10, "-o", tmp_path / "l.onnx", "--energy", 0.9, "--json").json
     layers = layers_of(record, "lowrank")["layers"]
     assert any("factors_ms" in layer for layer in layers)
     for layer in layers:
@@ -85,9 +85,9 @@ def test_lowrank_measures(pare, fmnist, tmp_path):
             assert layer["factorized"] == (layer["factors_ms"] < 0.98 * layer["whole_ms"])
 
 
-def test_l1_filters(pare, fmnist, test_images, tmp_path):
+def test_l1_filters(pare, test_images, tmp_path):
     out = tmp_path / "p.onnx"
-    record = pare("prune", RESNET10, "--method", "l1-filters", "--ratio", 0.5, "--data", fmnist, "-o", out, "--json").json
+    record = pare("prune", RESNET10, "--method", "l1-filters", "--ratio", 0.5, "-o", out, "--json").json
     result = layers_of(record, "filters")
     assert result["channels_after"] < 0.6 * result["channels_before"]
     assert record["after"]["macs"] < 0.4 * record["before"]["macs"]
@@ -98,8 +98,8 @@ def test_l1_filters(pare, fmnist, test_images, tmp_path):
     assert sum(group["channels"] for group in again["groups"]) == result["channels_after"]
 
 
-def test_l1_filters_keep_a_pruned_tenth_useful(pare, fmnist, tmp_path):
-    record = pare("prune", RESNET10, "--method", "l1-filters", "--ratio", 0.1, "--scope", "global", "--round-to", 1, "--data", fmnist,
+def test_l1_filters_keep_a_pruned_tenth_useful(pare, small_data, tmp_path):
+    record = pare("prune", RESNET10, "--method", "l1-filters", "--ratio", 0.1, "--scope", "global", "--round-to", 1, "--data", small_data,
                   "-o", tmp_path / "p.onnx", "--json").json
     assert record["after"]["test"]["top1"] > record["before"]["test"]["top1"] - 25
 
