@@ -44,18 +44,16 @@ def test_calibrators(pare, fmnist, tmp_path, calibrator):
     assert record["after"]["test"]["top1"] >= 91.51 - 0.5
 
 
-@pytest.mark.parametrize("model,top1", [(CONVNET, 91.51), (MLP, None)], ids=["convnet", "mlp"])
-def test_dynamic(pare, fmnist, test_images, tmp_path, model, top1):
+@pytest.mark.parametrize("model", [CONVNET, MLP], ids=["convnet", "mlp"])
+def test_dynamic(pare, small_data, test_images, tmp_path, model):
     out = tmp_path / "q.onnx"
-    record = pare("quantize", model, "--method", "dynamic", "--data", fmnist, "-o", out, "--json").json
+    record = pare("quantize", model, "--method", "dynamic", "--data", small_data, "-o", out, "--json").json
     found = operators(out)
     assert not {"Conv", "Gemm", "MatMul"} & set(found)
     assert found.get("ConvInteger", 0) + found.get("MatMulInteger", 0) == len(layers_of(record, "quantized")["nodes"])
     assert record["after"]["file_bytes"] < 0.35 * record["before"]["file_bytes"]
-    assert record["after"]["test"]["top1"] >= record["before"]["test"]["top1"] - 0.3
-    if top1:
-        assert record["before"]["test"]["top1"] == pytest.approx(top1, abs=0.005)
-    images = test_images[0][:500]
+    assert record["after"]["test"]["top1"] >= record["before"]["test"]["top1"] - 1  # of 500 images
+    images = test_images[0][:200]  # at once: the range is that of the batch
     assert np.mean(pare_run(out, images, tmp_path).argmax(1) == ort_run(out, images).argmax(1)) >= 0.99
 
 
@@ -104,10 +102,8 @@ def test_l1_filters_keep_a_pruned_tenth_useful(pare, small_data, tmp_path):
     assert record["after"]["test"]["top1"] > record["before"]["test"]["top1"] - 25
 
 
-@pytest.mark.parametrize("name,shape", [("efficientnet_lite0.onnx", None), ("mobilenet_v3_small_dynamo.onnx", None),
-                                        ("fmnist_resnet18.onnx", None)])
-def test_l1_filters_on_large_models(pare, tmp_path, name, shape):
-    import onnx
+@pytest.mark.parametrize("name", ["efficientnet_lite0.onnx", "mobilenet_v3_small_dynamo.onnx", "fmnist_resnet18.onnx"])
+def test_l1_filters_on_large_models(pare, tmp_path, name):
     import onnxruntime
     model, out = large_model(name), tmp_path / "p.onnx"
     record = pare("prune", model, "--method", "l1-filters", "--ratio", 0.4, "-o", out, "--json", timeout=600).json
