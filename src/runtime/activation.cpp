@@ -21,7 +21,8 @@ const std::map<std::string_view, UnaryOp> kPlain = {
 
 const std::map<std::string_view, BinaryOp> kBinary = {
     {"Add", BinaryOp::kAdd}, {"Sub", BinaryOp::kSub}, {"Mul", BinaryOp::kMul},     {"Div", BinaryOp::kDiv},
-    {"Min", BinaryOp::kMin}, {"Max", BinaryOp::kMax}, {"PRelu", BinaryOp::kPRelu}, {"Sum", BinaryOp::kAdd}};
+    {"Min", BinaryOp::kMin}, {"Max", BinaryOp::kMax}, {"PRelu", BinaryOp::kPRelu}, {"Pow", BinaryOp::kPow},
+    {"Sum", BinaryOp::kAdd}};
 
 /// A bound of Clip: attribute before opset 11, input after it.
 std::optional<float> clip_bound(const ir::Model& model, const ir::Node& node, const char* attribute, std::size_t slot,

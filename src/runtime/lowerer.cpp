@@ -204,8 +204,13 @@ void Lowerer::emit(const Group& group, StepNote note, std::vector<BufferId> read
       .kernel = std::move(note.kernel), .reason = std::move(note.reason), .weight_bytes = note.weight_bytes};
   for (ir::NodeId id : group.nodes) info.nodes.push_back(graph().node(id).name);
   info.op_type = main(group).op_type;
-  info.output = graph().value(group.output).name;
-  info.output_dims = dims(group.output);
+  // The first output may be omitted (only the indices of TopK, the last state of an LSTM).
+  ir::ValueId output = group.output;
+  for (ir::ValueId other : main(group).outputs) output = output == ir::kNoValue ? other : output;
+  if (output != ir::kNoValue) {
+    info.output = graph().value(output).name;
+    info.output_dims = dims(output);
+  }
   info.macs = macs_of(model_, main(group));
   plan_.weight_bytes += static_cast<std::size_t>(note.weight_bytes);
   plan_.steps.push_back({std::move(info), std::move(reads), std::move(writes), std::move(run)});

@@ -60,7 +60,8 @@ std::optional<std::string> lower_binary(Lowerer& lw, const Group& group) {
 #define PARE_BINARY(type) \
   std::optional<std::string> lower_##type(Lowerer& lw, const Group& group) { return lower_binary(lw, group); }
 PARE_BINARY(Add)
-PARE_BINARY(Sub) PARE_BINARY(Mul) PARE_BINARY(Div) PARE_BINARY(Min) PARE_BINARY(Max) PARE_BINARY(PRelu) PARE_BINARY(Sum)
+PARE_BINARY(Sub) PARE_BINARY(Mul) PARE_BINARY(Div) PARE_BINARY(Min) PARE_BINARY(Max) PARE_BINARY(Pow) PARE_BINARY(PRelu)
+PARE_BINARY(Sum)
 #undef PARE_BINARY
 
 }  // namespace pare::runtime
