@@ -139,6 +139,22 @@ TEST(Selections, AgreeWithReference) {
   expect_kernel(b, b.node("Pow", {b.node("Abs", {x}), b.weight({4}, 0.5F, 3)}), in, "binary_f32");
 }
 
+TEST(Conversions, AgreeWithReference) {
+  const Dims in = {3, 7};
+  for (DType type : {DType::kInt64, DType::kInt32, DType::kInt8, DType::kUint8, DType::kBool}) {
+    Builder b;
+    const ir::ValueId x = b.node("Mul", {b.input("x", shape_of(in)), b.weight({7}, -300, 300)});
+    const ir::ValueId there = b.node("Cast", {x}, {{"to", static_cast<std::int64_t>(type)}});
+    expect_kernel(b, b.node("Cast", {there}, {{"to", static_cast<std::int64_t>(DType::kFloat32)}}), in, "convert");
+  }
+  for (const char* type : {"And", "Or", "Xor"}) {
+    Builder b;
+    const ir::ValueId x = b.input("x", shape_of(in));
+    const ir::ValueId low = b.node("Less", {x, b.weight({7})}), high = b.node("Greater", {x, b.weight({3, 1})});
+    expect_kernel(b, b.node(type, {low, high}), in, "compare");
+  }
+}
+
 TEST(Gathers, AgreeWithReferenceAndCheckIndices) {
   const Dims in = {3, 4, 5};
   for (std::int64_t axis : {0, 1, -1}) {

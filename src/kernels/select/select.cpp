@@ -76,10 +76,17 @@ void compare(CompareOp op, const SelectShape& s, const T* a, const T* b, std::ui
       return compare_as(s, a, b, out, [](T x, T y) { return x < y; });
     case CompareOp::kLessOrEqual:
       return compare_as(s, a, b, out, [](T x, T y) { return x <= y; });
+    case CompareOp::kAnd:
+      return compare_as(s, a, b, out, [](T x, T y) { return x != 0 && y != 0; });
+    case CompareOp::kOr:
+      return compare_as(s, a, b, out, [](T x, T y) { return x != 0 || y != 0; });
+    case CompareOp::kXor:
+      return compare_as(s, a, b, out, [](T x, T y) { return (x != 0) != (y != 0); });
   }
 }
 template void compare(CompareOp, const SelectShape&, const float*, const float*, std::uint8_t*) noexcept;
 template void compare(CompareOp, const SelectShape&, const std::int32_t*, const std::int32_t*, std::uint8_t*) noexcept;
+template void compare(CompareOp, const SelectShape&, const std::uint8_t*, const std::uint8_t*, std::uint8_t*) noexcept;
 template void compare(CompareOp, const SelectShape&, const std::int64_t*, const std::int64_t*, std::uint8_t*) noexcept;
 
 void gather_rows(std::int64_t outer, std::int64_t size, std::int64_t count, std::int64_t row_bytes,

@@ -15,8 +15,8 @@ struct SelectShape {
 void select(std::int64_t element, const SelectShape& shape, const std::uint8_t* condition, const void* a, const void* b,
             void* out) noexcept;
 
-enum class CompareOp { kEqual, kGreater, kGreaterOrEqual, kLess, kLessOrEqual };
-/// out[i] = op(a, b) as one byte; T is float, std::int32_t or std::int64_t.
+enum class CompareOp { kEqual, kGreater, kGreaterOrEqual, kLess, kLessOrEqual, kAnd, kOr, kXor };
+/// out[i] = op(a, b) as one byte; T is float, std::int32_t, std::int64_t or std::uint8_t (bools).
 template <class T>
 void compare(CompareOp op, const SelectShape& shape, const T* a, const T* b, std::uint8_t* out) noexcept;
 

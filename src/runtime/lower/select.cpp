@@ -1,4 +1,4 @@
-// Where, comparisons and Gather.
+// Where, comparisons, logic and Gather.
 #include "kernels/select/select.h"
 
 #include "ir/op.h"
@@ -44,11 +44,13 @@ std::optional<std::string> lower_compare(Lowerer& lw, const Group& group, kernel
   const Dims a = lw.dims(node.input(0)), b = lw.dims(node.input(1)), out = lw.dims(group.output);
   const DType type = lw.dtype(node.input(0));
   if (group.integer || lw.dtype(node.input(1)) != type) return "no integer form";
-  if (type != DType::kFloat32 && type != DType::kInt32 && type != DType::kInt64) return "no kernel for this type";
+  if (type != DType::kFloat32 && type != DType::kInt32 && type != DType::kInt64 && type != DType::kBool)
+    return "no kernel for this type";
   const auto shape = plan_select(out, {Dims{}, a, b});
   if (!shape) return "too many axes";
   if (type == DType::kFloat32) emit_compare<float>(lw, group, op, *shape);
   if (type == DType::kInt32) emit_compare<std::int32_t>(lw, group, op, *shape);
+  if (type == DType::kBool) emit_compare<std::uint8_t>(lw, group, op, *shape);
   if (type == DType::kInt64) emit_compare<std::int64_t>(lw, group, op, *shape);
   return std::nullopt;
 }
@@ -111,7 +113,9 @@ std::optional<std::string> lower_Gather(Lowerer& lw, const Group& group) {
     return lower_compare(lw, group, kernels::CompareOp::k##type);            \
   }
 PARE_COMPARE(Equal)
-PARE_COMPARE(Greater) PARE_COMPARE(GreaterOrEqual) PARE_COMPARE(Less) PARE_COMPARE(LessOrEqual)
+PARE_COMPARE(Greater)
+PARE_COMPARE(GreaterOrEqual) PARE_COMPARE(Less) PARE_COMPARE(LessOrEqual) PARE_COMPARE(And) PARE_COMPARE(Or)
+    PARE_COMPARE(Xor)
 #undef PARE_COMPARE
 
 }  // namespace pare::runtime
