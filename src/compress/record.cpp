@@ -74,7 +74,7 @@ Measured measure_model(const ir::Model& model, exec::Executor* reference, const 
   json& summary = measured.summary;
   summary["val"] = quality(model, *executor, reference, inputs.dataset.val, inputs, stage + ": val");
   summary["test"] = quality(model, *executor, reference, inputs.dataset.test, inputs, stage + ": test");
-  const auto shapes = ir::input_shapes_for(model, 1);
+  const auto shapes = measured_shapes(model, inputs.dataset);
   const NamedTensors sample = eval::random_inputs(model, shapes, inputs.execution.seed);
   inputs.control.check_cancelled();
   const eval::Latency latency = eval::measure_latency(*executor, sample, {.seconds = inputs.latency_seconds});

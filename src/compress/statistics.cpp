@@ -120,6 +120,23 @@ std::int64_t forward_batch(const ir::Model& model, std::int64_t wanted) {
   return std::clamp<std::int64_t>(kElements / elements, 1, wanted);
 }
 
+std::map<std::string, Dims> measured_shapes(const ir::Model& model, const data::Dataset& dataset) {
+  for (const auto& split : {dataset.val, dataset.test, dataset.train}) {
+    if (!split || split->size() == 0) continue;
+    const bool open = std::any_of(model.graph.inputs.begin(), model.graph.inputs.end(), [&](ir::ValueId input) {
+      const ir::Shape& shape = model.graph.value(input).shape;
+      for (std::int64_t axis = 1; shape.ranked() && axis < shape.rank(); ++axis)
+        if (!shape[axis].is_known()) return true;
+      return !shape.ranked();
+    });
+    if (!open) break;
+    std::map<std::string, Dims> shapes;
+    for (const auto& [name, tensor] : split->batch({0}).inputs) shapes[name] = tensor.dims();
+    return ir::input_shapes_for(model, 1, shapes);
+  }
+  return ir::input_shapes_for(model, 1);
+}
+
 Statistics gather_statistics(const ir::Model& model, const std::vector<StatisticsRequest>& requests,
                              const StepContext& context) {
   Statistics statistics;

@@ -53,8 +53,15 @@ def test_dynamic(pare, small_data, test_images, tmp_path, model):
     assert found.get("ConvInteger", 0) + found.get("MatMulInteger", 0) == len(layers_of(record, "quantized")["nodes"])
     assert record["after"]["file_bytes"] < 0.35 * record["before"]["file_bytes"]
     assert record["after"]["test"]["top1"] >= record["before"]["test"]["top1"] - 1  # of 500 images
-    images = test_images[0][:200]  # at once: the range is that of the batch
-    assert np.mean(pare_run(out, images, tmp_path).argmax(1) == ort_run(out, images).argmax(1)) >= 0.99
+    # ONNX's own reference: ONNX Runtime saturates such products in 16 bits where the CPU has no VNNI.
+    import onnx.reference
+    import onnxruntime
+    onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
+    images = test_images[0][:20]  # at once: the range is that of the batch
+    reference = onnx.reference.ReferenceEvaluator(str(out))
+    expected = reference.run(None, {reference.input_names[0]: images})[0]
+    got = pare_run(out, images, tmp_path)
+    assert np.abs(got - expected).max() <= 1e-4 * (expected.max() - expected.min())
 
 
 def test_dynamic_needs_no_data(pare, tmp_path):

@@ -8,6 +8,7 @@
 #include "base/threads.h"
 #include "compress/lowrank/factorize.h"
 #include "compress/method.h"
+#include "compress/statistics.h"
 #include "eval/measure.h"
 #include "ir/infer.h"
 #include "pare/error.h"
@@ -127,7 +128,7 @@ Timing race(const ir::Model& whole, const ir::Model& factors, const StepContext&
 class Step {
  public:
   Step(ir::Model& model, StepContext& context)
-      : model_(model), context_(context), facts_(ir::infer_for(model, ir::input_shapes_for(model, 1))) {}
+      : model_(model), context_(context), facts_(ir::infer_for(model, measured_shapes(model, context.dataset))) {}
 
   void run() {
     json layers = json::array();
