@@ -1,20 +1,11 @@
 #include <algorithm>
 
 #include "ir/infer.h"
+#include "ir/subgraph.h"
 #include "pare/error.h"
 
 namespace pare::ir {
 namespace {
-
-/// How many node inputs and graph outputs still want each value.
-std::map<ValueId, int> count_uses(const Graph& graph) {
-  std::map<ValueId, int> uses;
-  for (NodeId id : graph.nodes()) {
-    for (ValueId value : graph.node(id).inputs) ++uses[value];
-  }
-  for (ValueId value : graph.outputs) ++uses[value];
-  return uses;
-}
 
 void check_input(const Value& value, const Tensor& tensor) {
   const std::string subject = "input '" + value.name + "'";
@@ -28,62 +19,95 @@ void check_input(const Value& value, const Tensor& tensor) {
   }
 }
 
-/// Values that are alive while the graph runs.
-class Interpreter {
- public:
-  Interpreter(const Model& model, const NamedTensors& inputs) : model_(model), uses_(count_uses(model.graph)) {
-    for (const auto& [input, tensor] : inputs) {
-      if (!model.graph.is_input(model.graph.find_value(input)))
-        throw Error(ErrorCode::kBadInput, "input '" + input + "'", "the model has no such input");
-    }
-    for (ValueId id : model.graph.inputs) {
-      const Value& value = model.graph.value(id);
-      const auto given = inputs.find(value.name);
-      if (given == inputs.end()) throw Error(ErrorCode::kBadInput, "input '" + value.name + "'", "no tensor was given");
-      check_input(value, given->second);
-      live_[id] = given->second;
-    }
-  }
-
-  void run(const Node& node) {
-    const std::int64_t opset = model_.opset(node.domain);
-    const Operator* op = find_operator(node, opset);
-    if (op == nullptr) throw Error(ErrorCode::kUnsupported, describe(node), why_unknown(node, opset));
-    std::vector<Tensor> tensors;
-    for (ValueId id : node.inputs) tensors.push_back(id == kNoValue ? Tensor() : get(id));
-    std::vector<Tensor> results = op->evaluate(EvaluateContext{node, opset, tensors});
-    for (std::size_t slot = 0; slot < node.outputs.size(); ++slot) {
-      if (node.outputs[slot] == kNoValue) continue;
-      if (slot >= results.size())
-        throw Error(ErrorCode::kUnsupported, describe(node), "output " + std::to_string(slot) + " is not computed");
-      if (uses_[node.outputs[slot]] > 0) live_[node.outputs[slot]] = std::move(results[slot]);
-    }
-    for (ValueId id : node.inputs) {
-      if (id != kNoValue && --uses_[id] == 0) live_.erase(id);
-    }
-  }
-
-  const Tensor& get(ValueId id) const {
-    if (const Tensor* constant = model_.graph.constant(id)) return *constant;
-    const auto found = live_.find(id);
-    if (found == live_.end())
-      throw Error(ErrorCode::kBadInput, "value '" + model_.graph.value(id).name + "'", "nothing produces it");
-    return found->second;
-  }
-
- private:
-  const Model& model_;
-  std::map<ValueId, int> uses_;
-  std::map<ValueId, Tensor> live_;
-};
-
 }  // namespace
 
+GraphRunner::GraphRunner(const Graph& graph, const Opsets& opsets) : graph_(graph) {
+  const std::vector<ValueId> values = graph.values();
+  uses_.resize(values.empty() ? 0 : static_cast<std::size_t>(values.back()) + 1);
+  const auto use = [&](ValueId id) {
+    if (id != kNoValue) ++uses_[static_cast<std::size_t>(id)];
+  };
+  for (NodeId id : graph.nodes()) {
+    const Node& node = graph.node(id);
+    const auto opset = opsets.find(node.domain);
+    Step step{&node, nullptr, opset == opsets.end() ? 0 : opset->second, {}};
+    step.op = find_operator(node, step.opset);
+    if (step.op == nullptr) throw Error(ErrorCode::kUnsupported, describe(node), why_unknown(node, step.opset));
+    if (has_subgraph(node) && !captures_are_lifted(node)) step.captured = captures(node);
+    for (ValueId input : node.inputs) use(input);
+    for (const std::string& name : step.captured) use(graph.find_value(name));
+    steps_.push_back(std::move(step));
+  }
+  for (ValueId id : graph.outputs) use(id);
+}
+
+const Tensor& GraphRunner::get(const std::string& name, const std::vector<Tensor>& live, const Around& around) const {
+  const ValueId id = graph_.find_value(name);
+  if (id != kNoValue) return get(id, live, around);
+  const auto found = around.find(name);
+  if (found == around.end()) throw Error(ErrorCode::kBadInput, "value '" + name + "'", "nothing produces it");
+  return found->second;
+}
+
+const Tensor& GraphRunner::get(ValueId id, const std::vector<Tensor>& live, const Around& around) const {
+  const Value& value = graph_.value(id);
+  if (value.constant) return *value.constant;
+  const Tensor& tensor = live[static_cast<std::size_t>(id)];
+  if (tensor.defined()) return tensor;
+  const auto found = around.find(value.name);
+  if (!value.captured || found == around.end())
+    throw Error(ErrorCode::kBadInput, "value '" + value.name + "'", "nothing produces it");
+  return found->second;
+}
+
+void GraphRunner::run_step(const Step& step, std::vector<Tensor>& live, std::vector<int>& uses,
+                           const Around& around) const {
+  const Node& node = *step.node;
+  std::vector<Tensor> tensors;
+  for (ValueId id : node.inputs) tensors.push_back(id == kNoValue ? Tensor() : get(id, live, around));
+  for (const std::string& name : step.captured) tensors.push_back(get(name, live, around));
+  std::vector<Tensor> results = step.op->evaluate(EvaluateContext{node, step.opset, tensors});
+  for (std::size_t slot = 0; slot < node.outputs.size(); ++slot) {
+    const ValueId id = node.outputs[slot];
+    if (id == kNoValue) continue;
+    if (slot >= results.size())
+      throw Error(ErrorCode::kUnsupported, describe(node), "output " + std::to_string(slot) + " is not computed");
+    if (uses[static_cast<std::size_t>(id)] > 0) live[static_cast<std::size_t>(id)] = std::move(results[slot]);
+  }
+  const auto release = [&](ValueId id) {
+    if (id != kNoValue && --uses[static_cast<std::size_t>(id)] == 0) live[static_cast<std::size_t>(id)] = {};
+  };
+  for (ValueId id : node.inputs) release(id);
+  for (const std::string& name : step.captured) release(graph_.find_value(name));
+}
+
+std::vector<Tensor> GraphRunner::run(std::span<const Tensor> inputs, const Around& around) const {
+  std::vector<Tensor> live(uses_.size());
+  std::vector<int> uses = uses_;
+  for (std::size_t i = 0; i < graph_.inputs.size(); ++i) live[static_cast<std::size_t>(graph_.inputs[i])] = inputs[i];
+  for (const Step& step : steps_) run_step(step, live, uses, around);
+  std::vector<Tensor> outputs;
+  for (ValueId id : graph_.outputs) outputs.push_back(get(id, live, around));
+  return outputs;
+}
+
 NamedTensors evaluate(const Model& model, const NamedTensors& inputs) {
-  Interpreter interpreter(model, inputs);
-  for (NodeId id : model.graph.nodes()) interpreter.run(model.graph.node(id));
+  const Graph& graph = model.graph;
+  for (const auto& [input, tensor] : inputs) {
+    if (!graph.is_input(graph.find_value(input)))
+      throw Error(ErrorCode::kBadInput, "input '" + input + "'", "the model has no such input");
+  }
+  std::vector<Tensor> tensors;
+  for (ValueId id : graph.inputs) {
+    const Value& value = graph.value(id);
+    const auto given = inputs.find(value.name);
+    if (given == inputs.end()) throw Error(ErrorCode::kBadInput, "input '" + value.name + "'", "no tensor was given");
+    check_input(value, given->second);
+    tensors.push_back(given->second);
+  }
+  const std::vector<Tensor> results = GraphRunner(graph, model.opsets).run(tensors);
   NamedTensors outputs;
-  for (ValueId id : model.graph.outputs) outputs[model.graph.value(id).name] = interpreter.get(id);
+  for (std::size_t i = 0; i < results.size(); ++i) outputs[graph.value(graph.outputs[i]).name] = results[i];
   return outputs;
 }
 

@@ -5,38 +5,12 @@
 #include <queue>
 #include <set>
 
+#include "ir/subgraph.h"
 #include "pare/error.h"
 
 namespace pare::ir {
 
 namespace {
-
-/// Runs `visit` on every subgraph held by the node's attributes.
-template <class F>
-void for_each_subgraph(const Node& node, F visit) {
-  for (const auto& [name, attribute] : node.attributes) {
-    if (const auto* one = std::get_if<std::shared_ptr<Graph>>(&attribute.value)) {
-      if (*one) visit(**one);
-    } else if (const auto* many = std::get_if<std::vector<std::shared_ptr<Graph>>>(&attribute.value)) {
-      for (const auto& graph : *many)
-        if (graph) visit(*graph);
-    }
-  }
-}
-
-/// Names that `graph` (a subgraph) reads from the graphs around it, its own subgraphs included.
-void collect_captured(const Graph& graph, std::set<std::string>& names) {
-  for (ValueId id : graph.values())
-    if (graph.value(id).captured) names.insert(graph.value(id).name);
-  for (const std::string& name : graph.captured_names())
-    if (graph.find_value(name) == kNoValue) names.insert(name);
-}
-
-std::set<std::string> captured_by(const Node& node) {
-  std::set<std::string> names;
-  for_each_subgraph(node, [&](const Graph& graph) { collect_captured(graph, names); });
-  return names;
-}
 
 template <class Map>
 std::string unique_name(const Map& taken, const std::string& base, const char* fallback) {
@@ -225,7 +199,7 @@ std::vector<NodeId> Graph::dependencies(NodeId id) const {
   std::vector<NodeId> found;
   for (ValueId input : node(id).inputs)
     if (input != kNoValue && value(input).producer != kNoNode) found.push_back(value(input).producer);
-  for (const std::string& captured : captured_by(node(id))) {
+  for (const std::string& captured : captures(node(id))) {
     const ValueId outer = find_value(captured);
     if (outer != kNoValue && value(outer).producer != kNoNode) found.push_back(value(outer).producer);
   }
@@ -262,7 +236,8 @@ void Graph::sort() {
 
 std::vector<std::string> Graph::captured_names() const {
   std::set<std::string> names;
-  for (NodeId id : order_) names.merge(captured_by(node(id)));
+  for (NodeId id : order_)
+    for (const std::string& name : captures(node(id))) names.insert(name);
   return {names.begin(), names.end()};
 }
 
@@ -276,7 +251,7 @@ int Graph::erase_dead() {
       continue;
     }
     alive.insert(n.inputs.begin(), n.inputs.end());
-    for (const std::string& captured : captured_by(n)) alive.insert(find_value(captured));
+    for (const std::string& captured : captures(n)) alive.insert(find_value(captured));
   }
   for (NodeId id : dead) erase_node(id);
   for (ValueId id : values()) {

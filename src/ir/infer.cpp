@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "ir/propagate.h"
+#include "ir/subgraph.h"
 #include "pare/error.h"
 
 namespace pare::ir {
@@ -31,15 +32,34 @@ class Facts {
   std::vector<ValueFacts> facts_;
 };
 
+using Around = std::map<std::string, ValueFacts>;
+
+/// Facts of the node's inputs, then of what its subgraphs capture (subgraph.h).
+std::vector<ValueFacts> inputs_of(const Graph& graph, const Node& node, Facts& facts, const Around& around) {
+  std::vector<ValueFacts> inputs = facts.of(node.inputs);
+  if (!has_subgraph(node) || captures_are_lifted(node)) return inputs;
+  for (const std::string& name : captures(node)) {
+    const ValueId id = graph.find_value(name);
+    const auto outer = around.find(name);
+    inputs.push_back(id != kNoValue ? facts.at(id) : outer != around.end() ? outer->second : ValueFacts{});
+  }
+  return inputs;
+}
+
+std::int64_t opset_of(const Opsets& opsets, const Node& node) {
+  const auto found = opsets.find(node.domain);
+  return found == opsets.end() ? 0 : found->second;
+}
+
 /// Visits the outputs of every node of a known operator with what was inferred of them.
 template <class Visit>
-void sweep(const Model& model, Facts& facts, Visit&& visit) {
-  for (NodeId id : model.graph.nodes()) {
-    const Node& node = model.graph.node(id);
-    const std::int64_t opset = model.opset(node.domain);
+void sweep(const Graph& graph, const Opsets& opsets, Facts& facts, const Around& around, Visit&& visit) {
+  for (NodeId id : graph.nodes()) {
+    const Node& node = graph.node(id);
+    const std::int64_t opset = opset_of(opsets, node);
     const Operator* op = find_operator(node, opset);
     if (op == nullptr) continue;
-    std::vector<ValueFacts> outputs = infer_node(node, *op, opset, facts.of(node.inputs));
+    std::vector<ValueFacts> outputs = infer_node(node, *op, opset, inputs_of(graph, node, facts, around));
     for (std::size_t slot = 0; slot < outputs.size(); ++slot) {
       if (node.outputs[slot] != kNoValue) visit(node, node.outputs[slot], std::move(outputs[slot]));
     }
@@ -60,6 +80,14 @@ void merge_declared(const Node& node, const Value& value, bool is_declared, Valu
   if (!merged && is_declared)
     throw Error(ErrorCode::kBadInput, describe(node), what, to_string(value.shape), to_string(inferred.shape));
   if (merged) inferred.shape = *merged;
+}
+
+/// Declared shapes may be stale for the present input shapes: they only fill in what is not known.
+void take_over(Facts& facts, ValueId id, ValueFacts inferred) {
+  const ValueFacts& declared = facts.at(id);
+  if (inferred.dtype == DType::kUndefined) inferred.dtype = declared.dtype;
+  if (const auto merged = merge(inferred.shape, declared.shape)) inferred.shape = *merged;
+  facts.at(id) = std::move(inferred);
 }
 
 /// Symbols bound by the input shapes.
@@ -107,7 +135,7 @@ ValueId find_input(const Model& model, const std::string& wanted) {
 void infer_shapes(Model& model) {
   Graph& graph = model.graph;
   Facts facts(graph);
-  sweep(model, facts, [&](const Node& node, ValueId id, ValueFacts inferred) {
+  sweep(model.graph, model.opsets, facts, {}, [&](const Node& node, ValueId id, ValueFacts inferred) {
     Value& value = graph.value(id);
     const bool is_declared = value.has_value_info || std::ranges::find(graph.outputs, id) != graph.outputs.end();
     merge_declared(node, value, is_declared, inferred);
@@ -127,14 +155,23 @@ std::vector<ValueFacts> infer_for(const Model& model, const std::map<std::string
     facts.at(id).shape = Shape::of(dims);
   }
   for (ValueId id : model.graph.values()) substitute(facts.at(id).shape, bindings);
-  sweep(model, facts, [&](const Node&, ValueId id, ValueFacts inferred) {
-    // Declared intermediate shapes may be stale for this input shape: they only fill in what is not known.
-    const ValueFacts& declared = facts.at(id);
-    if (inferred.dtype == DType::kUndefined) inferred.dtype = declared.dtype;
-    if (const auto merged = merge(inferred.shape, declared.shape)) inferred.shape = *merged;
-    facts.at(id) = std::move(inferred);
-  });
+  sweep(model.graph, model.opsets, facts, {},
+        [&](const Node&, ValueId id, ValueFacts inferred) { take_over(facts, id, std::move(inferred)); });
   return facts.take();
+}
+
+std::vector<ValueFacts> infer_graph(const Graph& graph, const Opsets& opsets, std::span<const ValueFacts> inputs,
+                                    const std::map<std::string, ValueFacts>& around) {
+  Facts facts(graph);
+  for (ValueId id : graph.values()) {
+    const auto outer = around.find(graph.value(id).name);
+    if (graph.value(id).captured && outer != around.end()) facts.at(id) = outer->second;
+  }
+  for (std::size_t i = 0; i < std::min(inputs.size(), graph.inputs.size()); ++i)
+    take_over(facts, graph.inputs[i], inputs[i]);
+  sweep(graph, opsets, facts, around,
+        [&](const Node&, ValueId id, ValueFacts inferred) { take_over(facts, id, std::move(inferred)); });
+  return facts.of(graph.outputs);
 }
 
 std::map<std::string, Dims> input_shapes_for(const Model& model, std::int64_t batch,

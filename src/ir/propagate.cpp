@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/float16.h"
+#include "ir/subgraph.h"
 #include "pare/error.h"
 
 namespace pare::ir {
@@ -36,7 +37,7 @@ void constant_from_elements(ValueFacts& facts) {
 }
 
 bool can_evaluate(const Node& node, std::span<const ValueFacts> inputs, const std::vector<ValueFacts>& outputs) {
-  if (node.inputs.empty()) return false;
+  if (node.inputs.empty() || has_subgraph(node)) return false;
   for (std::size_t slot = 0; slot < node.inputs.size(); ++slot) {
     if (node.inputs[slot] == kNoValue) continue;
     if (inputs[slot].constant == nullptr || inputs[slot].constant->numel() > kSmall) return false;
@@ -101,7 +102,7 @@ void complete_facts(ValueFacts& facts) {
 
 std::vector<ValueFacts> infer_node(const Node& node, const Operator& op, std::int64_t opset,
                                    std::span<const ValueFacts> inputs) {
-  const auto count = static_cast<int>(node.inputs.size());
+  const auto count = static_cast<int>(own_inputs(node));
   if (count < op.min_inputs || (op.max_inputs >= 0 && count > op.max_inputs)) {
     const std::string most = op.max_inputs < 0 ? " or more" : " to " + std::to_string(op.max_inputs);
     throw Error(ErrorCode::kBadInput, describe(node), "wrong number of inputs", std::to_string(op.min_inputs) + most,

@@ -9,6 +9,7 @@
 
 #include "ir/infer.h"
 #include "ir/op.h"
+#include "ir/subgraph.h"
 #include "passes/pass.h"
 
 namespace pare::passes {
@@ -17,15 +18,8 @@ namespace {
 
 constexpr std::int64_t kMaxResultBytes = std::int64_t{64} << 20;
 
-bool has_subgraph(const ir::Node& node) {
-  return std::any_of(node.attributes.begin(), node.attributes.end(), [](const auto& entry) {
-    return std::holds_alternative<std::shared_ptr<ir::Graph>>(entry.second.value) ||
-           std::holds_alternative<std::vector<std::shared_ptr<ir::Graph>>>(entry.second.value);
-  });
-}
-
 bool may_fold(const ir::Graph& graph, const ir::Node& node, const std::set<std::string>& captured) {
-  if (node.op_type == "DequantizeLinear" || has_subgraph(node)) return false;
+  if (node.op_type == "DequantizeLinear" || ir::has_subgraph(node)) return false;
   return std::none_of(node.outputs.begin(), node.outputs.end(), [&](ir::ValueId v) {
     return v != ir::kNoValue && (graph.is_output(v) || captured.contains(graph.value(v).name));
   });

@@ -48,7 +48,8 @@ void absorb_next(ir::Graph& graph, ir::NodeId first, ir::NodeId second) {
 
 void replace_constant(ir::Graph& graph, ir::NodeId node, std::size_t slot, Tensor tensor, const std::string& name) {
   const ir::ValueId old = graph.node(node).input(slot);
-  if (old != ir::kNoValue && graph.constant(old) && graph.sole_consumer(old) == node) {
+  if (old != ir::kNoValue && graph.constant(old) && graph.sole_consumer(old) == node &&
+      !is_captured(graph, old)) {
     graph.set_constant(old, std::move(tensor));
     return;
   }

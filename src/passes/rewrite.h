@@ -22,6 +22,11 @@ void absorb_next(ir::Graph& graph, ir::NodeId first, ir::NodeId second);
 /// no graph output, else as a new initializer called after `name`.
 void replace_constant(ir::Graph& graph, ir::NodeId node, std::size_t slot, Tensor tensor, const std::string& name);
 
+/// Replaces nodes by their expansions (ir/expansion.h): those in QOperator form, or the others. A node stays where the
+/// model's operator set lacks what the expansion needs, or a rank or size that it depends on is not known. Returns how
+/// many were replaced.
+int expand_nodes(ir::Model& model, bool quantized);
+
 /// The elements of a constant integer input (int32 or int64), or nullopt.
 std::optional<std::vector<std::int64_t>> constant_ints(const ir::Graph& graph, ir::ValueId value);
 

@@ -1,6 +1,8 @@
 #include "base/text.h"
 #include "ir/op.h"
+#include "ir/subgraph.h"
 #include "pare/error.h"
+#include "passes/pass.h"
 #include "runtime/executor.h"
 #include "runtime/runtime.h"
 
@@ -12,13 +14,14 @@ class CpuBackend final : public exec::Backend {
  public:
   std::string name() const override { return "cpu"; }
 
-  std::vector<exec::Refusal> refusals(const ir::Model& model) const override {
+  std::vector<exec::Refusal> refusals(const ir::Model& given) const override {
+    ir::Model model = given;
+    passes::find_pass("inline_functions").run(model);
     std::vector<exec::Refusal> found;
-    for (ir::NodeId id : model.graph.nodes()) {
-      const ir::Node& node = model.graph.node(id);
+    ir::for_each_node(model.graph, [&](const ir::Node& node) {
       const std::int64_t opset = model.opset(node.domain);
       if (!ir::find_operator(node, opset)) found.push_back({node.name, node.op_type, ir::why_unknown(node, opset)});
-    }
+    });
     return found;
   }
 

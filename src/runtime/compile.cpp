@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "ir/infer.h"
+#include "ir/subgraph.h"
 #include "pare/error.h"
 #include "passes/pass.h"
 #include "runtime/lowerer.h"
@@ -28,7 +29,8 @@ ir::Model specialize(const ir::Model& model, const std::map<std::string, Dims>& 
     if (const auto found = input_shapes.find(value.name); found != input_shapes.end())
       value.shape = ir::Shape::of(found->second);
   }
-  static constexpr std::string_view kPasses[] = {"fold_constants", "remove_identity", "erase_dead"};
+  static constexpr std::string_view kPasses[] = {"inline_if", "expand_fused", "fold_constants", "remove_identity",
+                                                 "erase_dead"};
   passes::run_passes(special, kPasses);
   return special;
 }
@@ -78,6 +80,7 @@ PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& option
     graph.outputs.push_back(id);
   }
   passes::simplify(prepared.model, true);
+  ir::lift_captures(prepared.model.graph);
   std::size_t weights = 0;
   for (ir::ValueId id : graph.values())
     if (const Tensor* tensor = graph.constant(id)) weights += tensor->bytes();

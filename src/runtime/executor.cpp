@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "base/threads.h"
+#include "ir/subgraph.h"
 #include "pare/error.h"
 
 namespace pare::runtime {
@@ -130,6 +131,7 @@ NamedTensors CpuExecutor::execute(Plan& plan, const NamedTensors& inputs, const 
   std::vector<const Tensor*> tensors;
   for (ir::ValueId id : prepared_.model.graph.inputs)
     tensors.push_back(&inputs.at(prepared_.model.graph.value(id).name));
+  const ir::MemoryBudget budget(options_.max_memory);
   const ArenaLease arena(plan);
   const Frame frame = make_frame(plan, arena.base(), tensors);
   if (after) after(-1, frame);

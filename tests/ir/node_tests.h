@@ -12,8 +12,8 @@
 
 namespace pare::testing {
 
-/// Folders with model.onnx and test_data_set_0: those of the package, and of the folder that PARE_NODE_TESTS names if
-/// set. Sorted by name; empty when the package is not installed.
+/// Folders with model.onnx and test_data_set_0: those of the package, of tests/ir/microsoft (what ONNX Runtime gives),
+/// and of the folder that PARE_NODE_TESTS names if set. Sorted by name; empty when the package is not installed.
 std::vector<std::filesystem::path> node_tests();
 
 /// Cases that the table does not claim, with the reason.

@@ -171,7 +171,7 @@ TEST(Passes, UnknownPassIsNamed) {
 }
 
 TEST(Passes, EveryRowHasANameAndASummary) {
-  EXPECT_EQ(passes::passes().size(), 5u);
+  EXPECT_GE(passes::passes().size(), 5u);
   for (const passes::Pass* pass : passes::passes())
     EXPECT_NE(pass->summary.find("→"), std::string_view::npos) << pass->name;
 }

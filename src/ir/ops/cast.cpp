@@ -1,5 +1,6 @@
 // Cast: to the element type `to`; shape elements keep their symbols between integer types.
-#include "base/float16.h"
+#include "ir/ops/common/cast.h"
+
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
 
@@ -21,11 +22,7 @@ void infer(InferContext& ctx) {
 }
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  const auto to = static_cast<DType>(ctx.node.int_or("to", 0));
-  if (to == ctx.in(0).dtype()) return {ctx.in(0)};
-  if (to == DType::kString || ctx.in(0).dtype() == DType::kString)
-    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Cast from or to strings");
-  return {pare::cast(ctx.in(0), to, ctx.node.int_or("saturate", 1) != 0)};
+  return {cast_element_type(ctx, static_cast<DType>(ctx.node.int_or("to", 0)))};
 }
 
 }  // namespace

@@ -1,18 +1,12 @@
 // CastLike: Cast to the element type of the second input.
-#include "base/float16.h"
 #include "ir/ops/common/axes.h"
+#include "ir/ops/common/cast.h"
 #include "ir/ops/common/facts.h"
 
 namespace pare::ir::ops {
 namespace {
 
-std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
-  const DType to = ctx.in(1).dtype();
-  if (to == ctx.in(0).dtype()) return {ctx.in(0)};
-  if (to == DType::kString || ctx.in(0).dtype() == DType::kString)
-    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Cast from or to strings");
-  return {pare::cast(ctx.in(0), to, ctx.node.int_or("saturate", 1) != 0)};
-}
+std::vector<Tensor> evaluate(const EvaluateContext& ctx) { return {cast_element_type(ctx, ctx.in(1).dtype())}; }
 
 }  // namespace
 
