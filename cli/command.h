@@ -38,6 +38,7 @@ void add_compress(CLI::App& app, Invocation& invocation);
 void add_shorthands(CLI::App& app, Invocation& invocation);  ///< one for every step that methods() lists
 void add_eval(CLI::App& app, Invocation& invocation);
 void add_compare(CLI::App& app, Invocation& invocation);
+void add_convert(CLI::App& app, Invocation& invocation);
 void add_bench(CLI::App& app, Invocation& invocation);
 void add_run(CLI::App& app, Invocation& invocation);
 void add_report(CLI::App& app, Invocation& invocation);

@@ -35,9 +35,10 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan);
 /// round_half_even(x / scale) + zero_point, saturated to the params' type, along its axis. ONNX QuantizeLinear.
 Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params);
 
-/// Raises the default opset to `target` (≤ 13) by converting the nodes whose form changed on the way (Clip, Squeeze,
-/// Unsqueeze, ReduceSum, Dropout); Error(kUnsupported) names a node that cannot be converted. Nothing when it is high
-/// enough.
+inline constexpr std::int64_t kNewestOpset = 23;  ///< of ai.onnx that Pare knows
+/// Raises the default opset to `target` by converting every node, in subgraphs too, whose form or meaning changed on
+/// the way (opset/changes.inc). Error(kUnsupported) names the node, its operator and the opset that has no equivalent;
+/// the model is then as it was. Nothing when it is high enough.
 void raise_opset(ir::Model& model, std::int64_t target);
 
 }  // namespace pare::passes
