@@ -86,6 +86,9 @@ case("qlinear_conv_per_channel", "QLinearConv",
 case("qlinear_matmul_per_column", "QLinearMatMul",
      [u8(5, 8), *Q(0.02, 120), s8(8, 4), np.array([0.01, 0.02, 0.005, 0.03], np.float32), np.zeros(4, np.int8),
       *Q(0.1, 128)], domain="")
+case("qgemm", "QGemm", [u8(5, 8), *Q(0.02, 120), s8(4, 8), np.array([0.01, 0.02, 0.005, 0.03], np.float32), np.zeros(4, np.int8),
+                        RNG.integers(-500, 500, 4, dtype=np.int32), *Q(0.1, 128)], transB=1)
+case("qgemm_to_float", "QGemm", [u8(5, 8), *Q(0.02, 120), s8(8, 4), *Q(0.01, 0, np.int8)], alpha=0.5)
 case("matmul_integer_per_column", "MatMulInteger", [u8(5, 8), s8(8, 4), one(120, np.uint8), s8(4)], domain="")
 case("matmul_integer_to_float", "MatMulIntegerToFloat",
      [u8(5, 8), s8(8, 4), one(0.02), np.array([0.01, 0.02, 0.005, 0.03], np.float32), one(120, np.uint8), np.zeros(4, np.int8),
