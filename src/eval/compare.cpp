@@ -12,6 +12,9 @@ namespace pare::eval {
 
 namespace {
 
+/// Above this, two tensors differ by less than float32 can tell; sums with an attention mask of −3e38 look like that.
+constexpr double kSameInFloat32 = 150;
+
 std::map<std::string, Dims> shapes_of(const NamedTensors& inputs) {
   std::map<std::string, Dims> shapes;
   for (const auto& [name, tensor] : inputs) shapes[name] = tensor.dims();
@@ -153,12 +156,12 @@ class Comparer {
       places[result_.layers[i].a.source] = i;
       const auto snr = result_.layers[i].difference.snr_db();
       const bool computed = result_.layers[i].a.op_type != "Input";  // rounding an input says nothing of layers
-      if (snr && std::isfinite(*snr) && computed) best = std::max(best.value_or(*snr), *snr);
+      if (snr && std::isfinite(*snr) && *snr < kSameInFloat32 && computed) best = std::max(best.value_or(*snr), *snr);
     }
     for (ComparedLayer& layer : result_.layers) {
       const auto snr = layer.difference.snr_db();
       if (!snr || !best || layer.a.op_type == "Input") continue;
-      double fed = *best;
+      double fed = *best;  // also where what feeds it is the same
       for (std::size_t before : feeding(layer.a.source, places))
         fed = std::min(fed, result_.layers[before].difference.snr_db().value_or(*best));
       layer.drop_db = fed - *snr;

@@ -114,6 +114,38 @@ TEST(ApiCompare, RenamedValuesMatchByPosition) {
   EXPECT_TRUE(result.uncompared.empty());
 }
 
+/// y = Relu(x·factor + mask), where the mask drowns half of the elements.
+Model masked(float factor) {
+  ir::Model model;
+  ir::Graph& graph = model.graph;
+  ir::ValueId last = graph.add_input("x", DType::kFloat32, ir::Shape::of({1, 4}));
+  const auto add = [&](const std::string& op, const std::string& output, std::optional<Tensor> constant) {
+    ir::Node node;
+    node.op_type = node.name = op;
+    node.inputs = {last};
+    if (constant) node.inputs.push_back(graph.add_initializer(op + "_c", *constant));
+    node.outputs = {last = graph.add_value(output)};
+    graph.add_node(std::move(node));
+  };
+  add("Mul", "scaled", Tensor::scalar(factor));
+  add("Add", "masked", Tensor::from({4}, std::vector<float>{0, -3e38f, 0, -3e38f}));
+  add("Relu", "y", std::nullopt);
+  graph.outputs = {last};
+  ir::infer_shapes(model);
+  return Model::parse(onnx::serialize_model(model), "masked");
+}
+
+TEST(ApiCompare, AMaskOfHugeNumbersIsNoBaseline) {
+  const Comparison result = compare(masked(1), masked(1.01f), Dataset());
+  ASSERT_GE(result.layers.size(), 2u);
+  for (const LayerComparison& layer : result.layers) {
+    if (layer.drop_db) {
+      EXPECT_LT(*layer.drop_db, 1) << layer.layer;
+    }
+  }
+  EXPECT_NEAR(*result.layers.back().difference.snr_db, 40, 0.1);
+}
+
 TEST(ApiCompare, PortsThatDifferAreRefusedByName) {
   const Model model = Model::load(kModels + "fmnist_convnet.onnx");
   const Model other = changed("fmnist_convnet.onnx", [](ir::Model& copy) {
