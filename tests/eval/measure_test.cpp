@@ -66,7 +66,8 @@ TEST(RandomInputs, AreSeededAndTyped) {
   EXPECT_TRUE(random_inputs(model, shapes, 1)["image"].identical(random_inputs(model, shapes, 1)["image"]));
   EXPECT_FALSE(random_inputs(model, shapes, 1)["image"].identical(random_inputs(model, shapes, 2)["image"]));
   model.graph.value(model.graph.find_value("image")).dtype = DType::kInt64;
-  for (std::int64_t v : random_inputs(model, shapes, 1)["image"].data<std::int64_t>()) EXPECT_TRUE(v == 0 || v == 1);
+  const NamedTensors integers = random_inputs(model, shapes, 1);  // named: the loop must not outlive its tensor
+  for (std::int64_t v : integers.at("image").data<std::int64_t>()) EXPECT_TRUE(v == 0 || v == 1);
   EXPECT_THROW(random_inputs(model, {}, 1), Error);
 }
 
