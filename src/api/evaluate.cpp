@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "eval/evaluate.h"
 #include "eval/measure.h"
+#include "eval/turns.h"
 #include "ir/infer.h"
 #include "pare/error.h"
 #include "pare/session.h"

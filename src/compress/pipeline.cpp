@@ -72,6 +72,7 @@ class Run {
     for (; done_ < steps.size();) run_step(steps[done_]);
     json& run = state_["run"];
     run["after"] = run["steps"].back().at("summary");
+    if (steps.size() > 1) time_in_turns(original_, run["before"], model_, run["after"], inputs_);
     run["layers"] = join_layers(state_["layers"], state_["last_layers"]);
     run["gate"] = inputs_.recipe.max_drop ? gate_json(*inputs_.recipe.max_drop, run["before"], run["after"], metric_)
                                           : json(nullptr);
@@ -144,6 +145,7 @@ class Run {
                         inputs_.trainer, inputs_.execution, inputs_.control, checkpoints_ ? &*checkpoints_ : nullptr,
                         record,          &inputs_.store};
     step.method->validate(model_, context);
+    const ir::Model previous = model_;
     const Statistics statistics = gather_statistics(model_, step.method->needs(model_, step.options), context);
     step.method->apply(model_, statistics, context);
     ir::infer_shapes(model_);
@@ -152,7 +154,9 @@ class Run {
     Measured after = measure_model(model_, last || metric_ == "agreement" ? reference() : nullptr, inputs_,
                                    "after " + std::string(step.method->step));
     json& run = state_["run"];
-    const json before = run["steps"].empty() ? run["before"] : run["steps"].back().at("summary");
+    json before = run["steps"].empty() ? run["before"] : run["steps"].back().at("summary");
+    time_in_turns(previous, before, model_, after.summary, inputs_);
+    if (run["steps"].empty()) run["before"]["latency"] = before["latency"];
     record["seconds"] = seconds_since(begin);
     record["summary"] = after.summary;
     judge_step(record, before, after.summary, metric_);

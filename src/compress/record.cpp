@@ -8,6 +8,7 @@
 #include "compress/statistics.h"
 #include "eval/evaluate.h"
 #include "eval/measure.h"
+#include "eval/turns.h"
 #include "ir/infer.h"
 #include "pare/error.h"
 
@@ -49,6 +50,13 @@ std::string percent(double ratio) {
   return text;
 }
 
+json latency_json(const eval::Latency& latency, const ir::Model& model, int threads) {
+  return {{"median_ms", latency.median_ms},
+          {"p90_ms", latency.p90_ms},
+          {"threads", threads},
+          {"batch", forward_batch(model, 1)}};
+}
+
 double at(const json& summary, const char* group, const char* key) { return summary.at(group).at(key).get<double>(); }
 
 }  // namespace
@@ -77,11 +85,8 @@ Measured measure_model(const ir::Model& model, exec::Executor* reference, const 
   const auto shapes = measured_shapes(model, inputs.dataset);
   const NamedTensors sample = eval::random_inputs(model, shapes, inputs.execution.seed);
   inputs.control.check_cancelled();
-  const eval::Latency latency = eval::measure_latency(*executor, sample, {.seconds = inputs.latency_seconds});
-  summary["latency"] = {{"median_ms", latency.median_ms},
-                        {"p90_ms", latency.p90_ms},
-                        {"threads", threads},
-                        {"batch", forward_batch(model, 1)}};
+  summary["latency"] =
+      latency_json(eval::measure_latency(*executor, sample, {.seconds = inputs.latency_seconds}), model, threads);
   eval::ModelCost cost = eval::model_cost(model, bytes, shapes);
   eval::add_layer_latency(cost, *executor, sample, 5);
   measured.layers = json::array();
@@ -99,6 +104,21 @@ Measured measure_model(const ir::Model& model, exec::Executor* reference, const 
   const exec::MemoryUse memory = executor->memory(shapes);
   summary["peak_memory_bytes"] = memory.weights + memory.arena;
   return measured;
+}
+
+void time_in_turns(const ir::Model& before, json& before_summary, const ir::Model& after, json& after_summary,
+                   const PipelineInputs& inputs) {
+  const exec::CompileOptions options{.threads = resolve_threads(inputs.execution.threads),
+                                     .max_memory = inputs.execution.max_memory};
+  const auto inputs_of = [&](const ir::Model& model) {
+    return eval::random_inputs(model, ir::input_shapes_for(model, 1), inputs.execution.seed);
+  };
+  const auto first = inputs.backend.compile(before, options), second = inputs.backend.compile(after, options);
+  const eval::Contestant contestants[] = {{first.get(), inputs_of(before)}, {second.get(), inputs_of(after)}};
+  const std::vector<eval::Latency> latencies = eval::measure_in_turns(
+      contestants, {.seconds = inputs.latency_seconds}, [&](double) { inputs.control.check_cancelled(); });
+  before_summary["latency"] = latency_json(latencies[0], before, options.threads);
+  after_summary["latency"] = latency_json(latencies[1], after, options.threads);
 }
 
 json join_layers(const json& before, const json& after) {

@@ -19,6 +19,11 @@ struct Measured {
   std::string hash;        ///< of the serialized model
 };
 
+/// Measures the latency of two models in turns and replaces it in their summaries: what was measured at another time
+/// cannot be compared on a machine with other work to do.
+void time_in_turns(const ir::Model& before, nlohmann::json& before_summary, const ir::Model& after,
+                   nlohmann::json& after_summary, const PipelineInputs& inputs);
+
 /// Quality on val and test (against `reference` when given), latency at the inputs' threads and batch 1, bytes, peak
 /// memory. Everything is measured on the backend, which runs quantized models by integers.
 Measured measure_model(const ir::Model& model, exec::Executor* reference, const PipelineInputs& inputs,

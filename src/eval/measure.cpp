@@ -1,7 +1,6 @@
 #include "eval/measure.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/file.h"
 #include "base/float16.h"
@@ -13,13 +12,6 @@
 namespace pare::eval {
 
 namespace {
-
-double percentile(const std::vector<double>& sorted, double fraction) {
-  const double position = fraction * static_cast<double>(sorted.size() - 1);
-  const auto below = static_cast<std::size_t>(position);
-  const std::size_t above = std::min(below + 1, sorted.size() - 1);
-  return sorted[below] + (position - static_cast<double>(below)) * (sorted[above] - sorted[below]);
-}
 
 bool is_dynamic_scale(const ir::Graph& graph, ir::ValueId id) {
   const ir::NodeId producer = graph.producer(id);
@@ -83,28 +75,6 @@ std::int64_t count_nonzero(const Tensor& tensor) {
 }
 
 }  // namespace
-
-Latency measure_latency(exec::Executor& executor, const NamedTensors& inputs, const LatencyOptions& options) {
-  using Clock = std::chrono::steady_clock;
-  for (int i = 0; i < options.warmup; ++i) executor.run(inputs);
-  std::vector<double> times;
-  const Clock::time_point start = Clock::now();
-  const auto elapsed = [&] { return std::chrono::duration<double>(Clock::now() - start).count(); };
-  while (static_cast<int>(times.size()) < options.max_runs &&
-         (static_cast<int>(times.size()) < options.min_runs || elapsed() < options.seconds)) {
-    const Clock::time_point begin = Clock::now();
-    executor.run(inputs);
-    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
-  }
-  if (times.empty()) throw Error(ErrorCode::kUsage, "latency", "no run was asked for", "at least one");
-  std::sort(times.begin(), times.end());
-  return {.median_ms = percentile(times, 0.5),
-          .p10_ms = percentile(times, 0.1),
-          .p90_ms = percentile(times, 0.9),
-          .p99_ms = percentile(times, 0.99),
-          .min_ms = times.front(),
-          .runs = static_cast<int>(times.size())};
-}
 
 NamedTensors random_inputs(const ir::Model& model, const std::map<std::string, Dims>& shapes, std::uint64_t seed) {
   NamedTensors inputs;

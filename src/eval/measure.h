@@ -1,4 +1,4 @@
-// Cost of a model: latency, bytes, memory, parameters, MACs.
+// Cost of a model: bytes, parameters, MACs, and the latency of its layers; turns.h measures whole models.
 #pragma once
 
 #include <cstdint>
@@ -9,19 +9,6 @@
 #include "exec/backend.h"
 
 namespace pare::eval {
-
-struct Latency {
-  double median_ms = 0, p10_ms = 0, p90_ms = 0, p99_ms = 0, min_ms = 0;
-  int runs = 0;
-};
-
-struct LatencyOptions {
-  int warmup = 3;
-  int min_runs = 10, max_runs = 1000;
-  double seconds = 1.0;  ///< stop after this long once min_runs are done
-};
-
-Latency measure_latency(exec::Executor& executor, const NamedTensors& inputs, const LatencyOptions& options);
 
 /// Random (seeded) inputs of the given shapes and the model's dtypes; integer inputs are small non-negative numbers.
 NamedTensors random_inputs(const ir::Model& model, const std::map<std::string, Dims>& shapes, std::uint64_t seed);

@@ -1,4 +1,5 @@
 #include "eval/measure.h"
+#include "eval/turns.h"
 
 #include <gtest/gtest.h>
 

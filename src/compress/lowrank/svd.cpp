@@ -10,6 +10,7 @@
 #include "compress/method.h"
 #include "compress/statistics.h"
 #include "eval/measure.h"
+#include "eval/turns.h"
 #include "ir/infer.h"
 #include "pare/error.h"
 
