@@ -1,6 +1,7 @@
-# pare_folder(NAME USES targets…): static library pare_NAME from src/NAME/**.cpp.
+# pare_folder(NAME USES targets… [PRECOMPILE headers…]): static library pare_NAME from src/NAME/**.cpp. PRECOMPILE names the
+# headers that most of its files read, so that they are parsed once.
 function(pare_folder name)
-  cmake_parse_arguments(arg "" "" "USES" ${ARGN})
+  cmake_parse_arguments(arg "" "" "USES;PRECOMPILE" ${ARGN})
   file(GLOB_RECURSE sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cpp)
   if(NOT sources)
     set(sources ${CMAKE_SOURCE_DIR}/cmake/empty.cpp)
@@ -8,6 +9,9 @@ function(pare_folder name)
   add_library(pare_${name} STATIC ${sources})
   target_include_directories(pare_${name} PUBLIC ${CMAKE_SOURCE_DIR}/src ${CMAKE_SOURCE_DIR}/include)
   target_link_libraries(pare_${name} PUBLIC ${arg_USES} PRIVATE pare_settings)
+  if(arg_PRECOMPILE)
+    target_precompile_headers(pare_${name} PRIVATE ${arg_PRECOMPILE})
+  endif()
   pare_isa_flags(${sources})
   pare_check_rows(${name})
   set_property(GLOBAL APPEND PROPERTY PARE_FOLDERS ${name})
