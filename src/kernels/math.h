@@ -1,4 +1,4 @@
-// Exponentials that the compiler can vectorize; only for files compiled for the baseline.
+// Exponentials and the error function that the compiler can vectorize; only for files compiled for the baseline.
 #pragma once
 
 #include <bit>
@@ -16,10 +16,9 @@ struct ExpParts {
   float scale, scale2;  ///< scale · scale2 = 2^n, each in range even where 2^n is not
 };
 
-inline ExpParts exp_parts(float x) noexcept {
+/// For x in [−104, 89].
+inline ExpParts exp_parts_inside(float x) noexcept {
   constexpr float kLog2e = 1.44269504088896341f, kLn2High = 0.693145751953125f, kLn2Low = 1.42860682030941723e-6f;
-  x = x > -104.0f ? x : -104.0f;  // below: 0 (also where x is NaN: callers pass it through)
-  x = x < 89.0f ? x : 89.0f;      // above: inf
   const float n = __builtin_rintf(x * kLog2e);
   const float r = (x - n * kLn2High) - n * kLn2Low;
   float q = 1.0f / 5040;
@@ -32,11 +31,26 @@ inline ExpParts exp_parts(float x) noexcept {
   return {r + r * r * q, std::bit_cast<float>((half + 127) << 23), std::bit_cast<float>((whole - half + 127) << 23)};
 }
 
+inline ExpParts exp_parts(float x) noexcept {
+  x = x > -104.0f ? x : -104.0f;  // below: 0 (also where x is NaN: callers pass it through)
+  x = x < 89.0f ? x : 89.0f;      // above: inf
+  return exp_parts_inside(x);
+}
+
 /// e^x within 2 units in the last place; NaN stays.
 inline float vector_exp(float x) noexcept {
   const ExpParts e = exp_parts(x);
   const float y = (1.0f + e.p) * e.scale * e.scale2;
   return x == x ? y : x;
+}
+
+/// e^x for x ≤ 0, and 0 below −87.3: a power that is no normal number would trap into microcode, and make a masked
+/// softmax ten times slower. NaN stays.
+inline float vector_exp_negative(float x) noexcept {
+  constexpr float kSmallest = -87.3f;
+  const ExpParts e = exp_parts_inside(x > kSmallest ? x : kSmallest);
+  const float y = x == x ? (1.0f + e.p) * e.scale * e.scale2 : x;
+  return x < kSmallest ? 0.0f : y;
 }
 
 /// e^x − 1, accurate near 0 too.
@@ -54,6 +68,29 @@ inline float vector_tanh(float x) noexcept {
   const float c = x > 10.0f ? 10.0f : (x < -10.0f ? -10.0f : x);
   const float m = vector_expm1(2.0f * c);
   return m / (m + 2.0f);
+}
+
+/// erf(x) within 2e-7 relative: x · P(x²) below 1, 1 − e^−Q(x) above, both minimax-like fits at Chebyshev nodes (the
+/// second weighted by erfc / erf, up to 4, where f32 is at 1). NaN stays.
+inline float vector_erf(float x) noexcept {
+  const float a = std::fabs(x), s = x * x, t = a < 4.0f ? a : 4.0f;
+  float p = 7.88249704e-05f;
+  p = p * s - 0.000801885497f;
+  p = p * s + 0.00518931194f;
+  p = p * s - 0.0268543288f;
+  p = p * s + 0.112835975f;
+  p = p * s - 0.376126269f;
+  p = p * s + 1.12837917f;
+  float q = -0.000187375253f;
+  q = q * t + 0.00295714008f;
+  q = q * t - 0.0218748826f;
+  q = q * t + 0.103181455f;
+  q = q * t + 0.638061247f;
+  q = q * t + 1.12713814f;
+  q = q * t + 0.000329790685f;
+  const float far = std::copysign(1.0f - vector_exp(-q), x);
+  const float y = a < 1.0f ? x * p : far;
+  return x == x ? y : x;
 }
 
 }  // namespace pare::kernels

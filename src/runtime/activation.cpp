@@ -17,12 +17,13 @@ const std::map<std::string_view, UnaryOp> kPlain = {
     {"Mish", UnaryOp::kMish},   {"Erf", UnaryOp::kErf},           {"Exp", UnaryOp::kExp},
     {"Log", UnaryOp::kLog},     {"Sqrt", UnaryOp::kSqrt},         {"Reciprocal", UnaryOp::kReciprocal},
     {"Neg", UnaryOp::kNeg},     {"Abs", UnaryOp::kAbs},           {"Sign", UnaryOp::kSign},
-    {"Floor", UnaryOp::kFloor}, {"Ceil", UnaryOp::kCeil},         {"Round", UnaryOp::kRound}};
+    {"Floor", UnaryOp::kFloor}, {"Ceil", UnaryOp::kCeil},         {"Round", UnaryOp::kRound},
+    {"Swish", UnaryOp::kSilu}};
 
 const std::map<std::string_view, BinaryOp> kBinary = {
-    {"Add", BinaryOp::kAdd}, {"Sub", BinaryOp::kSub}, {"Mul", BinaryOp::kMul},     {"Div", BinaryOp::kDiv},
-    {"Min", BinaryOp::kMin}, {"Max", BinaryOp::kMax}, {"PRelu", BinaryOp::kPRelu}, {"Pow", BinaryOp::kPow},
-    {"Sum", BinaryOp::kAdd}};
+    {"Add", BinaryOp::kAdd},     {"Sub", BinaryOp::kSub}, {"Mul", BinaryOp::kMul},
+    {"Div", BinaryOp::kDiv},     {"Min", BinaryOp::kMin}, {"Max", BinaryOp::kMax},
+    {"PRelu", BinaryOp::kPRelu}, {"Pow", BinaryOp::kPow}, {"Sum", BinaryOp::kAdd}};
 
 /// A bound of Clip: attribute before opset 11, input after it.
 std::optional<float> clip_bound(const ir::Model& model, const ir::Node& node, const char* attribute, std::size_t slot,

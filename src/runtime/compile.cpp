@@ -8,6 +8,7 @@
 #include "ir/subgraph.h"
 #include "pare/error.h"
 #include "passes/pass.h"
+#include "runtime/fusion.h"
 #include "runtime/lowerer.h"
 
 namespace pare::runtime {
@@ -92,6 +93,7 @@ std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::map<st
                                 const exec::CompileOptions& options, WeightCache& cache) {
   ir::Model model = specialize(prepared.model, input_shapes);
   if (!options.float_qdq) move_quantization(model);
+  run_fusions(model);
   auto plan = std::make_unique<Plan>();
   Lowerer lowerer(model, options, cache, *plan);
   Planner(model, prepared.true_outputs, lowerer).run(find_groups(model, !options.float_qdq));

@@ -33,9 +33,21 @@ std::optional<algorithm> eltwise(kernels::UnaryOp op) noexcept {
       return algorithm::eltwise_hardswish;
     case kernels::UnaryOp::kTanh:
       return algorithm::eltwise_tanh;
+    case kernels::UnaryOp::kGelu:
+      return algorithm::eltwise_gelu_erf;
+    case kernels::UnaryOp::kGeluTanh:
+      return algorithm::eltwise_gelu_tanh;
+    case kernels::UnaryOp::kSilu:
+      return algorithm::eltwise_swish;
     default:
       return std::nullopt;
   }
+}
+
+/// Alpha as oneDNN means it: the slope of a relu, the factor within a swish.
+float eltwise_alpha(const PostOp& item) noexcept {
+  if (item.op == kernels::UnaryOp::kRelu) return 0.0f;
+  return item.op == kernels::UnaryOp::kSilu ? 1.0f : item.params.alpha;
 }
 
 dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::desc& result) {
@@ -45,8 +57,7 @@ dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::d
       ops.append_binary(algorithm::binary_add, result);
       continue;
     }
-    const float alpha = item.op == kernels::UnaryOp::kRelu ? 0.0f : item.params.alpha;
-    ops.append_eltwise(1.0f, *eltwise(item.op), alpha, item.params.beta);
+    ops.append_eltwise(1.0f, *eltwise(item.op), eltwise_alpha(item), item.params.beta);
   }
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
@@ -109,6 +120,29 @@ class DnnlProduct final : public Product {
   int add_;
 };
 
+class DnnlBatchedProduct final : public BatchedProduct {
+ public:
+  explicit DnnlBatchedProduct(const dnnl::matmul::primitive_desc& desc) : desc_(desc), primitive_(desc) {}
+
+  void run(const float* a, const float* b, float* out, std::byte* scratch) const override {
+    const auto view = [](const memory::desc& desc, const void* data) {
+      return memory(desc, engine(), const_cast<void*>(data));
+    };
+    dnnl::stream stream(engine());
+    primitive_.execute(stream, {{DNNL_ARG_SRC, view(desc_.src_desc(), a)},
+                                {DNNL_ARG_WEIGHTS, view(desc_.weights_desc(), b)},
+                                {DNNL_ARG_DST, view(desc_.dst_desc(), out)},
+                                {DNNL_ARG_SCRATCHPAD, view(desc_.scratchpad_desc(), scratch)}});
+    stream.wait();
+  }
+  std::size_t scratch_bytes() const override { return desc_.scratchpad_desc().get_size(); }
+  std::string implementation() const override { return desc_.impl_info_str(); }
+
+ private:
+  dnnl::matmul::primitive_desc desc_;
+  dnnl::primitive primitive_;
+};
+
 /// The best implementation that is not oneDNN's plain reference or a product over im2col where a direct one exists.
 template <class Descriptor>
 bool is_reference(const Descriptor& desc) {
@@ -167,6 +201,32 @@ std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, s
   }
   auto weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
   return std::make_unique<DnnlProduct<Inner::primitive_desc>>(desc, std::move(weights), bias, add_argument(post));
+} catch (const dnnl::error& error) {
+  reason = std::string("oneDNN refuses: ") + error.message;
+  return nullptr;
+}
+
+std::unique_ptr<BatchedProduct> batched_product(std::int64_t m, std::int64_t k, std::int64_t n, const Batched& a,
+                                                const Batched& b, const Dims& batch, std::string& reason) try {
+  const auto f32 = memory::data_type::f32;
+  const auto desc_of = [&](const Batched& operand, std::int64_t rows, std::int64_t columns) {
+    memory::dims dims = operand.dims, strides = operand.strides;
+    for (std::int64_t size : {rows, columns}) dims.push_back(size);
+    for (std::int64_t stride : {operand.row, operand.column}) strides.push_back(stride);
+    return memory::desc(dims, f32, strides);
+  };
+  memory::dims dims = batch, strides(batch.size() + 2, 1);
+  dims.push_back(m), dims.push_back(n);
+  for (std::size_t i = strides.size() - 1; i-- > 0;) strides[i] = strides[i + 1] * dims[i + 1];
+  dnnl::primitive_attr attr;
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  const dnnl::matmul::desc op(desc_of(a, m, k), desc_of(b, k, n), memory::desc(dims, f32, strides));
+  const dnnl::matmul::primitive_desc desc(op, attr, engine());
+  if (is_reference(desc)) {
+    reason = "oneDNN has only its reference for this product";
+    return nullptr;
+  }
+  return std::make_unique<DnnlBatchedProduct>(desc);
 } catch (const dnnl::error& error) {
   reason = std::string("oneDNN refuses: ") + error.message;
   return nullptr;

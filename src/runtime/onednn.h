@@ -48,4 +48,25 @@ std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, s
                                        const Tensor& weight, bool transposed, const Tensor& bias,
                                        const std::vector<PostOp>& post, WeightCache& cache, std::string& reason);
 
+/// A batch of matrices in memory: sizes and strides (in elements) of the leading axes, as many as the result has (size
+/// 1 where the operand is broadcast), and the strides of a matrix's rows and columns.
+struct Batched {
+  Dims dims, strides;
+  std::int64_t row = 0, column = 1;
+};
+
+/// A compiled product of two batches of matrices, both known only at run time. Immutable; thread-safe.
+class BatchedProduct {
+ public:
+  virtual ~BatchedProduct() = default;
+  virtual void run(const float* a, const float* b, float* out, std::byte* scratch) const = 0;
+  virtual std::size_t scratch_bytes() const = 0;
+  virtual std::string implementation() const = 0;
+};
+
+/// out [batch…, m, n] dense = a [m, k] · b [k, n], with numpy broadcasting of the leading axes. nullptr with a reason
+/// when oneDNN refuses.
+std::unique_ptr<BatchedProduct> batched_product(std::int64_t m, std::int64_t k, std::int64_t n, const Batched& a,
+                                                const Batched& b, const Dims& batch, std::string& reason);
+
 }  // namespace pare::runtime::onednn

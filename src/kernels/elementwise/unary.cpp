@@ -25,11 +25,13 @@ struct Libm {
   static float exp(float x) noexcept { return std::exp(x); }
   static float expm1(float x) noexcept { return std::expm1(x); }
   static float tanh(float x) noexcept { return std::tanh(x); }
+  static float erf(float x) noexcept { return std::erf(x); }
 };
 struct Vector {
   static float exp(float x) noexcept { return vector_exp(x); }
   static float expm1(float x) noexcept { return vector_expm1(x); }
   static float tanh(float x) noexcept { return vector_tanh(x); }
+  static float erf(float x) noexcept { return vector_erf(x); }
 };
 
 template <class M>
@@ -78,11 +80,11 @@ auto with_operator(UnaryOp op, const UnaryParams& params, const Use& use) noexce
     case UnaryOp::kMish:
       return use([](float x) { return x * M::tanh(softplus(x)); });
     case UnaryOp::kGelu:
-      return use([](float x) { return 0.5f * x * (1.0f + std::erf(x * 0.70710678118654752f)); });
+      return use([](float x) { return 0.5f * x * (1.0f + M::erf(x * 0.70710678118654752f)); });
     case UnaryOp::kGeluTanh:
       return use([](float x) { return 0.5f * x * (1.0f + M::tanh(gelu_tanh_inner(x))); });
     case UnaryOp::kErf:
-      return use([](float x) { return std::erf(x); });
+      return use([](float x) { return M::erf(x); });
     case UnaryOp::kExp:
       return use([](float x) { return M::exp(x); });
     case UnaryOp::kLog:

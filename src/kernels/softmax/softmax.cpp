@@ -25,33 +25,40 @@ float row_max(const float* in, std::int64_t count) noexcept {
   return *std::max_element(lanes, lanes + kLanes);
 }
 
-/// Σ e^(in − shift); the terms go to `out` where it is given.
-float row_exp(const float* in, std::int64_t count, float shift, float* out) noexcept {
+float row_sum(const float* in, std::int64_t count) noexcept {
   float lanes[kLanes] = {};
   std::int64_t i = 0;
   for (; i + kLanes <= count; i += kLanes) {
-    float e[kLanes];
-    for (std::int64_t l = 0; l < kLanes; ++l) e[l] = vector_exp(in[i + l] - shift);
-    for (std::int64_t l = 0; l < kLanes; ++l) lanes[l] += e[l];
-    if (out) std::copy_n(e, kLanes, out + i);
+    for (std::int64_t l = 0; l < kLanes; ++l) lanes[l] += in[i + l];
   }
-  for (; i < count; ++i) {
-    const float e = vector_exp(in[i] - shift);
-    lanes[0] += e;
-    if (out) out[i] = e;
-  }
+  for (; i < count; ++i) lanes[0] += in[i];
   float sum = 0;
   for (float lane : lanes) sum += lane;
   return sum;
 }
 
+/// out = e^(in − shift); a loop of its own, which the compiler turns into full vectors.
+void row_exp(const float* in, std::int64_t count, float shift, float* out) noexcept {
+  for (std::int64_t i = 0; i < count; ++i) out[i] = vector_exp_negative(in[i] - shift);
+}
+
 void softmax_row(const float* in, std::int64_t count, float* out) noexcept {
-  const float sum = row_exp(in, count, row_max(in, count), out);
+  row_exp(in, count, row_max(in, count), out);
+  const float sum = row_sum(out, count);
   for (std::int64_t i = 0; i < count; ++i) out[i] /= sum;
 }
 
 void log_softmax_row(const float* in, std::int64_t count, float* out) noexcept {
-  const float max = row_max(in, count), log_sum = std::log(row_exp(in, count, max, nullptr));
+  constexpr std::int64_t kBlock = 256;
+  float terms[kBlock];
+  const float max = row_max(in, count);
+  float sum = 0;
+  for (std::int64_t i = 0; i < count; i += kBlock) {
+    const std::int64_t part = std::min(kBlock, count - i);
+    row_exp(in + i, part, max, terms);
+    sum += row_sum(terms, part);
+  }
+  const float log_sum = std::log(sum);
   for (std::int64_t i = 0; i < count; ++i) out[i] = (in[i] - max) - log_sum;
 }
 
@@ -64,13 +71,13 @@ void columns(bool log, const float* in, std::int64_t axis, std::int64_t inner, s
     for (std::int64_t l = 0; l < count; ++l) max[l] = in[a * inner + l] > max[l] ? in[a * inner + l] : max[l];
   }
   for (std::int64_t a = 0; a < axis; ++a) {
-    for (std::int64_t l = 0; l < count; ++l) sum[l] += vector_exp(in[a * inner + l] - max[l]);
+    for (std::int64_t l = 0; l < count; ++l) sum[l] += vector_exp_negative(in[a * inner + l] - max[l]);
   }
   if (log) std::transform(sum, sum + count, sum, [](float s) { return std::log(s); });
   for (std::int64_t a = 0; a < axis; ++a) {
     for (std::int64_t l = 0; l < count; ++l) {
       const float x = in[a * inner + l] - max[l];
-      out[a * inner + l] = log ? x - sum[l] : vector_exp(x) / sum[l];
+      out[a * inner + l] = log ? x - sum[l] : vector_exp_negative(x) / sum[l];
     }
   }
 }

@@ -1,4 +1,4 @@
-// Gemm and MatMul with a constant matrix on the right; other products run row by row of the batch in plain loops.
+// Gemm and MatMul with a constant matrix on the right, and batches of products.
 #include <algorithm>
 
 #include "runtime/lower/product.h"
@@ -34,35 +34,40 @@ std::optional<std::string> lower_right_constant(Lowerer& lw, const Group& group,
   return std::nullopt;
 }
 
+/// The dense operand of `dims` as part of a batch whose leading axes are `batch`.
+onednn::Batched batched(const Dims& dims, const Dims& batch) {
+  onednn::Batched operand;
+  const std::size_t leading = dims.size() - 2;
+  operand.row = dims.back();
+  operand.dims.assign(batch.size(), 1);
+  operand.strides.assign(batch.size(), 1);
+  std::int64_t stride = dims[leading] * dims.back();
+  for (std::size_t i = 0; i < batch.size(); ++i) {
+    const std::size_t at = batch.size() - 1 - i;
+    if (i < leading) operand.dims[at] = dims[leading - 1 - i];
+    operand.strides[at] = stride;
+    stride *= operand.dims[at];
+  }
+  return operand;
+}
+
 /// Batched product with numpy broadcasting of the leading axes, both operands of rank ≥ 2.
 std::optional<std::string> lower_batched(Lowerer& lw, const Group& group) {
   const ir::Node& node = lw.main(group);
   const Dims a = lw.dims(node.input(0)), b = lw.dims(node.input(1)), out = lw.dims(node.output(0));
   if (a.size() < 2 || b.size() < 2) return "a vector operand";
   if (!group.follow.empty() || group.bias != ir::kNoValue) return "only products with constant matrices fuse";
-  const std::int64_t m = a[a.size() - 2], k = a.back(), n = b.back(), count = rows(out) / std::max<std::int64_t>(m, 1);
-  // Which matrix of an operand a matrix of the result reads.
-  const auto source = [&](const Dims& dims, std::int64_t index) {
-    std::int64_t found = 0, stride = 1;
-    for (std::size_t i = 3; i <= out.size(); ++i) {
-      const std::int64_t position = index % out[out.size() - i];
-      index /= out[out.size() - i];
-      if (i > dims.size()) continue;
-      if (dims[dims.size() - i] != 1) found += position * stride;
-      stride *= dims[dims.size() - i];
-    }
-    return found;
-  };
-  std::vector<std::pair<std::int64_t, std::int64_t>> pairs;
-  for (std::int64_t i = 0; i < count; ++i) pairs.emplace_back(source(a, i) * m * k, source(b, i) * k * n);
-  const BufferId x = lw.read(node.input(0)), y = lw.read(node.input(1)), z = lw.write(group.output);
-  lw.emit(group, {"matmul_f32__plain", "the right operand is not a constant matrix"}, {x, y}, {z},
-          [=](const Frame& frame) {
-            for (std::size_t i = 0; i < pairs.size(); ++i)
-              kernels::matmul(m, n, k, {frame.at<float>(x) + pairs[i].first, k, 1},
-                              {frame.at<float>(y) + pairs[i].second, n, 1}, 1.0f, {}, 0.0f,
-                              frame.at<float>(z) + static_cast<std::int64_t>(i) * m * n);
-          });
+  if (element_count(out) == 0 || a.back() == 0) return "an empty product";
+  const Dims batch(out.begin(), out.end() - 2);
+  std::string reason;
+  std::shared_ptr<const onednn::BatchedProduct> product =
+      onednn::batched_product(a[a.size() - 2], a.back(), b.back(), batched(a, batch), batched(b, batch), batch, reason);
+  if (!product) return reason;
+  const BufferId x = lw.read(node.input(0)), y = lw.read(node.input(1)), z = lw.write(group.output),
+                 scratch = lw.scratch(product->scratch_bytes());
+  lw.emit(group, {"matmul_f32__onednn", product->implementation()}, {x, y}, {z, scratch}, [=](const Frame& frame) {
+    product->run(frame.at<float>(x), frame.at<float>(y), frame.at<float>(z), frame.at(scratch));
+  });
   return std::nullopt;
 }
 

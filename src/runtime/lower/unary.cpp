@@ -40,10 +40,11 @@ std::optional<std::string> lower_unary(Lowerer& lw, const Group& group) {
 #define PARE_UNARY(type) \
   std::optional<std::string> lower_##type(Lowerer& lw, const Group& group) { return lower_unary(lw, group); }
 PARE_UNARY(Relu)
-PARE_UNARY(Clip) PARE_UNARY(LeakyRelu) PARE_UNARY(Elu) PARE_UNARY(Celu) PARE_UNARY(Sigmoid) PARE_UNARY(HardSigmoid)
-    PARE_UNARY(HardSwish) PARE_UNARY(Tanh) PARE_UNARY(Softplus) PARE_UNARY(Softsign) PARE_UNARY(Mish) PARE_UNARY(Gelu)
-        PARE_UNARY(Erf) PARE_UNARY(Exp) PARE_UNARY(Log) PARE_UNARY(Sqrt) PARE_UNARY(Reciprocal) PARE_UNARY(Neg)
-            PARE_UNARY(Abs) PARE_UNARY(Sign) PARE_UNARY(Floor) PARE_UNARY(Ceil) PARE_UNARY(Round)
+PARE_UNARY(Clip)
+PARE_UNARY(LeakyRelu) PARE_UNARY(Elu) PARE_UNARY(Celu) PARE_UNARY(Sigmoid) PARE_UNARY(HardSigmoid) PARE_UNARY(HardSwish)
+    PARE_UNARY(Tanh) PARE_UNARY(Softplus) PARE_UNARY(Softsign) PARE_UNARY(Mish) PARE_UNARY(Gelu) PARE_UNARY(Erf)
+        PARE_UNARY(Exp) PARE_UNARY(Log) PARE_UNARY(Sqrt) PARE_UNARY(Reciprocal) PARE_UNARY(Neg) PARE_UNARY(Abs)
+            PARE_UNARY(Sign) PARE_UNARY(Floor) PARE_UNARY(Ceil) PARE_UNARY(Round) PARE_UNARY(Swish)
 #undef PARE_UNARY
 
 }  // namespace pare::runtime
