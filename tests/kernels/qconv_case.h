@@ -26,9 +26,9 @@ inline std::int64_t output_size(std::int64_t in, std::int64_t pad, std::int64_t 
   return (in + pad - dilation * (k - 1) - 1) / stride + 1;
 }
 
-inline ConvShape random_geometry(Random& random) {
+inline ConvShape random_geometry(Random& random, std::int64_t max_taps = 4) {
   ConvShape s;
-  s.kh = random.integer(1, 4), s.kw = random.integer(1, 4);
+  s.kh = random.integer(1, max_taps), s.kw = random.integer(1, max_taps);
   s.stride_h = random.integer(1, 3), s.stride_w = random.integer(1, 3);
   s.dilation_h = random.integer(1, 2), s.dilation_w = random.integer(1, 2);
   s.pad_top = random.integer(0, 3), s.pad_left = random.integer(0, 3);

@@ -1,31 +1,36 @@
-// The table of integer depthwise convolutions, packing and the walk over pixels.
+// The table of integer depthwise convolutions, and the walk over pixels or strips.
 #include "kernels/qdepthwise/qdepthwise.h"
 
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <new>
 
 #include "base/threads.h"
 #include "kernels/qdepthwise/row.h"
 #include "kernels/window.h"
-#include "pare/error.h"
 
 namespace pare::kernels {
 
-#define PARE_KERNEL(file, ns, isa, lanes)                 \
+#define PARE_PIXEL(file, ns, isa, lanes)                  \
   namespace ns {                                          \
   void qdepthwise_pixel(const QDepthwisePixel&) noexcept; \
   }
+#define PARE_STRIP(file, ns, isa)                         \
+  namespace ns {                                          \
+  void qdepthwise_strip(const QDepthwiseStrip&) noexcept; \
+  }
 #include "kernels/qdepthwise/kernels.inc"
-#undef PARE_KERNEL
+#undef PARE_PIXEL
+#undef PARE_STRIP
 
 namespace {
 
 constexpr QDepthwiseKernel kTable[] = {
-#define PARE_KERNEL(file, ns, isa, lanes) {"qdepthwise__" #ns, Isa::isa, lanes, ns::qdepthwise_pixel},
+#define PARE_PIXEL(file, ns, isa, lanes) {"qdepthwise__" #ns, Isa::isa, lanes, ns::qdepthwise_pixel, nullptr},
+#define PARE_STRIP(file, ns, isa) {"qdepthwise__" #ns, Isa::isa, kStripChannels, nullptr, ns::qdepthwise_strip},
 #include "kernels/qdepthwise/kernels.inc"
-#undef PARE_KERNEL
+#undef PARE_PIXEL
+#undef PARE_STRIP
 };
 
 template <std::size_t... I>
@@ -33,24 +38,6 @@ constexpr std::array<const QDepthwiseKernel*, sizeof...(I)> pointers(std::index_
   return {&kTable[I]...};
 }
 constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
-
-void pack_weights(QDepthwiseWeights::Packed& packed, const QConvFilter& filter, const std::int32_t* bias) {
-  const ConvShape& s = packed.common.shape;
-  const std::int64_t lanes = packed.kernel->lanes;
-  packed.channels_padded = (s.out_c + lanes - 1) / lanes * lanes;
-  packed.weights.assign(s.taps() * packed.channels_padded, 0);
-  packed.common.bias.assign(packed.channels_padded, 0);
-  for (std::int64_t c = 0; c < s.out_c; ++c) {
-    if (bias) packed.common.bias[c] = bias[c];
-    const std::int32_t zero = filter.zero_point ? filter.zero_point[c] : 0;
-    for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
-      const std::int64_t at = c * filter.strides.o + tap / s.kw * filter.strides.y + tap % s.kw * filter.strides.x;
-      const std::int32_t w = filter.is_unsigned ? static_cast<const std::uint8_t*>(filter.data)[at]
-                                                : static_cast<const std::int8_t*>(filter.data)[at];
-      packed.weights[tap * packed.channels_padded + c] = static_cast<std::int16_t>(w - zero);
-    }
-  }
-}
 
 void run_pixel(const QDepthwiseWeights::Packed& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
                void* output, std::int64_t pixel) noexcept {
@@ -69,6 +56,30 @@ void run_pixel(const QDepthwiseWeights::Packed& w, const ConvShape& s, const voi
   w.kernel->pixel(p);
 }
 
+/// One row of outputs, 64 channels after the other; `unit` counts (image, output row).
+void run_row(const QDepthwiseWeights::Packed& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
+             void* output, std::int64_t unit) noexcept {
+  const std::int64_t n = unit / s.out_h, oy = unit % s.out_h;
+  const auto* image = static_cast<const std::uint8_t*>(input) + n * s.in_h * s.in_w * s.in_c;
+  QDepthwiseStrip strip{};
+  strip.padding = w.padding.data();
+  strip.in_w = s.in_w, strip.in_c = s.in_c, strip.out_w = s.out_w;
+  strip.first = -s.pad_left;
+  strip.kh = static_cast<int>(s.kh), strip.kw = static_cast<int>(s.kw), strip.stride = static_cast<int>(s.stride_w);
+  strip.input_signed = w.common.input_signed;
+  const std::int64_t block_bytes = static_cast<std::int64_t>(w.quads.size()) / (w.channels_padded / kStripChannels);
+  for (std::int64_t c = 0; c < s.out_c; c += kStripChannels) {
+    for (std::int64_t y = 0; y < s.kh; ++y) {
+      const std::int64_t iy = oy * s.stride_h - s.pad_top + y * s.dilation_h;
+      strip.rows[y] = iy >= 0 && iy < s.in_h ? image + iy * s.in_w * s.in_c + c : nullptr;
+    }
+    strip.channels = static_cast<int>(std::min(kStripChannels, s.out_c - c));
+    strip.weights = w.quads.data() + c / kStripChannels * block_bytes;
+    strip.finish = qconv_finish_at(w.common, epilogue, unit * s.out_w, c, output);
+    w.kernel->strip(strip);
+  }
+}
+
 }  // namespace
 
 QDepthwiseWeights::QDepthwiseWeights() = default;
@@ -76,39 +87,18 @@ QDepthwiseWeights::~QDepthwiseWeights() = default;
 QDepthwiseWeights::QDepthwiseWeights(QDepthwiseWeights&&) noexcept = default;
 QDepthwiseWeights& QDepthwiseWeights::operator=(QDepthwiseWeights&&) noexcept = default;
 
-QDepthwiseWeights QDepthwiseWeights::pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
-                                          std::int32_t input_zero_point, const std::int32_t* bias,
-                                          const QDepthwiseKernel* kernel) {
-  if (!kernel)
-    kernel =
-        *std::find_if(kRows.begin(), kRows.end(), [](const QDepthwiseKernel* row) { return isa_available(row->isa); });
-  QDepthwiseWeights result;
-  try {
-    result.packed_ = std::make_unique<Packed>();
-    result.packed_->kernel = kernel;
-    result.packed_->common.shape = shape;
-    result.packed_->common.input_signed = input_type == DType::kInt8;
-    result.packed_->common.input_zero_point = input_zero_point;
-    pack_weights(*result.packed_, filter, bias);
-  } catch (const std::bad_alloc&) {
-    throw Error(ErrorCode::kMemory, "depthwise weights", "do not fit in memory when packed");
-  }
-  return result;
-}
-
 const char* QDepthwiseWeights::kernel_name() const noexcept { return packed_->kernel->name; }
-std::size_t QDepthwiseWeights::bytes() const noexcept {
-  return 2 * packed_->weights.size() + 4 * packed_->common.bias.size();
-}
 
 void qdepthwise(const QDepthwiseWeights& weights, const ConvShape& shape, const void* input,
                 const QConvEpilogue& epilogue, void* output) noexcept {
+  const QDepthwiseWeights::Packed& w = weights.packed();
+  const auto run = w.kernel->strip ? run_row : run_pixel;
   const auto body = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t pixel = begin; pixel < end; ++pixel)
-      run_pixel(weights.packed(), shape, input, epilogue, output, pixel);
+    for (std::int64_t unit = begin; unit < end; ++unit) run(w, shape, input, epilogue, output, unit);
   };
-  const std::int64_t work = std::max<std::int64_t>(1, shape.taps() * shape.out_c);
-  parallel_for(shape.pixels(), std::max<std::int64_t>(1, kGrainOperations / work), std::ref(body));
+  const std::int64_t units = w.kernel->strip ? shape.batch * shape.out_h : shape.pixels();
+  const std::int64_t work = std::max<std::int64_t>(1, shape.macs() / std::max<std::int64_t>(1, units));
+  parallel_for(units, std::max<std::int64_t>(1, kGrainOperations / work), std::ref(body));
 }
 
 std::span<const QDepthwiseKernel* const> qdepthwise_kernels() noexcept { return kRows; }

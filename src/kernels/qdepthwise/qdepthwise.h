@@ -19,7 +19,8 @@ class QDepthwiseWeights {
   QDepthwiseWeights(QDepthwiseWeights&&) noexcept;
   QDepthwiseWeights& operator=(QDepthwiseWeights&&) noexcept;
 
-  /// As QConvWeights::pack, with shape.groups == in_c == out_c (filter element (o, 0, y, x)).
+  /// As QConvWeights::pack; a row that does not take the shape or the weights leaves them to the next that does.
+  /// Requires shape.groups == in_c == out_c (filter element (o, 0, y, x)).
   static QDepthwiseWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
                                 std::int32_t input_zero_point, const std::int32_t* bias,
                                 const QDepthwiseKernel* kernel = nullptr);
