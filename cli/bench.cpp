@@ -124,7 +124,7 @@ int run(const Options& options) {
 void add_bench(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("bench", "latency and throughput; models are timed in turns");
-  command->add_option("MODEL", options->models, "models, ONNX files")->required()->type_name("…");
+  command->add_option("MODEL", options->models, "models, ONNX or .pare files")->required()->type_name("…");
   command->add_option("--batch", options->batches, "batch sizes (default 1)")
       ->delimiter(',')
       ->check(CLI::PositiveNumber)

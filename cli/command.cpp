@@ -40,7 +40,7 @@ void add_globals(CLI::App& command, Globals& globals, bool lists) {
 }
 
 void add_model(CLI::App& command, std::string& model) {
-  command.add_option("MODEL", model, "the model, an ONNX file")->required()->type_name("");
+  command.add_option("MODEL", model, "the model, an ONNX or .pare file")->required()->type_name("");
 }
 
 void add_shapes(CLI::App& command, std::vector<std::string>& shapes) {

@@ -222,7 +222,7 @@ int run(const Options& options) {
 void add_compare(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
   CLI::App* command = app.add_subcommand("compare", "where two models differ, layer by layer");
-  command->add_option("A", options->a, "the original, an ONNX file")->required()->type_name("");
+  command->add_option("A", options->a, "the original, an ONNX or .pare file")->required()->type_name("");
   command->add_option("B", options->b, "the model to compare with it")->required()->type_name("");
   CLI::Option* data =
       command->add_option("--data", options->data, "data description (docs/data.md); without it the inputs are random")

@@ -17,12 +17,14 @@ struct Options {
   Globals globals;
   std::string in, out;
   ConvertOptions how;
-  bool convert_io = false, weights_only = false, compute = false;
+  bool convert_io = false, weights_only = false, compute = false, packed = false;
 };
+
+bool is_pare(const std::string& path) { return std::filesystem::path(path).extension() == ".pare"; }
 
 constexpr std::size_t kNameWidth = 60;
 
-nlohmann::json to_json(const Options& options, const Conversion& result, std::int64_t before) {
+nlohmann::json to_json(const Options& options, const Conversion& result, std::int64_t before, std::int64_t after) {
   nlohmann::json kept = nlohmann::json::array();
   for (const KeptNodeInfo& node : result.kept)
     kept.push_back({{"node", node.node}, {"op_type", node.op_type}, {"reason", node.reason}});
@@ -33,7 +35,8 @@ nlohmann::json to_json(const Options& options, const Conversion& result, std::in
           {"opset_before", result.opset_before},
           {"opset", result.opset},
           {"bytes_before", before},
-          {"bytes", result.model.bytes()},
+          {"bytes", options.globals.dry_run && is_pare(options.out) ? nlohmann::json() : nlohmann::json(after)},
+          {"packed", options.packed},
           {"converted_nodes", result.converted_nodes},
           {"converted_weights", result.converted_weights},
           {"casts", result.casts},
@@ -41,7 +44,7 @@ nlohmann::json to_json(const Options& options, const Conversion& result, std::in
           {"too_large", result.too_large}};
 }
 
-void print_result(const Options& options, const Conversion& result, std::int64_t before) {
+void print_result(const Options& options, const Conversion& result, std::int64_t before, std::int64_t after) {
   if (result.opset != result.opset_before)
     std::cout << "opset      " << result.opset_before << " to " << result.opset << "\n";
   if (!options.how.precision.empty()) {
@@ -51,7 +54,8 @@ void print_result(const Options& options, const Conversion& result, std::int64_t
     for (const std::string& tensor : result.too_large)
       std::cout << "  " << tensor << " holds numbers beyond the range of float16 and stays float32\n";
   }
-  std::cout << "size       " << format_bytes(before) << " to " << format_bytes(result.model.bytes()) << "\n";
+  if (!options.globals.dry_run || !is_pare(options.out))  // the size of a coded file is known once it is written
+    std::cout << "size       " << format_bytes(before) << " to " << format_bytes(after) << "\n";
   if (!result.kept.empty()) {
     std::cout << "stay float32\n";
     Table table({{"node"}, {"operator"}, {"because"}});
@@ -62,24 +66,35 @@ void print_result(const Options& options, const Conversion& result, std::int64_t
   std::cout << (options.globals.dry_run ? "would write " : "wrote ") << options.out << "\n";
 }
 
-int run(const Options& options) {
-  if (options.how.precision.empty() && options.how.opset == 0)
-    throw Error(ErrorCode::kUsage, "convert", "nothing to convert", "--precision f16|bf16 or --opset N");
-  if (std::filesystem::path(options.out).extension() != ".onnx")
-    throw Error(ErrorCode::kUsage, options.out, "unknown kind of model file", "a name that ends in .onnx");
+void check(const Options& options) {
+  const std::string kind = std::filesystem::path(options.out).extension();
+  if (kind != ".onnx" && kind != ".pare")
+    throw Error(ErrorCode::kUsage, options.out, "unknown kind of model file", "a name that ends in .onnx or .pare");
+  if (options.how.precision.empty() && options.how.opset == 0 && !is_pare(options.in) && !is_pare(options.out))
+    throw Error(ErrorCode::kUsage, "convert", "nothing to convert",
+                "--precision f16|bf16, --opset N, or a name that ends in .pare");
+  if (options.packed && !is_pare(options.out))
+    throw Error(ErrorCode::kUsage, options.out, "only .pare files are packed", "a name that ends in .pare");
   if (std::filesystem::exists(options.out) && !options.globals.force)
     throw Error(ErrorCode::kUsage, options.out, "exists", "--force to replace it");
+}
+
+int run(const Options& options) {
+  check(options);
   const Model model = Model::load(options.in);
   ConvertOptions how = options.how;
   how.keep_io = !options.convert_io;
   if (options.weights_only || options.compute) how.weights_only = options.weights_only;
   const Conversion result = convert(model, how);
   const std::int64_t before = model.bytes();
-  if (!options.globals.dry_run) result.model.save(options.out, options.globals.force);
+  if (!options.globals.dry_run) result.model.save(options.out, options.globals.force, options.packed);
+  const bool coded = is_pare(options.out) && !options.globals.dry_run;
+  const std::int64_t after =
+      coded ? static_cast<std::int64_t>(std::filesystem::file_size(options.out)) : result.model.bytes();
   if (options.globals.json) {
-    print_json(to_json(options, result, before));
+    print_json(to_json(options, result, before, after));
   } else {
-    print_result(options, result, before);
+    print_result(options, result, before, after);
   }
   return 0;
 }
@@ -88,9 +103,11 @@ int run(const Options& options) {
 
 void add_convert(CLI::App& app, Invocation& invocation) {
   auto options = std::make_shared<Options>();
-  CLI::App* command = app.add_subcommand("convert", "the same model in another precision or operator set");
-  command->add_option("IN", options->in, "the model, an ONNX file")->required()->type_name("");
-  command->add_option("OUT", options->out, "where the converted model goes")->required()->type_name("");
+  CLI::App* command = app.add_subcommand("convert", "the same model in another file format, precision or operator set");
+  command->add_option("IN", options->in, "the model, an ONNX or .pare file")->required()->type_name("");
+  command->add_option("OUT", options->out, "where the converted model goes, by its name an ONNX or a .pare file")
+      ->required()
+      ->type_name("");
   CLI::Option* precision =
       command->add_option("--precision", options->how.precision, "weights and arithmetic: f16 or bf16")
           ->check(CLI::IsMember({"f16", "bf16"}))
@@ -98,6 +115,8 @@ void add_convert(CLI::App& app, Invocation& invocation) {
   command->add_option("--opset", options->how.opset, "operator set to raise the model to, up to 23")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
+  command->add_flag("--packed", options->packed,
+                    "a .pare file that loads fast: tensors as they are, to be mapped (default: as small as can be)");
   command->add_flag("--convert-io", options->convert_io, "inputs and outputs too (default: they stay float32)")
       ->needs(precision);
   CLI::Option* weights = command

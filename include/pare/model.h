@@ -25,8 +25,9 @@ struct PortInfo {
 /// An immutable model; copies share it. Weights stay mapped from the file until something changes them.
 class Model {
  public:
-  /// Reads an ONNX file (IR 3–13). Throws Error(kBadInput) naming the file, and the node or tensor at fault: missing,
-  /// not ONNX, truncated, external data missing, too short or outside the model's folder, contradictory shapes.
+  /// Reads an ONNX file (IR 3–13) or a .pare file, told apart by their first bytes. Throws Error(kBadInput) naming the
+  /// file, and the node or tensor at fault: missing, not a model, truncated, damaged, external data missing, too short
+  /// or outside the model's folder, contradictory shapes.
   static Model load(const std::string& path);
   /// The same from memory; `name` stands for the path in messages. External data is not allowed.
   static Model parse(std::string bytes, const std::string& name);
@@ -36,11 +37,11 @@ class Model {
   std::vector<PortInfo> outputs() const;
   std::int64_t opset() const;  ///< of the default operator set
   std::int64_t ir_version() const;
-  std::int64_t bytes() const;     ///< size as an ONNX file, external data included
+  std::int64_t bytes() const;     ///< size of the .pare file, or as an ONNX file, external data included
   std::string serialize() const;  ///< the ONNX file's content, all data inside
-  /// Writes an ONNX file, whole or not at all. Throws Error(kUsage) when `path` exists and `force` is false,
-  /// Error(kIo).
-  void save(const std::string& path, bool force = false) const;
+  /// Writes a .pare file where `path` ends so, else an ONNX file, whole or not at all. `packed`: a .pare file that
+  /// loads fast rather than being small. Throws Error(kUsage) when `path` exists and `force` is false, Error(kIo).
+  void save(const std::string& path, bool force = false, bool packed = false) const;
 
   struct Impl;
   explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}

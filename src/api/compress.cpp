@@ -11,7 +11,7 @@
 #include "base/file.h"
 #include "base/threads.h"
 #include "compress/pipeline.h"
-#include "onnx/onnx_file.h"
+#include "pack/pare_file.h"
 #include "pare/error.h"
 #include "report/report.h"
 #include "runtime/runtime.h"
@@ -41,7 +41,7 @@ compress::PipelineInputs inputs_for(const Model& model, const Dataset& data, con
           recipe.impl().recipe,
           runtime::backend(),
           trainer,
-          onnx::store(),
+          pack::store(),
           execution,
           options.control,
           guard.checkpoints(),

@@ -9,6 +9,7 @@
 #include "ir/infer.h"
 #include "ir/verify.h"
 #include "onnx/onnx_file.h"
+#include "pack/pare_file.h"
 #include "pare/error.h"
 #include "passes/pass.h"
 
@@ -51,13 +52,13 @@ const ir::Model& Model::Impl::prepared() const {
 }
 
 Model Model::load(const std::string& path) {
-  ir::Model model = onnx::read_model(path);
+  ir::Model model = pack::read_model(path);
   naming(path, [&] { ir::infer_shapes(model); });
   return api::wrap(std::move(model), path);
 }
 
 Model Model::parse(std::string bytes, const std::string& name) {
-  ir::Model model = onnx::parse_model(std::move(bytes), name, {});
+  ir::Model model = pack::parse_model(std::move(bytes), name);
   naming(name, [&] { ir::infer_shapes(model); });
   return api::wrap(std::move(model), {});
 }
@@ -76,6 +77,7 @@ std::int64_t Model::bytes() const {
   std::error_code error;
   const auto file = impl_->path.empty() ? 0 : static_cast<std::int64_t>(fs::file_size(impl_->path, error));
   if (file <= 0 || error) return static_cast<std::int64_t>(serialize().size());
+  if (pack::is_pare_path(impl_->path)) return file;  // coded, so smaller than its data
   std::int64_t data = 0;
   const ir::Graph& graph = impl_->model.graph;
   for (ir::ValueId id : graph.values()) {
@@ -86,9 +88,11 @@ std::int64_t Model::bytes() const {
 
 std::string Model::serialize() const { return onnx::serialize_model(impl_->model); }
 
-void Model::save(const std::string& path, bool force) const {
+void Model::save(const std::string& path, bool force, bool packed) const {
   refuse_to_overwrite(path, force);
-  onnx::write_model(impl_->model, path);
+  if (packed && !pack::is_pare_path(path))
+    throw Error(ErrorCode::kUsage, path, "only .pare files are packed", "a name that ends in .pare");
+  pack::write_model(impl_->model, path, {.stored = packed});
 }
 
 namespace api {

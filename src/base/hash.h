@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,9 @@ namespace pare {
 
 /// 32 hexadecimal digits.
 std::string hash_hex(std::string_view bytes);
+
+/// XXH3-64: checksums of files.
+std::uint64_t hash64(std::string_view bytes) noexcept;
 
 /// Feeds pieces in order; the result depends on the concatenation only.
 class Hasher {

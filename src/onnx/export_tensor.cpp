@@ -57,12 +57,13 @@ void Exporter::write_tensor(const Tensor& tensor, TensorProto& proto) {
     return;
   }
   const std::string_view bytes(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
-  if (bytes.size() < kCutBytes) {
+  if (bytes.size() < cut_bytes_) {
     proto.set_raw_data(bytes.data(), bytes.size());
     return;
   }
   proto.set_cut_segment(segments_.size());
   segments_.push_back(bytes);
+  cut_tensors_.push_back(tensor);
 }
 
 void Exporter::write_initializer(const ir::Value& value, TensorProto& proto) {

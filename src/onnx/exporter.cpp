@@ -29,8 +29,8 @@ void write_opsets(const std::map<std::string, std::int64_t>& opsets,
 
 }  // namespace
 
-Exporter::Exporter(const ir::Model& model, std::string external_file)
-    : model_(model), external_file_(std::move(external_file)) {
+Exporter::Exporter(const ir::Model& model, std::string external_file, std::size_t cut_bytes)
+    : model_(model), external_file_(std::move(external_file)), cut_bytes_(cut_bytes) {
   write_model();
 }
 

@@ -20,11 +20,15 @@ struct ExternalPiece {
 
 class Exporter {
  public:
-  /// `external_file`: name of the data file that initializers go to; empty: they stay in the model.
-  explicit Exporter(const ir::Model& model, std::string external_file = {});
+  /// `external_file`: name of the data file that initializers go to; empty: they stay in the model. Raw data of at
+  /// least `cut_bytes` stays outside the message.
+  explicit Exporter(const ir::Model& model, std::string external_file = {}, std::size_t cut_bytes = kCutBytes);
 
   /// The file's bytes; views into the model's tensors.
   Rope rope() const;
+  /// The message without the data that stays outside, and that data by cut_segment.
+  std::string message() const { return proto_.SerializePartialAsString(); }
+  const std::vector<Tensor>& cut_tensors() const noexcept { return cut_tensors_; }
   const std::vector<ExternalPiece>& external() const noexcept { return external_; }
 
  private:
@@ -40,8 +44,10 @@ class Exporter {
 
   const ir::Model& model_;
   std::string external_file_;
+  std::size_t cut_bytes_;
   ModelProto proto_;
   std::vector<std::string_view> segments_;
+  std::vector<Tensor> cut_tensors_;
   std::vector<ExternalPiece> external_;
   std::uint64_t external_size_ = 0;
 };

@@ -121,6 +121,21 @@ std::string serialize_model(const ir::Model& model) {
   return rope.str();
 }
 
+ModelParts take_apart(const ir::Model& model, std::size_t least_bytes) {
+  const Exporter exporter(model, {}, least_bytes);
+  ModelParts parts{exporter.message(), exporter.cut_tensors()};
+  if (parts.graph.size() > INT_MAX) refuse("model", "holds more than 2 GB beside its larger tensors");
+  return parts;
+}
+
+ir::Model put_together(std::string_view graph, std::vector<Tensor> tensors, const std::string& subject) {
+  ModelProto proto;
+  if (graph.size() > INT_MAX || !proto.ParsePartialFromArray(graph.data(), static_cast<int>(graph.size())))
+    fail(subject, "is damaged: its graph is not an ONNX message");
+  TensorReader reader(subject, std::move(tensors));
+  return Importer(subject, reader).model(proto);
+}
+
 Tensor read_tensor_proto(const fs::path& path) {
   const Source source = map_source(path);
   TensorProto proto;

@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "exec/backend.h"
 #include "ir/model.h"
@@ -24,6 +26,17 @@ struct WriteOptions {
 };
 void write_model(const ir::Model& model, const std::filesystem::path& path, const WriteOptions& options = {});
 std::string serialize_model(const ir::Model& model);
+
+/// A model as its graph, a serialized message without the data of larger tensors, and those tensors: what .pare files
+/// keep apart.
+struct ModelParts {
+  std::string graph;
+  std::vector<Tensor> tensors;
+};
+/// Tensors of at least `least_bytes` go beside the graph.
+ModelParts take_apart(const ir::Model& model, std::size_t least_bytes);
+/// The inverse; the model shares the tensors' memory. Errors as read_model(), with `subject` for the path.
+ir::Model put_together(std::string_view graph, std::vector<Tensor> tensors, const std::string& subject);
 
 /// One TensorProto file (ONNX node tests: input_0.pb).
 Tensor read_tensor_proto(const std::filesystem::path& path);

@@ -68,8 +68,21 @@ Tensor place(DType dtype, Dims dims, std::string_view bytes, const std::shared_p
 
 }  // namespace
 
+Tensor TensorReader::read_whole(const TensorProto& proto, DType dtype, const Dims& dims,
+                                const std::string& subject) const {
+  if (proto.cut_segment() >= tensors_.size())
+    fail(subject, "names tensor data that the file does not hold", "below " + std::to_string(tensors_.size()),
+         std::to_string(proto.cut_segment()));
+  const Tensor& tensor = tensors_[proto.cut_segment()];
+  if (tensor.dtype() != dtype || tensor.dims() != dims)
+    fail(subject, "differs from its data", std::string(name(dtype)) + " " + to_string(dims),
+         std::string(name(tensor.dtype())) + " " + to_string(tensor.dims()));
+  return tensor;
+}
+
 Tensor TensorReader::read_raw(const TensorProto& proto, DType dtype, Dims dims, const std::string& subject) {
   const bool was_cut = proto.has_cut_segment();
+  if (was_cut && whole_) return read_whole(proto, dtype, dims, subject);
   const std::string_view bytes = was_cut ? segments_.at(proto.cut_segment()) : std::string_view(proto.raw_data());
   const std::uint64_t expected = size_of(dtype, dims, subject);
   if (bytes.size() != expected)
@@ -86,6 +99,7 @@ Tensor TensorReader::read(const TensorProto& proto, const std::string& what) {
   if (proto.has_segment()) refuse(subject, "is stored in segments, which no ONNX runtime reads");
   const bool raw = proto.has_raw_data() || proto.has_cut_segment();
   if (proto.data_location() == kExternal) {
+    if (whole_) fail(subject, "names external data, which only ONNX files have");
     if (dtype == DType::kString) fail(subject, "is a tensor of strings with external data, which ONNX does not allow");
     const ExternalData data = external_.find(proto, expected, subject);
     return place(dtype, std::move(dims), data.bytes, data.owner, true);

@@ -22,18 +22,25 @@ class TensorReader {
         owner_(std::move(owner)),
         mapped_(mapped) {}
 
+  /// The same for messages whose cut data are whole tensors already.
+  TensorReader(std::string file, std::vector<Tensor> tensors)
+      : file_(std::move(file)), external_(fs::path()), tensors_(std::move(tensors)), mapped_(false), whole_(true) {}
+
   /// `what` names the tensor in errors ("initializer 'w'"). Raw data is viewed in place; where the file does not align
   /// it for its element type it is copied once, because kernels may assume alignment.
   Tensor read(const TensorProto& proto, const std::string& what);
 
  private:
+  Tensor read_whole(const TensorProto& proto, DType dtype, const Dims& dims, const std::string& subject) const;
   Tensor read_raw(const TensorProto& proto, DType dtype, Dims dims, const std::string& subject);
 
   std::string file_;
   ExternalFiles external_;
   std::vector<std::string_view> segments_;
+  std::vector<Tensor> tensors_;
   std::shared_ptr<const void> owner_;
   bool mapped_;
+  bool whole_ = false;
 };
 
 }  // namespace pare::onnx
