@@ -92,7 +92,10 @@ class Finder {
   bool take_activation(Group& group, ir::NodeId next, const Activation& activation) {
     const bool clamped =
         std::any_of(group.follow.begin(), group.follow.end(), [](const Follow& f) { return f.add == ir::kNoValue; });
-    if (group.integer ? clamped || !clamp_of(activation) : !onednn::can_fuse(activation.op)) return false;
+    const bool again = std::any_of(group.follow.begin(), group.follow.end(), [&](const Follow& f) {
+      return f.add == ir::kNoValue && onednn::same_algorithm(f.activation.op, activation.op);
+    });
+    if (group.integer ? clamped || !clamp_of(activation) : again || !onednn::can_fuse(activation.op)) return false;
     group.follow.push_back({ir::kNoValue, activation});
     take(group, next);
     return true;

@@ -1,10 +1,9 @@
 #include "runtime/onednn.h"
 
-#include <oneapi/dnnl/dnnl.hpp>
 #include <optional>
 #include <unordered_map>
 
-#include "runtime/weight_cache.h"
+#include "runtime/onednn_internal.h"
 
 namespace pare::runtime::onednn {
 
@@ -12,11 +11,6 @@ namespace {
 
 using dnnl::algorithm;
 using dnnl::memory;
-
-const dnnl::engine& engine() {
-  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
-  return cpu;
-}
 
 std::optional<algorithm> eltwise(kernels::UnaryOp op) noexcept {
   switch (op) {
@@ -71,7 +65,13 @@ int add_argument(const std::vector<PostOp>& post) {
   return 0;
 }
 
-/// The weights in the layout that the primitive asked for; `plain` describes them as they are stored.
+}  // namespace
+
+const dnnl::engine& engine() {
+  static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
+  return cpu;
+}
+
 std::shared_ptr<const memory> packed_weights(const std::string& key, const memory::desc& plain,
                                              const memory::desc& wanted, const Tensor& weight, WeightCache& cache) {
   const auto* bytes = reinterpret_cast<const char*>(&wanted.data);
@@ -88,6 +88,8 @@ std::shared_ptr<const memory> packed_weights(const std::string& key, const memor
   });
 }
 
+namespace {
+
 template <class Descriptor>
 class DnnlProduct final : public Product {
  public:
@@ -95,9 +97,6 @@ class DnnlProduct final : public Product {
       : desc_(desc), primitive_(desc), weights_(std::move(weights)), bias_(std::move(bias)), add_(add) {}
 
   void run(const float* in, const float* add, float* out, std::byte* scratch) const override {
-    const auto view = [](const memory::desc& desc, const void* data) {
-      return memory(desc, engine(), const_cast<void*>(data));
-    };
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
                                                  {DNNL_ARG_WEIGHTS, *weights_},
                                                  {DNNL_ARG_DST, view(desc_.dst_desc(), out)},
@@ -125,9 +124,6 @@ class DnnlBatchedProduct final : public BatchedProduct {
   explicit DnnlBatchedProduct(const dnnl::matmul::primitive_desc& desc) : desc_(desc), primitive_(desc) {}
 
   void run(const float* a, const float* b, float* out, std::byte* scratch) const override {
-    const auto view = [](const memory::desc& desc, const void* data) {
-      return memory(desc, engine(), const_cast<void*>(data));
-    };
     dnnl::stream stream(engine());
     primitive_.execute(stream, {{DNNL_ARG_SRC, view(desc_.src_desc(), a)},
                                 {DNNL_ARG_WEIGHTS, view(desc_.weights_desc(), b)},
@@ -143,15 +139,10 @@ class DnnlBatchedProduct final : public BatchedProduct {
   dnnl::primitive primitive_;
 };
 
-/// The best implementation that is not oneDNN's plain reference or a product over im2col where a direct one exists.
-template <class Descriptor>
-bool is_reference(const Descriptor& desc) {
-  return std::string(desc.impl_info_str()).rfind("ref", 0) == 0;
-}
-
 }  // namespace
 
 bool can_fuse(kernels::UnaryOp op) noexcept { return eltwise(op).has_value(); }
+bool same_algorithm(kernels::UnaryOp a, kernels::UnaryOp b) noexcept { return eltwise(a) == eltwise(b); }
 
 std::unique_ptr<Product> convolution(const std::string& key, const kernels::ConvShape& s, const Tensor& weight,
                                      const Tensor& bias, const std::vector<PostOp>& post, WeightCache& cache,
@@ -166,12 +157,9 @@ std::unique_ptr<Product> convolution(const std::string& key, const kernels::Conv
   const memory::desc plain(filter, f32, s.groups > 1 ? memory::format_tag::goihw : memory::format_tag::oihw);
   const memory::desc any(filter, f32, memory::format_tag::any);
   const memory::desc bias_desc = bias.defined() ? memory::desc({s.out_c}, f32, memory::format_tag::x) : memory::desc();
-  // Padding below and right is whatever makes the output size come out.
-  const std::int64_t bottom = (s.out_h - 1) * s.stride_h + (s.kh - 1) * s.dilation_h + 1 - s.in_h - s.pad_top;
-  const std::int64_t right = (s.out_w - 1) * s.stride_w + (s.kw - 1) * s.dilation_w + 1 - s.in_w - s.pad_left;
   const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src, any, bias_desc, dst,
                       {s.stride_h, s.stride_w}, {s.dilation_h - 1, s.dilation_w - 1}, {s.pad_top, s.pad_left},
-                      {bottom, right});
+                      {bottom_padding(s), right_padding(s)});
   const Conv::primitive_desc desc(op, attributes(post, dst), engine());
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this convolution";

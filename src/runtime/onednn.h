@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "kernels/elementwise/elementwise.h"
-#include "kernels/kernel.h"
+#include "kernels/qconv/qconv.h"
 #include "pare/tensor.h"
 
 namespace pare::runtime {
@@ -25,6 +25,8 @@ struct PostOp {
 
 /// True for the activations that a PostOp may name.
 bool can_fuse(kernels::UnaryOp op) noexcept;
+/// Both are one algorithm to oneDNN, whose release 2.6 mixes up the parameters of two such post-ops.
+bool same_algorithm(kernels::UnaryOp a, kernels::UnaryOp b) noexcept;
 
 /// A compiled product with constant weights. Immutable; thread-safe.
 class Product {
@@ -47,6 +49,37 @@ std::unique_ptr<Product> convolution(const std::string& key, const kernels::Conv
 std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, std::int64_t k, std::int64_t n,
                                        const Tensor& weight, bool transposed, const Tensor& bias,
                                        const std::vector<PostOp>& post, WeightCache& cache, std::string& reason);
+
+struct IntegerInput {
+  DType type = DType::kUint8;  ///< or kInt8
+  std::int32_t zero_point = 0;
+  const std::int32_t* bias = nullptr;  ///< [outputs] at scale input · weight, or nullptr
+};
+
+/// A compiled integer product with constant weights: 8-bit input, int32 sums, the epilogue of kernels/qconv/qconv.h but
+/// for the order of its roundings (at most 1 in the last place). Immutable; thread-safe.
+class IntegerProduct {
+ public:
+  virtual ~IntegerProduct() = default;
+  /// residual: nullptr where the epilogue has none.
+  virtual void run(const void* in, const void* residual, void* out, std::byte* scratch) const = 0;
+  virtual std::size_t scratch_bytes() const = 0;
+  virtual std::size_t weight_bytes() const = 0;
+  virtual std::string implementation() const = 0;
+};
+
+/// NHWC; `weight` is a signed 8-bit tensor without zero points, ONNX [O, I/groups, kh, kw]. nullptr with a reason when
+/// oneDNN refuses.
+std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, const kernels::ConvShape& shape,
+                                                    const Tensor& weight, const IntegerInput& input,
+                                                    const kernels::QConvEpilogue& epilogue, WeightCache& cache,
+                                                    std::string& reason);
+
+/// in [m, k] = [shape.batch, shape.in_c], weight [n, k] when `transposed` else [k, n]; as above.
+std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const kernels::ConvShape& shape,
+                                               const Tensor& weight, bool transposed, const IntegerInput& input,
+                                               const kernels::QConvEpilogue& epilogue, WeightCache& cache,
+                                               std::string& reason);
 
 /// A batch of matrices in memory: sizes and strides (in elements) of the leading axes, as many as the result has (size
 /// 1 where the operand is broadcast), and the strides of a matrix's rows and columns.

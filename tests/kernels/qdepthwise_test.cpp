@@ -43,12 +43,12 @@ TEST(QDepthwise, EveryRowEqualsGroupedConvolutionBitForBit) {
   for (const QDepthwiseKernel* kernel : qdepthwise_kernels()) {
     if (!isa_available(qdepthwise_kernel_isa(*kernel))) continue;
     int taken = 0;  // a row that does not take a shape leaves it to the next one
-    for (std::uint64_t seed = 0; seed < 3000; ++seed) {
+    for (std::uint64_t seed = 0; seed < 1200; ++seed) {
       const QConvCase c = random_case(seed);
       taken += packed_for(c, kernel).kernel_name() == std::string_view(qdepthwise_kernel_name(*kernel));
       ASSERT_EQ(run(c, kernel), run_grouped(c)) << qdepthwise_kernel_name(*kernel) << " seed " << seed;
     }
-    EXPECT_GT(taken, 150) << qdepthwise_kernel_name(*kernel);
+    EXPECT_GT(taken, 60) << qdepthwise_kernel_name(*kernel);
   }
 }
 

@@ -1,4 +1,5 @@
 // QDQ graphs: integer execution against the graph run as written.
+#include "kernels/random.h"
 #include "runtime/graphs.h"
 
 namespace pare {
@@ -26,7 +27,18 @@ bool uses(const std::vector<std::string>& kernels, const std::string& part) {
                      [&](const std::string& k) { return k.find(part) != std::string::npos; });
 }
 
-TEST(Integer, ConvolutionWithActivationAndResidual) {
+/// On the best instruction set (oneDNN's products, where it has VNNI) and on our own kernels.
+class IntegerOn : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (*GetParam()) force_.emplace("PARE_FORCE_ISA", GetParam());
+  }
+  std::optional<kernels::test::ScopedEnv> force_;
+};
+INSTANTIATE_TEST_SUITE_P(Isa, IntegerOn, ::testing::Values("", "avx2"),
+                         [](const auto& info) { return *info.param ? std::string(info.param) : "best"; });
+
+TEST_P(IntegerOn, ConvolutionWithActivationAndResidual) {
   for (DType type : {DType::kUint8, DType::kInt8})
     for (std::int64_t groups : {1, 8})
       for (bool residual : {false, true}) {
@@ -46,7 +58,27 @@ TEST(Integer, ConvolutionWithActivationAndResidual) {
       }
 }
 
-TEST(Integer, ProductsWithAndWithoutQuantizedOutput) {
+/// Conv → Q → DQ → Add → [Relu →] Q: the rounding in between stays.
+TEST_P(IntegerOn, AdditionBehindAQuantizedProduct) {
+  for (bool relu : {false, true})
+    for (bool first : {false, true})
+      for (std::int64_t channels : {8, 64}) {
+        SCOPED_TRACE(std::to_string(channels) + (relu ? " relu" : "") + (first ? " first" : ""));
+        Builder b;
+        const ir::ValueId in = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(channels), ir::Dim(7), ir::Dim(6)}));
+        const ir::ValueId x = b.qdq(in, 1 / 120.0f, 120);
+        const ir::ValueId y = b.qdq(
+            b.node("Conv", {x, b.quantized_weight({channels, channels, 1, 1}, 0), b.weight({channels})}), 0.05f, 117);
+        ir::ValueId sum = first ? b.node("Add", {x, y}) : b.node("Add", {y, x});
+        if (relu) sum = b.node("Relu", {sum});
+        const ir::Model& model = b.finish({b.qdq(sum, 0.04f, relu ? 0 : 130)});
+        const auto kernels = expect_within_one_step(model, {2, channels, 7, 6}, 0.04f);
+        EXPECT_FALSE(uses(kernels, "f32"));
+        EXPECT_TRUE(uses(kernels, "binary_8bit"));
+      }
+}
+
+TEST_P(IntegerOn, ProductsWithAndWithoutQuantizedOutput) {
   for (bool quantized : {false, true}) {
     Builder b;
     const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(3), ir::Dim(40)})), 1 / 120.0f, 120);

@@ -4,12 +4,31 @@
 #include <functional>
 
 #include "base/threads.h"
-#include "kernels/elementwise/elementwise.h"
+#include "kernels/elementwise/qbinary.h"
 #include "kernels/quantize/quantize.h"
 #include "kernels/window.h"
 
 namespace pare::kernels {
+
+#define PARE_KERNEL(file, ns, isa)                  \
+  namespace ns {                                    \
+  bool qbinary_span(const QBinarySpan& s) noexcept; \
+  }
+#include "kernels/elementwise/kernels.inc"
+#undef PARE_KERNEL
+
 namespace {
+
+using QBinaryKernel = bool (*)(const QBinarySpan&) noexcept;
+
+/// The best row; nullptr: the portable loops.
+QBinaryKernel choose() noexcept {
+#define PARE_KERNEL(file, ns, isa) \
+  if (isa_available(Isa::isa)) return ns::qbinary_span;
+#include "kernels/elementwise/kernels.inc"
+#undef PARE_KERNEL
+  return nullptr;
+}
 
 constexpr std::int64_t kPiece = 256;  ///< elements of the f32 buffers of 8-bit operators
 
@@ -94,25 +113,18 @@ void dequantize_run(const QuantParams& p, const void* in, std::int64_t offset, s
   }
 }
 
-struct QOperand {
-  const QuantParams* params;
-  const void* data;
-  bool steps;
-};
-
 template <class F>
-void run_8bit(const F& f, Clamp clamp, std::int64_t count, const QOperand& a, std::int64_t a_at, const QOperand& b,
-              std::int64_t b_at, const QuantParams& to, void* out, std::int64_t at) noexcept {
+void run_8bit(const F& f, const QBinarySpan& s) noexcept {
   float x[kPiece], y[kPiece];
-  if (!a.steps) dequantize_run(*a.params, a.data, a_at, 1, x);
-  if (!b.steps) dequantize_run(*b.params, b.data, b_at, 1, y);
-  for (std::int64_t done = 0; done < count; done += kPiece) {
-    const std::int64_t n = std::min(kPiece, count - done);
+  if (!s.a_steps) dequantize_run(s.a_params, s.a, 0, 1, x);
+  if (!s.b_steps) dequantize_run(s.b_params, s.b, 0, 1, y);
+  for (std::int64_t done = 0; done < s.count; done += kPiece) {
+    const std::int64_t n = std::min(kPiece, s.count - done);
     float z[kPiece];
-    if (a.steps) dequantize_run(*a.params, a.data, a_at + done, n, x);
-    if (b.steps) dequantize_run(*b.params, b.data, b_at + done, n, y);
-    run_f32(f, clamp, n, x, a.steps, y, b.steps, z);
-    quantize_span(z, n, to, static_cast<std::uint8_t*>(out) + at + done);
+    if (s.a_steps) dequantize_run(s.a_params, s.a, done, n, x);
+    if (s.b_steps) dequantize_run(s.b_params, s.b, done, n, y);
+    run_f32(f, Clamp{s.lo, s.hi}, n, x, s.a_steps, y, s.b_steps, z);
+    quantize_span(z, n, s.out_params, static_cast<std::uint8_t*>(s.out) + done);
   }
 }
 
@@ -131,10 +143,25 @@ void binary(BinaryOp op, const BinaryShape& shape, const float* a, const float* 
 void qbinary(BinaryOp op, const BinaryShape& shape, const QuantParams& a_params, const void* a,
              const QuantParams& b_params, const void* b, const QuantParams& out_params, void* out, float lo,
              float hi) noexcept {
-  const QOperand left{&a_params, a, shape.a[shape.rank - 1] != 0}, right{&b_params, b, shape.b[shape.rank - 1] != 0};
+  const QBinaryKernel kernel = choose();
+  const auto span = [&](std::int64_t count, std::int64_t a_at, std::int64_t b_at, std::int64_t at) {
+    return QBinarySpan{op,
+                       count,
+                       a_params,
+                       b_params,
+                       out_params,
+                       static_cast<const std::byte*>(a) + a_at,
+                       static_cast<const std::byte*>(b) + b_at,
+                       shape.a[shape.rank - 1] != 0,
+                       shape.b[shape.rank - 1] != 0,
+                       lo,
+                       hi,
+                       static_cast<std::byte*>(out) + at};
+  };
   with_operator(op, [&](auto f) {
     for_stretches(shape, [&](std::int64_t count, std::int64_t a_at, std::int64_t b_at, std::int64_t at) {
-      run_8bit(f, Clamp{lo, hi}, count, left, a_at, right, b_at, out_params, out, at);
+      const QBinarySpan s = span(count, a_at, b_at, at);
+      if (!kernel || !kernel(s)) run_8bit(f, s);
     });
   });
 }

@@ -12,14 +12,21 @@ namespace {
 struct IntegerStep {
   std::shared_ptr<const kernels::QConvWeights> dense;
   std::shared_ptr<const kernels::QDepthwiseWeights> depthwise;
+  std::shared_ptr<const onednn::IntegerProduct> library;  ///< oneDNN's; instead of both
   kernels::ConvShape shape;
   kernels::QConvEpilogue epilogue;
   std::vector<float> multiplier;
   int threads = 1;
 
-  std::string kernel() const { return dense ? dense->kernel_name() : depthwise->kernel_name(); }
-  std::size_t bytes() const { return dense ? dense->bytes() : depthwise->bytes(); }
-  void run(const void* in, const void* residual, void* out, void* scratch) const {
+  std::string kernel() const {
+    return library ? "qconv__onednn" : dense ? dense->kernel_name() : depthwise->kernel_name();
+  }
+  std::size_t bytes() const { return library ? library->weight_bytes() : dense ? dense->bytes() : depthwise->bytes(); }
+  std::size_t scratch_bytes() const {
+    return library ? library->scratch_bytes() : dense ? kernels::qconv_scratch_bytes(*dense, shape, threads) : 0;
+  }
+  void run(const void* in, const void* residual, void* out, std::byte* scratch) const {
+    if (library) return library->run(in, residual, out, scratch);
     kernels::QConvEpilogue e = epilogue;
     e.multiplier = multiplier.data();
     e.residual = residual;
@@ -64,6 +71,28 @@ bool bias_exact_enough(Lowerer& lw, const Group& group, const IntegerProduct& pr
   return true;
 }
 
+bool is_depthwise(const kernels::ConvShape& s) { return s.groups > 1 && s.groups == s.in_c && s.groups == s.out_c; }
+
+/// oneDNN's product where it is expected to be faster than our own kernels; nullptr otherwise. Its products without
+/// VNNI saturate at 16 bits, and of few rows it repacks more than it computes (bench/peers; ResNet-50: 1.2 to 2.2 times
+/// our tiles).
+std::shared_ptr<const onednn::IntegerProduct> library_product(
+    Lowerer& lw, const Group& group, const IntegerProduct& product, const kernels::FilterStrides& strides,
+    const std::vector<std::int32_t>& bias, const kernels::QConvEpilogue& epilogue, const kernels::ConvShape& s) {
+  constexpr std::int64_t kFewRows = 4;
+  if (!isa_available(Isa::kAvx512Vnni) || s.pixels() < kFewRows) return nullptr;
+  const Tensor& weight = *lw.graph().constant(product.weight.q);
+  const std::vector<std::int32_t>& zero = product.weight.zero_point;
+  const bool centred = std::all_of(zero.begin(), zero.end(), [](std::int32_t z) { return z == 0; });
+  if (is_depthwise(s) || weight.dtype() != DType::kInt8 || !centred) return nullptr;
+  const onednn::IntegerInput input{product.input.dtype, product.input.zero_point[0], bias.data()};
+  const std::string& key = lw.main(group).name;
+  std::string reason;
+  if (weight.rank() == 2)
+    return onednn::integer_matmul(key, s, weight, strides.i == 1, input, epilogue, lw.cache(), reason);
+  return onednn::integer_convolution(key, s, weight, input, epilogue, lw.cache(), reason);
+}
+
 void pack(Lowerer& lw, const Group& group, const IntegerProduct& product, const kernels::FilterStrides& strides,
           const std::vector<std::int32_t>& bias, IntegerStep& step) {
   const Tensor& weight = *lw.graph().constant(product.weight.q);
@@ -74,7 +103,7 @@ void pack(Lowerer& lw, const Group& group, const IntegerProduct& product, const 
   const std::string key = "integer " + lw.main(group).name;
   const std::int32_t in_zero = product.input.zero_point[0];
   const kernels::ConvShape& s = step.shape;
-  if (s.groups > 1 && s.groups == s.in_c && s.groups == s.out_c) {
+  if (is_depthwise(s)) {
     step.depthwise = lw.cache().get<kernels::QDepthwiseWeights>(key, weight, [&] {
       return std::make_shared<const kernels::QDepthwiseWeights>(
           kernels::QDepthwiseWeights::pack(s, filter, product.input.dtype, in_zero, bias.data()));
@@ -159,17 +188,21 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   if (!bias || !bias_exact_enough(lw, group, *product, shape.out_c))
     return "the bias cannot be held at the scale of input times weight";
   IntegerStep step{.shape = shape, .threads = lw.threads()};
-  pack(lw, group, *product, strides, *bias, step);
   set_epilogue(group, *product, *clamp, step);
-  const float out_scale = group.quantize ? group.quantize->scale[0] : 1.0f;
-  const BufferId in = lw.read(product->input.q, layout),
-                 residual = set_residual(lw, added_value(group), layout, out_scale, step);
-  const BufferId out = lw.write(group.output, layout);
-  const BufferId scratch = lw.scratch(step.dense ? kernels::qconv_scratch_bytes(*step.dense, shape, lw.threads()) : 0);
+  const BufferId residual =
+      set_residual(lw, added_value(group), layout, group.quantize ? group.quantize->scale[0] : 1.0f, step);
+  kernels::QConvEpilogue epilogue = step.epilogue;
+  epilogue.multiplier = step.multiplier.data();
+  step.library = library_product(lw, group, *product, strides, *bias, epilogue, shape);
+  if (!step.library) pack(lw, group, *product, strides, *bias, step);
+  const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout),
+                 scratch = lw.scratch(step.scratch_bytes());
   std::vector<BufferId> reads = {in};
   if (residual != kNoBuffer) reads.push_back(residual);
   const StepNote note{step.kernel(),
-                      group.quantize ? "8-bit input, weight and output" : "8-bit input and weight, float output",
+                      step.library     ? step.library->implementation()
+                      : group.quantize ? "8-bit input, weight and output"
+                                       : "8-bit input and weight, float output",
                       static_cast<std::int64_t>(step.bytes())};
   lw.emit(group, note, reads, {out, scratch}, [=, step = std::move(step)](const Frame& frame) {
     step.run(frame.at(in), residual == kNoBuffer ? nullptr : frame.at(residual), frame.at(out), frame.at(scratch));

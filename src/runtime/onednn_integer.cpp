@@ -1,0 +1,228 @@
+// oneDNN's integer convolution and matrix product. Its post-ops apply to output_scale · (sum + bias) and know no scale
+// or zero point of an added tensor, so
+//   v = sum · multiplier + (r − r_zp) · r_mult   is written as   ((sum · multiplier / r_mult) + r) · r_mult − r_zp ·
+//   r_mult
+#include <algorithm>
+#include <cmath>
+#include <unordered_map>
+
+#include "runtime/onednn_internal.h"
+
+namespace pare::runtime::onednn {
+namespace {
+
+using dnnl::algorithm;
+using dnnl::memory;
+
+memory::data_type data_type(DType type) {
+  switch (type) {
+    case DType::kUint8:
+      return memory::data_type::u8;
+    case DType::kInt8:
+      return memory::data_type::s8;
+    default:
+      return memory::data_type::f32;
+  }
+}
+
+/// The post-ops of an epilogue, in order. oneDNN 2.6 mixes up the parameters of two element-wise post-ops of one
+/// algorithm, so each appears once at most; the zero point may have to be the output's attribute, which is slower.
+class PostOps {
+ public:
+  PostOps(const kernels::QConvEpilogue& e, const memory::desc& residual) {
+    if (e.residual_type != DType::kUndefined) {
+      ops_.append_binary(algorithm::binary_add, residual);
+      factor_ = e.residual_multiplier;
+      shift_ = -static_cast<float>(e.residual_zero_point) * e.residual_multiplier;
+    }
+    const float zero = e.output_type == DType::kFloat32 ? 0.0f : static_cast<float>(e.out_zero_point);
+    if (!clamps(e)) {
+      linear(factor_, shift_ + zero);
+      return;
+    }
+    const bool scaled = linear(factor_, shift_);
+    ops_.append_eltwise(1.0f, algorithm::eltwise_clip, e.lo, e.hi);
+    if (scaled)
+      out_zero_point_ = static_cast<std::int32_t>(zero);
+    else
+      linear(1, zero);
+  }
+
+  const dnnl::post_ops& ops() const { return ops_; }
+  std::int32_t out_zero_point() const { return out_zero_point_; }
+
+ private:
+  /// The clamp does more than the saturation of an 8-bit type does by itself.
+  static bool clamps(const kernels::QConvEpilogue& e) {
+    if (e.output_type == DType::kFloat32) return std::isfinite(e.lo) || std::isfinite(e.hi);
+    const auto lowest = static_cast<float>((e.output_type == DType::kInt8 ? -128 : 0) - e.out_zero_point);
+    return e.lo > lowest || e.hi < lowest + 255;
+  }
+  bool linear(float factor, float shift) {
+    const bool needed = factor != 1 || shift != 0;
+    if (needed) ops_.append_eltwise(1.0f, algorithm::eltwise_linear, factor, shift);
+    return needed;
+  }
+
+  dnnl::post_ops ops_;
+  float factor_ = 1, shift_ = 0;  ///< of the addition: v = (v + r) · factor + shift
+  std::int32_t out_zero_point_ = 0;
+};
+
+dnnl::primitive_attr attributes(const kernels::QConvEpilogue& e, std::int64_t channels, const PostOps& post) {
+  std::vector<float> scales(e.multiplier, e.multiplier + channels);
+  if (e.residual_type != DType::kUndefined)
+    for (float& scale : scales) scale /= e.residual_multiplier;
+  dnnl::primitive_attr attr;
+  attr.set_output_scales(1 << 1, scales);
+  attr.set_post_ops(post.ops());
+  if (post.out_zero_point() != 0) attr.set_zero_points(DNNL_ARG_DST, 0, {DNNL_RUNTIME_S32_VAL});
+  attr.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  return attr;
+}
+
+memory::desc residual_desc(const kernels::QConvEpilogue& e, const memory::dims& dims, memory::format_tag layout) {
+  return e.residual_type == DType::kUndefined ? memory::desc() : memory::desc(dims, data_type(e.residual_type), layout);
+}
+
+/// Weights, sums' bias and the zero point that a product holds.
+struct Constants {
+  std::shared_ptr<const memory> weights;
+  std::vector<std::int32_t> bias;
+  memory::desc bias_desc;
+  std::int32_t zero_point = 0;  ///< of the input; 0 where it is folded into the bias
+  std::int32_t out_zero_point = 0;
+};
+
+template <class Descriptor>
+class DnnlIntegerProduct final : public IntegerProduct {
+ public:
+  DnnlIntegerProduct(const Descriptor& desc, Constants constants, memory::desc residual)
+      : desc_(desc), primitive_(desc), constants_(std::move(constants)), residual_(std::move(residual)) {}
+
+  void run(const void* in, const void* residual, void* out, std::byte* scratch) const override {
+    std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
+                                                 {DNNL_ARG_WEIGHTS, *constants_.weights},
+                                                 {DNNL_ARG_DST, view(desc_.dst_desc(), out)},
+                                                 {DNNL_ARG_SCRATCHPAD, view(desc_.scratchpad_desc(), scratch)}};
+    if (!constants_.bias.empty()) arguments.emplace(DNNL_ARG_BIAS, view(constants_.bias_desc, constants_.bias.data()));
+    if (residual) arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, view(residual_, residual));
+    const memory::desc one({1}, memory::data_type::s32, memory::format_tag::x);
+    if (constants_.zero_point != 0)
+      arguments.emplace(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, view(one, &constants_.zero_point));
+    if (constants_.out_zero_point != 0)
+      arguments.emplace(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_DST, view(one, &constants_.out_zero_point));
+    dnnl::stream stream(engine());
+    primitive_.execute(stream, arguments);
+    stream.wait();
+  }
+  std::size_t scratch_bytes() const override { return desc_.scratchpad_desc().get_size(); }
+  std::size_t weight_bytes() const override {
+    return constants_.weights->get_desc().get_size() + 4 * constants_.bias.size();
+  }
+  std::string implementation() const override { return desc_.impl_info_str(); }
+
+ private:
+  Descriptor desc_;
+  dnnl::primitive primitive_;
+  Constants constants_;
+  memory::desc residual_;
+};
+
+/// bias − zero_point · Σ weights of each output; exact where no window reaches into padding.
+std::vector<std::int32_t> folded_bias(const Tensor& weight, const kernels::FilterStrides& strides,
+                                      const kernels::ConvShape& s, const IntegerInput& input) {
+  std::vector<std::int32_t> folded(static_cast<std::size_t>(s.out_c));
+  const auto* w = reinterpret_cast<const std::int8_t*>(weight.raw());
+  for (std::int64_t o = 0; o < s.out_c; ++o) {
+    std::int32_t sum = 0;
+    for (std::int64_t i = 0; i < s.group_in(); ++i)
+      for (std::int64_t tap = 0; tap < s.taps(); ++tap)
+        sum += w[o * strides.o + i * strides.i + tap / s.kw * strides.y + tap % s.kw * strides.x];
+    folded[static_cast<std::size_t>(o)] = (input.bias ? input.bias[o] : 0) - input.zero_point * sum;
+  }
+  return folded;
+}
+
+std::vector<std::int32_t> as_vector(const std::int32_t* bias, std::int64_t count) {
+  return bias ? std::vector<std::int32_t>(bias, bias + count) : std::vector<std::int32_t>();
+}
+
+}  // namespace
+
+std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, const kernels::ConvShape& s,
+                                                    const Tensor& weight, const IntegerInput& input,
+                                                    const kernels::QConvEpilogue& epilogue, WeightCache& cache,
+                                                    std::string& reason) try {
+  using Conv = dnnl::convolution_forward;
+  const memory::dims out = {s.batch, s.out_c, s.out_h, s.out_w};
+  const memory::desc src({s.batch, s.in_c, s.in_h, s.in_w}, data_type(input.type), memory::format_tag::nhwc);
+  const memory::desc dst(out, data_type(epilogue.output_type), memory::format_tag::nhwc);
+  const memory::desc residual = residual_desc(epilogue, out, memory::format_tag::nhwc);
+  const memory::dims grouped = {s.groups, s.group_out(), s.group_in(), s.kh, s.kw},
+                     whole = {s.out_c, s.in_c, s.kh, s.kw};
+  const memory::dims& filter = s.groups > 1 ? grouped : whole;
+  const memory::desc plain(filter, memory::data_type::s8,
+                           s.groups > 1 ? memory::format_tag::goihw : memory::format_tag::oihw);
+  const bool padded = s.pad_top > 0 || s.pad_left > 0 || bottom_padding(s) > 0 || right_padding(s) > 0;
+  const bool folds = input.zero_point != 0 && !padded;
+  Constants constants;
+  constants.zero_point = folds ? 0 : input.zero_point;
+  constants.bias =
+      folds ? folded_bias(weight, kernels::FilterStrides::oihw(s), s, input) : as_vector(input.bias, s.out_c);
+  if (!constants.bias.empty())
+    constants.bias_desc = memory::desc({s.out_c}, memory::data_type::s32, memory::format_tag::x);
+  const PostOps post(epilogue, residual);
+  constants.out_zero_point = post.out_zero_point();
+  dnnl::primitive_attr attr = attributes(epilogue, s.out_c, post);
+  if (constants.zero_point != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
+  const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src,
+                      memory::desc(filter, memory::data_type::s8, memory::format_tag::any), constants.bias_desc, dst,
+                      {s.stride_h, s.stride_w}, {s.dilation_h - 1, s.dilation_w - 1}, {s.pad_top, s.pad_left},
+                      {bottom_padding(s), right_padding(s)});
+  const Conv::primitive_desc desc(op, attr, engine());
+  if (is_reference(desc)) {
+    reason = "oneDNN has only its reference for this convolution";
+    return nullptr;
+  }
+  constants.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
+  return std::make_unique<DnnlIntegerProduct<Conv::primitive_desc>>(desc, std::move(constants), residual);
+} catch (const dnnl::error& error) {
+  reason = std::string("oneDNN refuses: ") + error.message;
+  return nullptr;
+}
+
+std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const kernels::ConvShape& s,
+                                               const Tensor& weight, bool transposed, const IntegerInput& input,
+                                               const kernels::QConvEpilogue& epilogue, WeightCache& cache,
+                                               std::string& reason) try {
+  const std::int64_t m = s.batch, k = s.in_c, n = s.out_c;
+  const memory::desc src({m, k}, data_type(input.type), memory::format_tag::ab);
+  const memory::desc dst({m, n}, data_type(epilogue.output_type), memory::format_tag::ab);
+  const memory::desc residual = residual_desc(epilogue, {m, n}, memory::format_tag::ab);
+  const memory::desc plain({k, n}, memory::data_type::s8, transposed ? memory::format_tag::ba : memory::format_tag::ab);
+  const kernels::FilterStrides strides =
+      transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
+  Constants constants;
+  constants.bias = input.zero_point != 0 ? folded_bias(weight, strides, s, input) : as_vector(input.bias, n);
+  if (!constants.bias.empty())
+    constants.bias_desc = memory::desc({1, n}, memory::data_type::s32, memory::format_tag::ab);
+  const PostOps post(epilogue, residual);
+  constants.out_zero_point = post.out_zero_point();
+  const dnnl::primitive_attr attr = attributes(epilogue, n, post);
+  const memory::desc any({k, n}, memory::data_type::s8, memory::format_tag::any);
+  const dnnl::matmul::desc op = constants.bias.empty() ? dnnl::matmul::desc(src, any, dst)
+                                                       : dnnl::matmul::desc(src, any, constants.bias_desc, dst);
+  const dnnl::matmul::primitive_desc desc(op, attr, engine());
+  if (is_reference(desc)) {
+    reason = "oneDNN has only its reference for this product";
+    return nullptr;
+  }
+  constants.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
+  return std::make_unique<DnnlIntegerProduct<dnnl::matmul::primitive_desc>>(desc, std::move(constants), residual);
+} catch (const dnnl::error& error) {
+  reason = std::string("oneDNN refuses: ") + error.message;
+  return nullptr;
+}
+
+}  // namespace pare::runtime::onednn
