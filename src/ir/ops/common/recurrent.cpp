@@ -53,30 +53,6 @@ std::vector<std::string> strings_of(const EvaluateContext& ctx, const std::strin
   return *strings;
 }
 
-/// The activations of all directions; the lists of α and β are used up in order by those that take one.
-std::vector<RecurrentActivation> activations_of(const EvaluateContext& ctx, const RecurrentKind& kind) {
-  const auto count = static_cast<std::size_t>(directions(ctx)) * kind.activations.size();
-  std::vector<std::string> defaults;
-  while (defaults.size() < count) defaults.insert(defaults.end(), kind.activations.begin(), kind.activations.end());
-  const std::vector<std::string> names = strings_of(ctx, "activations", defaults);
-  if (names.size() != count)
-    ctx.fail("attribute 'activations' has the wrong length", std::to_string(count), std::to_string(names.size()));
-  const std::vector<float> alphas = ctx.node.floats_or("activation_alpha", {}),
-                           betas = ctx.node.floats_or("activation_beta", {});
-  std::size_t alpha = 0, beta = 0;
-  std::vector<RecurrentActivation> out;
-  for (std::string name : names) {
-    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
-    const Row* row = std::ranges::find_if(kRows, [&](const Row& r) { return name == r.name; });
-    if (row == std::end(kRows)) ctx.fail("attribute 'activations' names an unknown function", "Relu, Tanh …", name);
-    RecurrentActivation activation{row->function, row->alpha, row->beta};
-    if (row->takes_alpha && alpha < alphas.size()) activation.alpha = alphas[alpha++];
-    if (row->takes_beta && beta < betas.size()) activation.beta = betas[beta++];
-    out.push_back(activation);
-  }
-  return out;
-}
-
 /// Sizes and inputs of one evaluation, checked.
 struct Problem {
   std::int64_t steps, batch, inputs, hidden, ways, gates;
@@ -160,6 +136,30 @@ void run_sequence(const Problem& p, const CellContext& cell, const RecurrentKind
 
 }  // namespace
 
+std::vector<RecurrentActivation> recurrent_activations(const EvaluateContext& ctx,
+                                                       const std::vector<std::string>& defaults) {
+  const auto count = static_cast<std::size_t>(directions(ctx)) * defaults.size();
+  std::vector<std::string> all;
+  while (all.size() < count) all.insert(all.end(), defaults.begin(), defaults.end());
+  const std::vector<std::string> names = strings_of(ctx, "activations", all);
+  if (names.size() != count)
+    ctx.fail("attribute 'activations' has the wrong length", std::to_string(count), std::to_string(names.size()));
+  const std::vector<float> alphas = ctx.node.floats_or("activation_alpha", {}),
+                           betas = ctx.node.floats_or("activation_beta", {});
+  std::size_t alpha = 0, beta = 0;
+  std::vector<RecurrentActivation> out;
+  for (std::string name : names) {
+    std::ranges::transform(name, name.begin(), [](unsigned char c) { return std::tolower(c); });
+    const Row* row = std::ranges::find_if(kRows, [&](const Row& r) { return name == r.name; });
+    if (row == std::end(kRows)) ctx.fail("attribute 'activations' names an unknown function", "Relu, Tanh …", name);
+    RecurrentActivation activation{row->function, row->alpha, row->beta, row->name};
+    if (row->takes_alpha && alpha < alphas.size()) activation.alpha = alphas[alpha++];
+    if (row->takes_beta && beta < betas.size()) activation.beta = betas[beta++];
+    out.push_back(activation);
+  }
+  return out;
+}
+
 double CellContext::clipped(double x) const { return std::clamp(x, -clip, clip); }
 
 void CellContext::recurrent(std::int64_t gate, const double* h, double* out) const {
@@ -191,7 +191,7 @@ void infer_recurrent(InferContext& ctx, const RecurrentKind& kind) {
 
 std::vector<Tensor> evaluate_recurrent(const EvaluateContext& ctx, const RecurrentKind& kind) {
   const Problem p = read(ctx, kind);
-  const std::vector<RecurrentActivation> activations = activations_of(ctx, kind);
+  const std::vector<RecurrentActivation> activations = recurrent_activations(ctx, kind.activations);
   const std::int64_t rows = p.gates * p.hidden, each = static_cast<std::int64_t>(kind.activations.size());
   const float clip = ctx.node.float_or("clip", std::numeric_limits<float>::infinity());
   const auto states = static_cast<std::size_t>(p.ways * p.batch * p.hidden);

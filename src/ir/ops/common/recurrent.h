@@ -13,8 +13,14 @@ namespace pare::ir::ops {
 struct RecurrentActivation {
   double (*function)(double x, double alpha, double beta);
   double alpha, beta;
+  const char* name;  ///< in lower case
   double operator()(double x) const { return function(x, alpha, beta); }
 };
+
+/// The activations of all directions of a node, `defaults` being those of one; the lists of α and β are used up in
+/// order by those that take one.
+std::vector<RecurrentActivation> recurrent_activations(const EvaluateContext& ctx,
+                                                       const std::vector<std::string>& defaults);
 
 /// One direction of one cell: x gates come with their input bias added.
 struct CellContext {
