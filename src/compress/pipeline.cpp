@@ -159,6 +159,7 @@ class Run {
     if (run["steps"].empty()) run["before"]["latency"] = before["latency"];
     record["seconds"] = seconds_since(begin);
     record["summary"] = after.summary;
+    record["latency_before"] = before["latency"];
     judge_step(record, before, after.summary, metric_);
     for (const json& note : record["notes"])
       inputs_.control.warn(std::string(step.method->step) + ": " + note.get<std::string>());

@@ -111,7 +111,7 @@ void time_in_turns(const ir::Model& before, json& before_summary, const ir::Mode
   const exec::CompileOptions options{.threads = resolve_threads(inputs.execution.threads),
                                      .max_memory = inputs.execution.max_memory};
   const auto inputs_of = [&](const ir::Model& model) {
-    return eval::random_inputs(model, ir::input_shapes_for(model, 1), inputs.execution.seed);
+    return eval::random_inputs(model, measured_shapes(model, inputs.dataset), inputs.execution.seed);
   };
   const auto first = inputs.backend.compile(before, options), second = inputs.backend.compile(after, options);
   const eval::Contestant contestants[] = {{first.get(), inputs_of(before)}, {second.get(), inputs_of(after)}};

@@ -59,7 +59,8 @@ std::string steps(const Json& run) {
     table.row({escape(title_of(step)),
                with_change(percent(summary_metric(now)), difference(summary_metric(*previous), summary_metric(now))),
                cell({"gzip_bytes"}, bytes), cell({"nonzero_parameters"}, count),
-               cell({"latency", "median_ms"}, milliseconds),
+               with_change(milliseconds(number(now, {"latency", "median_ms"})),
+                           ratio(number(step, {"latency_before", "median_ms"}), number(now, {"latency", "median_ms"}))),
                number(step, {"seconds"}) ? format_duration(*number(step, {"seconds"})) : kAbsent, paid_mark(step),
                notes_of(step)});
     if (now.is_object()) previous = &step.at("summary");

@@ -67,6 +67,8 @@ TEST(Report, RichRun) {
   expect_parts(page, {"93.91 %", "93.50 %", "[93.44, 94.36]", "4.9 MB", "188.4 kB", "24.1×", "1.42 ms", "740 µs",
                       "2 threads, batch 1", "10000", "61.0 MB", "40.1 M"});
   expect_parts(page, {"✓ paid", "✗ did not pay", "Step prune did not pay", "latency is unchanged"});
+  expect_parts(page,
+               {"1.41 ms<br/><span class=\"soft\">1.25×"});  // a step against its own race, not against the final one
   expect_parts(page, {"Sparsity", "Bits per weight", "Measured latency", "spmm_u8s8s32__avx512vnni_vbmi_q64", "8:64",
                       "87.5 %", "64×64×3×3"});
   expect_parts(page, {"Loss", "Top-1, %", "class=\"l-after\"", "class=\"l-third\"", "<svg", "aria-label"});
