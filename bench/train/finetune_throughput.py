@@ -57,7 +57,7 @@ class ConvNet(nn.Module):
         return self.head(self.body(x))
 
 
-def python_rate(network, batch, steps, threads, teacher):
+def python_rate(network, batch, steps, threads, teacher, precision):
     torch.set_num_threads(threads)
     torch.manual_seed(0)
     model = network().to(memory_format=torch.channels_last)
@@ -68,11 +68,13 @@ def python_rate(network, batch, steps, threads, teacher):
 
     def step():
         optimizer.zero_grad(set_to_none=True)
-        logits = model(x)
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+            logits = model(x)
+        logits = logits.float()
         loss = F.cross_entropy(logits, labels)
         if original is not None:
-            with torch.inference_mode():
-                target = F.log_softmax(original(x) / 4, 1)
+            with torch.inference_mode(), torch.autocast("cpu", dtype=torch.bfloat16, enabled=precision == "bf16"):
+                target = F.log_softmax(original(x).float() / 4, 1)
             target = target.clone()
             divergence = F.kl_div(F.log_softmax(logits / 4, 1), target, reduction="batchmean", log_target=True)
             loss = 0.1 * loss + 0.9 * 16 * divergence
@@ -98,18 +100,18 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--teacher", action="store_true")
+    parser.add_argument("--precision", choices=("f32", "bf16"), default="f32")
     options = parser.parse_args()
     network = {"resnet18": ResNet18, "convnet": ConvNet}[options.network]
     command = [options.program, options.model, str(options.batch), str(options.steps), str(options.threads)]
-    if options.teacher:
-        command.append(options.model)
+    command += [options.model if options.teacher else "-", options.precision]
     ours, theirs = [], []
     for _ in range(options.rounds):
-        theirs.append(python_rate(network, options.batch, options.steps, options.threads, options.teacher))
+        theirs.append(python_rate(network, options.batch, options.steps, options.threads, options.teacher, options.precision))
         ours.append(float(subprocess.run(command, check=True, capture_output=True, text=True).stdout))
     median = lambda values: sorted(values)[len(values) // 2]
     print(json.dumps({"torch": torch.__version__, "batch": options.batch, "threads": options.threads,
-                      "teacher": options.teacher, "pare_samples_per_s": round(median(ours), 1),
+                      "teacher": options.teacher, "precision": options.precision, "pare_samples_per_s": round(median(ours), 1),
                       "python_samples_per_s": round(median(theirs), 1), "ratio": round(median(ours) / median(theirs), 3)}))
 
 

@@ -1,6 +1,7 @@
 #include "train/optimizer.h"
 
 #include <cmath>
+#include <numeric>
 
 #include "base/threads.h"
 #include "pare/error.h"
@@ -16,6 +17,26 @@ constexpr std::int64_t kChunk = 4096;
 at::Tensor aligned(const at::Tensor& gradient, const at::Tensor& weight) {
   const at::Tensor f32 = gradient.to(at::kFloat);
   return f32.strides().equals(weight.strides()) ? f32 : at::empty_like(weight).copy_(f32);
+}
+
+/// Over whatever order the elements lie in; the same bits for every number of threads. LibTorch's norm of a tensor
+/// takes 3 % of a step of ResNet-18 in bf16.
+double sum_of_squares(const at::Tensor& gradient) {
+  const bool plain =
+      gradient.device().is_cpu() && gradient.scalar_type() == at::kFloat && gradient.is_non_overlapping_and_dense();
+  if (!plain) {
+    const double norm = at::linalg_vector_norm(gradient).item<double>();
+    return norm * norm;
+  }
+  constexpr std::int64_t kPart = 16 * kChunk;
+  const float* g = gradient.data_ptr<float>();
+  const std::int64_t count = gradient.numel(), parts = (count + kPart - 1) / kPart;
+  std::vector<double> sums(static_cast<std::size_t>(parts));
+  parallel_for(parts, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t part = begin; part < end; ++part)
+      sums[static_cast<std::size_t>(part)] = squares_of(g + part * kPart, std::min(kPart, count - part * kPart));
+  });
+  return std::accumulate(sums.begin(), sums.end(), 0.0);
 }
 
 }  // namespace
@@ -43,11 +64,8 @@ void Optimizer::set_gradients(const std::vector<at::Tensor>& gradients) {
 
 double Optimizer::gradient_norm() const {
   double squares = 0;
-  for (const Slot& slot : slots_) {
-    if (!slot.gradient.defined()) continue;
-    const double norm = at::linalg_vector_norm(slot.gradient).item<double>();
-    squares += norm * norm;
-  }
+  for (const Slot& slot : slots_)
+    if (slot.gradient.defined()) squares += sum_of_squares(slot.gradient);
   return std::sqrt(squares);
 }
 

@@ -31,4 +31,7 @@ struct AdamWRule {
 void sgd_update(const UpdateArrays& arrays, const SgdRule& rule, std::int64_t begin, std::int64_t end) noexcept;
 void adamw_update(const UpdateArrays& arrays, const AdamWRule& rule, std::int64_t begin, std::int64_t end) noexcept;
 
+/// Σ values², in f64.
+double squares_of(const float* values, std::int64_t count) noexcept;
+
 }  // namespace pare::train
