@@ -84,7 +84,7 @@ struct Operator {
   std::string_view op_type;
   std::string_view domain;             ///< "" for ai.onnx
   std::int64_t since = 1;              ///< first opset understood; a refusal names it
-  std::int64_t until = 23;             ///< last opset understood
+  std::int64_t until = 28;             ///< last opset understood
   int min_inputs = 0, max_inputs = 0;  ///< max −1: variadic
   int min_outputs = 1, max_outputs = 1;
   std::vector<std::string_view> attributes;                           ///< all that any version in the range defines

@@ -11,7 +11,7 @@
 
 namespace pare::onnx {
 
-inline constexpr std::int64_t kOldestIr = 3, kNewestIr = 13, kOldestOpset = 7, kNewestOpset = 23;
+inline constexpr std::int64_t kOldestIr = 3, kNewestIr = 14, kOldestOpset = 1, kNewestOpset = 28;
 
 /// "ai.onnx" is another spelling of the default domain.
 inline std::string normal_domain(const std::string& domain) { return domain == "ai.onnx" ? "" : domain; }

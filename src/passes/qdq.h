@@ -35,7 +35,7 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan);
 /// round_half_even(x / scale) + zero_point, saturated to the params' type, along its axis. ONNX QuantizeLinear.
 Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params);
 
-inline constexpr std::int64_t kNewestOpset = 23;  ///< of ai.onnx that Pare knows
+inline constexpr std::int64_t kNewestOpset = 28;  ///< of ai.onnx that Pare knows
 /// Raises the default opset to `target` by converting every node, in subgraphs too, whose form or meaning changed on
 /// the way (opset/changes.inc). Error(kUnsupported) names the node, its operator and the opset that has no equivalent;
 /// the model is then as it was. Nothing when it is high enough.

@@ -77,15 +77,6 @@ const std::map<std::string, std::string>& skipped_node_tests() {
   return skipped;
 }
 
-std::optional<ir::Model> read_node_model(const fs::path& folder) {
-  try {
-    return onnx::read_model(folder / "model.onnx");
-  } catch (const Error& error) {
-    if (std::string(error.what()).find("opset too old") == std::string::npos) throw;
-    return std::nullopt;
-  }
-}
-
 NodeTest read_node_test(const fs::path& folder) {
   NodeTest test;
   test.model = onnx::read_model(folder / "model.onnx");

@@ -3,7 +3,6 @@
 
 #include <filesystem>
 #include <map>
-#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,8 +23,6 @@ struct NodeTest {
   std::vector<Tensor> inputs, outputs;  ///< in the order of the graph's
 };
 NodeTest read_node_test(const std::filesystem::path& folder);
-/// nullopt when the model is written in an opset older than Pare reads (some of the oldest operators' tests).
-std::optional<ir::Model> read_node_model(const std::filesystem::path& folder);
 
 /// True when every node is of a known operator.
 bool is_covered(const ir::Model& model);

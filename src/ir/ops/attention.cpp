@@ -1,6 +1,7 @@
 // Attention (opset 23): softmax(softcap(Q·scale·Kᵀ) + mask)·V over heads [B, heads, S, D], or [B, S, heads·D] with the
 // heads counted by attributes. Fewer key/value heads than query heads are each used by a group (GQA). Past keys and
-// values come first. Causal: query i sees key j ≤ i + length of the past. A row that sees nothing is zero.
+// values come first. Causal: query i sees key j ≤ i + length of the past. Opset 24 adds caches that are longer than
+// what they hold, 25 windows. A row that sees nothing is zero.
 #include <cmath>
 
 #include "ir/expansion.h"
@@ -8,7 +9,7 @@
 namespace pare::ir::ops {
 namespace {
 
-constexpr std::size_t kMask = 3, kPastKey = 4, kPastValue = 5;
+constexpr std::size_t kMask = 3, kPastKey = 4, kPastValue = 5, kNonpadLength = 6;
 
 /// [B, heads, S, D] of an input.
 ValueId heads_of(Expansion& e, std::size_t slot, const char* attribute) {
@@ -49,13 +50,38 @@ ValueId bias_of(Expansion& e, ValueId allowed, DType dtype) {
   return e.add("Where", {allowed, e.scalar(0, dtype), e.scalar(-INFINITY, dtype)});
 }
 
-/// [S, T]: which keys a query may see.
-ValueId causal(Expansion& e, ValueId q, ValueId k, DType dtype) {
+/// Positions of the queries among the keys: [S, 1], or [B, 1, S, 1] where the cache ends at each sample's own length.
+ValueId query_positions(Expansion& e, ValueId q) {
   const ValueId zero = e.scalar(0, DType::kInt64), one = e.scalar(1, DType::kInt64);
-  ValueId rows = e.add("Range", {zero, length(e, q, 2), one});
-  if (e.has(kPastKey)) rows = e.add("Add", {rows, length(e, e.in(kPastKey), 2)});
-  const ValueId columns = e.add("Range", {zero, length(e, k, 2), one});
-  return bias_of(e, e.add("LessOrEqual", {columns, e.squeeze("Unsqueeze", rows, {1})}), dtype);
+  const ValueId count = length(e, q, 2);
+  const ValueId rows = e.squeeze("Unsqueeze", e.add("Range", {zero, count, one}), {1});
+  if (e.has(kPastKey)) return e.add("Add", {rows, length(e, e.in(kPastKey), 2)});
+  if (!e.has(kNonpadLength)) return rows;
+  return e.add("Add", {rows, e.add("Sub", {e.squeeze("Unsqueeze", e.in(kNonpadLength), {1, 2, 3}), count})});
+}
+
+/// Which keys a query may see by their positions, as something to add, or kNoValue: all. Query p sees key j where
+/// j ≤ p if causal, p − left ≤ j ≤ p + right for the windows that are set (opset 25), j < nonpad_kv_seqlen (opset 24).
+ValueId position_bias(Expansion& e, ValueId q, ValueId k, DType dtype) {
+  const ValueId columns = e.add("Range", {e.scalar(0, DType::kInt64), length(e, k, 2), e.scalar(1, DType::kInt64)});
+  ValueId allowed = kNoValue;
+  const auto require = [&](ValueId condition) {
+    allowed = allowed == kNoValue ? condition : e.add("And", {allowed, condition});
+  };
+  const std::int64_t left = e.node().int_or("left_window_size", -1), right = e.node().int_or("right_window_size", -1);
+  const bool is_causal = e.node().int_or("is_causal", 0) != 0;
+  if (is_causal || left >= 0 || right >= 0) {
+    const ValueId rows = query_positions(e, q);
+    if (is_causal) require(e.add("LessOrEqual", {columns, rows}));
+    if (left >= 0)
+      require(
+          e.add("GreaterOrEqual", {columns, e.add("Sub", {rows, e.scalar(static_cast<double>(left), DType::kInt64)})}));
+    if (right >= 0)
+      require(
+          e.add("LessOrEqual", {columns, e.add("Add", {rows, e.scalar(static_cast<double>(right), DType::kInt64)})}));
+  }
+  if (e.has(kNonpadLength)) require(e.add("Less", {columns, e.squeeze("Unsqueeze", e.in(kNonpadLength), {1, 2, 3})}));
+  return allowed == kNoValue ? kNoValue : bias_of(e, allowed, dtype);
 }
 
 /// The mask as something to add; where it is shorter than the keys, what it lacks is masked.
@@ -72,7 +98,7 @@ ValueId mask_bias(Expansion& e, ValueId k, DType dtype) {
 }
 
 ValueId total_bias(Expansion& e, ValueId q, ValueId k, DType dtype) {
-  const ValueId seen = e.node().int_or("is_causal", 0) != 0 ? causal(e, q, k, dtype) : kNoValue;
+  const ValueId seen = position_bias(e, q, k, dtype);
   if (!e.has(kMask)) return seen;
   const ValueId mask = mask_bias(e, k, dtype);
   return seen == kNoValue ? mask : e.add("Add", {mask, seen});
@@ -131,10 +157,10 @@ extern const Operator kAttention = {
     .op_type = "Attention",
     .since = 23,
     .min_inputs = 3,
-    .max_inputs = 6,
+    .max_inputs = 7,
     .max_outputs = 4,
-    .attributes = {"is_causal", "kv_num_heads", "q_num_heads", "qk_matmul_output_mode", "scale", "softcap",
-                   "softmax_precision"},
+    .attributes = {"is_causal", "kv_num_heads", "left_window_size", "q_num_heads", "qk_matmul_output_mode",
+                   "right_window_size", "scale", "softcap", "softmax_precision"},
     .infer = infer_expanded<expand>,
     .evaluate = evaluate_expanded<expand>,
     .macs = macs_expanded<expand>,

@@ -1,5 +1,8 @@
-// BitShift: unsigned integers shifted by `direction` LEFT or RIGHT; a shift past the width gives 0.
+// BitShift: integers shifted by `direction` LEFT or RIGHT; the right shift of signed ones (opset 28) keeps the sign. A
+// shift by a negative amount or past the width leaves the sign bits alone: −1 for a negative value to the right, else
+// 0.
 #include "ir/ops/common/elementwise.h"
+#include "pare/dtype.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -13,10 +16,13 @@ void infer(InferContext& ctx) {
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const bool left = ctx.node.string_or("direction", "") == "LEFT";
-  return combine_integers(ctx, [left](std::int64_t a, std::int64_t b, bool) -> std::int64_t {
-    const auto value = static_cast<std::uint64_t>(a), by = static_cast<std::uint64_t>(b);
-    if (by >= 64) return 0;
-    return static_cast<std::int64_t>(left ? value << by : value >> by);
+  const int width = bits(ctx.in(0).dtype());
+  return combine_integers(ctx, [left, width](std::int64_t value, std::int64_t by, bool is_unsigned) -> std::int64_t {
+    const auto pattern = static_cast<std::uint64_t>(value);
+    const bool past = by < 0 || by >= width;
+    if (left) return past ? 0 : static_cast<std::int64_t>(pattern << by);
+    if (is_unsigned) return past ? 0 : static_cast<std::int64_t>(pattern >> by);
+    return value >> (past ? 63 : by);
   });
 }
 

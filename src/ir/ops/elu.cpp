@@ -13,6 +13,6 @@ RealMap make(const Node& node) {
 
 }  // namespace
 
-extern const Operator kElu = unary_operator<make>("Elu", 7, {"alpha"});
+extern const Operator kElu = unary_operator<make>("Elu", 6, {"alpha"});
 
 }  // namespace pare::ir::ops

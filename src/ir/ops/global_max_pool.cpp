@@ -18,7 +18,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
 
 extern const Operator kGlobalMaxPool = {
     .op_type = "GlobalMaxPool",
-    .since = 7,
+    .since = 1,
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer_global_pooling,

@@ -13,6 +13,6 @@ RealMap make(const Node& node) {
 
 }  // namespace
 
-extern const Operator kHardSigmoid = unary_operator<make>("HardSigmoid", 7, {"alpha", "beta"});
+extern const Operator kHardSigmoid = unary_operator<make>("HardSigmoid", 6, {"alpha", "beta"});
 
 }  // namespace pare::ir::ops

@@ -52,7 +52,7 @@ std::vector<AxisRelation> axes(const AxesContext& ctx) {
 
 extern const Operator kInstanceNormalization = {
     .op_type = "InstanceNormalization",
-    .since = 7,
+    .since = 6,
     .min_inputs = 3,
     .max_inputs = 3,
     .attributes = {"epsilon"},

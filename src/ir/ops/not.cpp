@@ -12,7 +12,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
 
 extern const Operator kNot = {
     .op_type = "Not",
-    .since = 7,
+    .since = 1,
     .min_inputs = 1,
     .max_inputs = 1,
     .infer = infer_same,

@@ -57,6 +57,7 @@ extern const Operator kRange = {
     .since = 11,
     .min_inputs = 3,
     .max_inputs = 3,
+    .attributes = {"stash_type"},
     .infer = infer,
     .evaluate = evaluate,
 };

@@ -15,7 +15,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
 
 extern const Operator kRelu = {
     .op_type = "Relu",
-    .since = 7,
+    .since = 6,
     .min_inputs = 1,
     .max_inputs = 1,
     .attributes = {},

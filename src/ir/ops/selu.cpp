@@ -14,6 +14,6 @@ RealMap make(const Node& node) {
 
 }  // namespace
 
-extern const Operator kSelu = unary_operator<make>("Selu", 7, {"alpha", "gamma"});
+extern const Operator kSelu = unary_operator<make>("Selu", 6, {"alpha", "gamma"});
 
 }  // namespace pare::ir::ops

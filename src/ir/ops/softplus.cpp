@@ -10,6 +10,6 @@ double apply(double x) { return x > 0 ? x + std::log1p(std::exp(-x)) : std::log1
 
 }  // namespace
 
-extern const Operator kSoftplus = unary_operator<apply>("Softplus", 7);
+extern const Operator kSoftplus = unary_operator<apply>("Softplus", 1);
 
 }  // namespace pare::ir::ops

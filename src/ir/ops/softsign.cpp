@@ -10,6 +10,6 @@ double apply(double x) { return x / (1 + std::abs(x)); }
 
 }  // namespace
 
-extern const Operator kSoftsign = unary_operator<apply>("Softsign", 7);
+extern const Operator kSoftsign = unary_operator<apply>("Softsign", 1);
 
 }  // namespace pare::ir::ops

@@ -86,6 +86,9 @@ std::optional<std::string> lower_SpaceToDepth(Lowerer& lw, const Group& group) {
   const ir::Node& node = lw.main(group);
   const Dims in = lw.dims(node.input(0));
   const std::int64_t b = node.int_or("blocksize", 1), c = in[1], h = in[2], w = in[3];
+  if (node.string_or("mode", "DCR") == "CRD")
+    return lower_view(lw, group, "space_to_depth",
+                      {{in[0], c, b, b, h / b, w / b}, {c * h * w, h * w, w, 1, b * w, b}});
   return lower_view(lw, group, "space_to_depth", {{in[0], b, b, c, h / b, w / b}, {c * h * w, w, 1, h * w, b * w, b}});
 }
 

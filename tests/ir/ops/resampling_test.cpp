@@ -53,6 +53,16 @@ TEST(Images, CenterCropPad) {
   EXPECT_EQ(difference(floats({1, 5}, {0, 1, 2, 3, 0}), run_one("CenterCropPad", 18, {x, ints({1, 5})})), "");
 }
 
+TEST(Images, SpaceToDepthCrdIsTheInverseOfDepthToSpaceCrd) {
+  std::vector<float> numbers(32);
+  for (std::size_t i = 0; i < numbers.size(); ++i) numbers[i] = static_cast<float>(i);
+  const Tensor x = Tensor::from<float>({1, 2, 4, 4}, numbers);
+  const std::map<std::string, ir::AttributeValue> how = {{"blocksize", std::int64_t{2}}, {"mode", std::string("CRD")}};
+  const Tensor deep = run_one("SpaceToDepth", 28, {x}, how);
+  EXPECT_EQ(deep.dims(), (Dims{1, 8, 2, 2}));
+  EXPECT_TRUE(run_one("DepthToSpace", 13, {deep}, how).identical(x));
+}
+
 TEST(Resampling, SymbolsSurviveWhatKeepsTheirSize) {
   const ir::Dim n = ir::Dim::symbol("N");
   ir::Model model = one_node("Resize", 13,

@@ -26,7 +26,7 @@ template <const Reduction& kRule, std::int64_t kAxesInputSince = 18>
 Operator reduction_operator(std::string_view type, bool linear) {
   return {
       .op_type = type,
-      .since = 7,
+      .since = 1,
       .min_inputs = 1,
       .max_inputs = 2,
       .attributes = {"axes", "keepdims", "noop_with_empty_axes"},

@@ -6,18 +6,24 @@
 namespace pare::ir::ops {
 namespace {
 
-/// Input coordinate of output o.
+/// Length of the output, fractional when a scale gives it; a whole one is free of the rounding of out / in · in.
+double length(const ResizedAxis& axis) {
+  const double width = axis.scale * static_cast<double>(axis.in), whole = std::round(width);
+  return std::abs(width - whole) < 1e-9 * whole ? whole : width;
+}
+
+/// Input coordinate of output o. One division, at the end, so that coordinates that are whole come out whole.
 double original(const TapRule& rule, const ResizedAxis& axis, std::int64_t o) {
-  const double x = static_cast<double>(o), in = static_cast<double>(axis.in), width = axis.scale * in;
+  const double x = static_cast<double>(o), in = static_cast<double>(axis.in), width = length(axis);
   if (rule.transform == "align_corners") return width == 1 ? 0 : x * (in - 1) / (width - 1);
-  if (rule.transform == "asymmetric") return x / axis.scale;
-  if (rule.transform == "tf_half_pixel_for_nn") return (x + 0.5) / axis.scale;
+  if (rule.transform == "asymmetric") return x * in / width;
+  if (rule.transform == "tf_half_pixel_for_nn") return (x + 0.5) * in / width;
   if (rule.transform == "tf_crop_and_resize") {
     const double extent = (axis.roi_end - axis.roi_start) * (in - 1);
     return axis.roi_start * (in - 1) + (width == 1 ? extent / 2 : x * extent / (width - 1));
   }
-  if (rule.transform == "pytorch_half_pixel" && width == 1) return -0.5;
-  const double half_pixel = (x + 0.5) / axis.scale - 0.5;
+  if (rule.transform == "pytorch_half_pixel" && width == 1) return 0;
+  const double half_pixel = (x + 0.5) * in / width - 0.5;
   if (rule.transform != "half_pixel_symmetric") return half_pixel;
   return half_pixel + in / 2 * (1 - static_cast<double>(axis.out) / width);
 }
