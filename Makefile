@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test build packages oracles check-includes bench clean
+.PHONY: demo test build packages oracles check-includes conformance architectures bench clean
 
 build: packages
 	cmake --preset release
@@ -17,6 +17,14 @@ check-includes:
 
 test: build oracles check-includes
 	ctest --test-dir build --output-on-failure --timeout 900 -j 2
+
+# ONNX's newest node tests and the whole grid against ONNX Runtime; writes docs/conformance.md.
+conformance: build
+	@scripts/conformance
+
+# Exports of torchvision, timm and transformers by both PyTorch exporters; writes docs/architectures.md.
+architectures: build
+	@bench/architectures/run
 
 demo: build
 	examples/demo
