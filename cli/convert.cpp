@@ -112,7 +112,7 @@ void add_convert(CLI::App& app, Invocation& invocation) {
       command->add_option("--precision", options->how.precision, "weights and arithmetic: f16 or bf16")
           ->check(CLI::IsMember({"f16", "bf16"}))
           ->type_name("TYPE");
-  command->add_option("--opset", options->how.opset, "operator set to raise the model to, up to 23")
+  command->add_option("--opset", options->how.opset, "operator set to raise the model to, up to 28")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   command->add_flag("--packed", options->packed,

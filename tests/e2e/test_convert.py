@@ -62,7 +62,7 @@ def test_a_dry_run_writes_nothing(pare, tmp_path):
 def test_refusals(refused, tmp_path):
     refused(2, ["--precision", "--opset"], "convert", ALL[0], "out.onnx")
     refused(2, ["opset", "12"], "convert", ALL[0], "out.onnx", "--opset", 12)
-    refused(2, ["opset", "24"], "convert", ALL[0], "out.onnx", "--opset", 24)
+    refused(2, ["opset", "29"], "convert", ALL[0], "out.onnx", "--opset", 29)
     refused(2, [".onnx"], "convert", ALL[0], "out.bin", "--opset", 18)
     refused(2, ["keep", "Nothing"], "convert", ALL[0], "out.onnx", "--precision", "f16", "--keep", "Nothing")
     (tmp_path / "out.onnx").write_bytes(b"mine")

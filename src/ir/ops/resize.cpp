@@ -1,4 +1,4 @@
-// Resize: nearest, linear and cubic interpolation along any axes, with every coordinate transform of opsets 10 to 23.
+// Resize: nearest, linear and cubic interpolation along any axes, with every coordinate transform of opset 10 and later.
 // Opset 10 has scales only; 11 adds roi, sizes and transforms; 18 antialias, axes and keep_aspect_ratio_policy.
 #include "ir/ops/common/resize.h"
 
