@@ -1,5 +1,5 @@
 # The two commands of the README, and what they are made of.
-.PHONY: demo test build packages oracles check-includes conformance architectures bench clean
+.PHONY: demo test build packages oracles check-includes conformance architectures docs install bench clean
 
 build: packages
 	cmake --preset release
@@ -28,6 +28,16 @@ architectures: build
 
 demo: build
 	examples/demo
+
+# docs/commands and docs/methods, from the declarations in the program; after a change of an option.
+docs: build
+	rm -rf docs/commands docs/methods
+	build/bin/pare docs --markdown docs
+
+# make install PREFIX=/usr/local
+PREFIX ?= /usr/local
+install: build
+	cmake --install build --prefix $(PREFIX)
 
 bench: packages
 	cmake --preset release -DPARE_BUILD_BENCH=ON

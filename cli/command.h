@@ -43,6 +43,7 @@ void add_bench(CLI::App& app, Invocation& invocation);
 void add_run(CLI::App& app, Invocation& invocation);
 void add_report(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
+void add_docs(CLI::App& app, Invocation& invocation);  ///< hidden
 
 /// Adds the global flags; `lists`: --threads takes several.
 void add_globals(CLI::App& command, Globals& globals, bool lists = false);

@@ -17,8 +17,8 @@
 namespace pare::cli {
 namespace {
 
-constexpr AddCommand kCommands[] = {add_inspect, add_check, add_compress, add_shorthands, add_eval,  add_compare,
-                                    add_convert, add_bench, add_run,      add_report,     add_doctor};
+constexpr AddCommand kCommands[] = {add_inspect, add_check, add_compress, add_shorthands, add_eval,   add_compare,
+                                    add_convert, add_bench, add_run,      add_report,     add_doctor, add_docs};
 
 std::string shell_quoted(const std::string& word) {
   const char* plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
