@@ -26,9 +26,18 @@ def settle(model, row):
             model(*row.inputs(8).values())
 
 
+def draw_zeros(model):
+    """Weights that start at zero (heads of some networks) would make outputs constant."""
+    with torch.no_grad():
+        for weight in model.parameters():
+            if weight.dim() >= 2 and not weight.any():
+                weight.normal_(0, 0.02)
+
+
 def build(row):
     torch.manual_seed(0)
     model = row.build()
+    draw_zeros(model)
     settle(model, row)
     return model.eval()
 

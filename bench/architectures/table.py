@@ -1,6 +1,8 @@
 """Exports every architecture by both exporters, takes each through Pare, and writes docs/architectures.md.
 
-usage: table.py PARE OUT.md WORK [--only TEXT] [--exporter NAME] [--keep]
+usage: table.py PARE OUT.md WORK [--only TEXT…] [--exporter NAME] [--keep]
+
+WORK/results.json keeps what was found, so that a run over some rows (--only, --exporter) updates these in the table.
 """
 import argparse
 import json
@@ -246,22 +248,27 @@ def main():
     parser.add_argument("pare")
     parser.add_argument("out", type=pathlib.Path)
     parser.add_argument("work", type=pathlib.Path)
-    parser.add_argument("--only", default="")
+    parser.add_argument("--only", nargs="+", default=[""], help="rows whose names hold one of these")
     parser.add_argument("--exporter", choices=export.EXPORTERS)
     parser.add_argument("--keep", action="store_true", help="keep the exported files, and take those that are there")
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
-    results = []
-    for row in zoo.ROWS:
-        if options.only.lower() not in row.name.lower():
+    found = read_results(options.work)
+    for row, exporter in [(row, exporter) for row in zoo.ROWS for exporter in export.EXPORTERS]:
+        named = any(text.lower() in row.name.lower() for text in options.only)
+        if not named or options.exporter not in (None, exporter):
             continue
-        for exporter in export.EXPORTERS:
-            if options.exporter not in (None, exporter):
-                continue
-            cells = examine(options.pare, row, exporter, options.work, options.keep)
-            results.append((row.name, row.source, exporter, cells))
-            print(f"{row.name}, {exporter}: " + "; ".join(f"{c} {cell_text(cells, c)}" for c in COLUMNS), file=sys.stderr, flush=True)
-            options.out.write_text(document(results))
+        cells = examine(options.pare, row, exporter, options.work, options.keep)
+        found[f"{row.name}/{exporter}"] = cells
+        (options.work / "results.json").write_text(json.dumps(found, indent=1))
+        print(f"{row.name}, {exporter}: " + "; ".join(f"{c} {cell_text(cells, c)}" for c in COLUMNS), file=sys.stderr, flush=True)
+        options.out.write_text(document([(row.name, row.source, exporter, found[f"{row.name}/{exporter}"]) for row in zoo.ROWS
+                                         for exporter in export.EXPORTERS if f"{row.name}/{exporter}" in found]))
+
+
+def read_results(work):
+    path = work / "results.json"
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 if __name__ == "__main__":

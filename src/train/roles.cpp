@@ -26,9 +26,17 @@ bool is_float_initializer(const ir::Value& value) {
 
 /// Does the operator learn what arrives at this slot?
 bool trains(const ir::Graph& graph, const ir::Node& node, std::size_t slot, std::int64_t elements) {
-  if (node.is("Conv") || node.is("Gemm") || node.is("BatchNormalization") || node.is("LayerNormalization")) {
+  constexpr std::array<std::string_view, 8> kWeightAndBias = {"Conv",
+                                                              "ConvTranspose",
+                                                              "Gemm",
+                                                              "BatchNormalization",
+                                                              "LayerNormalization",
+                                                              "InstanceNormalization",
+                                                              "GroupNormalization",
+                                                              "RMSNormalization"};
+  if (std::any_of(kWeightAndBias.begin(), kWeightAndBias.end(), [&](std::string_view op) { return node.is(op); }))
     return slot == 1 || slot == 2;
-  }
+  if (node.is("LSTM") || node.is("GRU") || node.is("RNN")) return slot >= 1 && slot <= 3;
   if (node.is("MatMul")) return true;
   if (node.is("PRelu")) return slot == 1;
   if (node.is("Gather")) return slot == 0 && node.int_or("axis", 0) == 0;

@@ -218,6 +218,110 @@ void quantizers(std::vector<ForwardCase>& cases) {
   cases.push_back({"qdq_axis", c.build({"out"}), {2, 3, 4}});
 }
 
+void resolutions(std::vector<ForwardCase>& cases) {
+  const Dims image = {2, 4, 5, 6};
+  const Tensor w = random_tensor({4, 3, 3, 2}, 1), bias = random_tensor({6}, 2), none(DType::kFloat32, {0});
+  const std::pair<std::string, ir::AttributeValue> two{"group", std::int64_t{2}};
+  cases.push_back(simple("conv_transpose", "ConvTranspose", image, {two}, {{"w", w}, {"b", bias}}));
+  cases.push_back(simple("conv_transpose_pads", "ConvTranspose", image,
+                         {two, {"strides", Ints{2, 3}}, {"pads", Ints{1, 0, 2, 1}}, {"dilations", Ints{2, 1}}},
+                         {{"w", w}}));
+  cases.push_back(simple("conv_transpose_rim", "ConvTranspose", image,
+                         {two, {"strides", Ints{2, 3}}, {"output_padding", Ints{1, 2}}}, {{"w", w}, {"b", bias}}));
+  for (const char* mode : {"nearest", "linear", "cubic"}) {
+    for (const char* transform : {"half_pixel", "align_corners", "asymmetric"}) {
+      cases.push_back(simple(std::string("resize_") + mode + "_" + transform, "Resize", image,
+                             {{"mode", std::string(mode)}, {"coordinate_transformation_mode", std::string(transform)}},
+                             {{"roi", none}, {"by", f32({4}, {1, 1, 0.6F, 2})}}));
+    }
+  }
+  cases.push_back(simple("resize_antialias", "Resize", image,
+                         {{"mode", std::string("linear")}, {"antialias", std::int64_t{1}}},
+                         {{"roi", none}, {"by", none}, {"to", i64({2, 4, 3, 9})}}, 18));
+  cases.push_back(simple("upsample", "Upsample", image, {}, {{"by", f32({4}, {1, 1, 2, 3})}}, 9));
+  for (const char* mode : {"DCR", "CRD"}) {
+    const Attributes how = {{"blocksize", std::int64_t{2}}, {"mode", std::string(mode)}};
+    cases.push_back(simple(std::string("depth_to_space_") + mode, "DepthToSpace", {2, 8, 3, 5}, how));
+    cases.push_back(simple(std::string("space_to_depth_") + mode, "SpaceToDepth", {2, 3, 4, 6}, how, {}, 28));
+  }
+}
+
+void further_normalizations(std::vector<ForwardCase>& cases) {
+  const Dims dims = {2, 6, 4, 4};
+  const Tensor s = random_tensor({6}, 1), t = random_tensor({6}, 2);
+  cases.push_back(simple("instance_norm", "InstanceNormalization", dims, {}, {{"s", s}, {"t", t}}));
+  cases.push_back(
+      simple("group_norm", "GroupNormalization", dims, {{"num_groups", std::int64_t{3}}}, {{"s", s}, {"t", t}}, 21));
+  cases.push_back(simple("group_norm_old", "GroupNormalization", dims, {{"num_groups", std::int64_t{3}}},
+                         {{"s", random_tensor({3}, 3)}, {"t", random_tensor({3}, 4)}}, 18));
+  cases.push_back(
+      simple("rms_norm", "RMSNormalization", dims, {{"axis", std::int64_t{2}}}, {{"s", random_tensor({4, 4}, 3)}}, 23));
+}
+
+void further_arithmetic(std::vector<ForwardCase>& cases) {
+  const Dims dims = {2, 3, 4, 4};
+  for (const char* op : {"Softsign", "Selu", "Celu", "Sin", "Cos", "Sign", "Round"})
+    cases.push_back(simple(op, op, dims));
+  cases.push_back(simple("mish", "Mish", dims, {}, {}, 18));
+  cases.push_back(simple("mod", "Mod", dims, {{"fmod", std::int64_t{1}}}, {{"m", f32({3, 1, 1}, {0.5F, -0.7F, 1})}}));
+  for (const char* op : {"ReduceL1", "ReduceSumSquare", "ReduceLogSumExp", "ReduceProd"})
+    cases.push_back(simple(op, op, dims, {{"axes", Ints{1, -1}}, {"keepdims", std::int64_t{0}}}));
+  Builder b;
+  b.input("x", dims)
+      .node("IsNaN", {"x"}, {"n"})
+      .node("Cast", {"n"}, {"y"}, {{"to", std::int64_t{1}}})
+      .node("Flatten", {"y"}, {"out"});
+  cases.push_back({"is_nan", b.build({"out"}), dims});
+}
+
+void indices(std::vector<ForwardCase>& cases) {
+  const Dims dims = {2, 3, 4};
+  const auto at = [](const Dims& shape, const std::vector<std::int64_t>& v) {
+    return Tensor::from<std::int64_t>(shape, v);
+  };
+  const Tensor places = at({2, 2, 4}, {0, 1, 2, 0, 1, -1, 0, 2, 2, 2, -3, 1, 0, 1, 2, 0});
+  cases.push_back(simple("gather_elements", "GatherElements", dims, {{"axis", std::int64_t{1}}}, {{"i", places}}));
+  cases.push_back(simple("gather_nd", "GatherND", dims, {}, {{"i", at({2, 2, 2}, {0, 1, 1, -1, 0, 0, 1, 2})}}));
+  for (const char* how : {"none", "add"}) {
+    const Attributes attributes = {{"axis", std::int64_t{1}}, {"reduction", std::string(how)}};
+    const Tensor once = at({2, 2, 4}, {0, 1, 2, 0, 1, -1, 0, 2, 2, 2, -3, 1, 0, 1, 2, 0});
+    cases.push_back(simple(std::string("scatter_elements_") + how, "ScatterElements", dims, attributes,
+                           {{"i", once}, {"u", random_tensor({2, 2, 4}, 3)}}));
+    cases.push_back(simple(std::string("scatter_nd_") + how, "ScatterND", dims, {{"reduction", std::string(how)}},
+                           {{"i", at({3, 2}, {0, 1, 1, -1, 0, 0})}, {"u", random_tensor({3, 4}, 4)}}));
+  }
+  cases.push_back(simple("tile", "Tile", dims, {}, {{"n", i64({1, 3, 2})}}));
+  for (const std::int64_t flag : {0, 1}) {
+    const std::string suffix = flag != 0 ? "_back" : "";
+    cases.push_back(simple("cumsum" + suffix, "CumSum", dims, {{"reverse", flag}, {"exclusive", flag}},
+                           {{"a", Tensor::scalar(std::int64_t{1})}}));
+    cases.push_back(
+        simple("trilu" + suffix, "Trilu", dims, {{"upper", flag}}, {{"k", Tensor::scalar(std::int64_t{flag})}}));
+  }
+}
+
+/// x [2, 5, 4]: two samples of five steps.
+void recurrent(std::vector<ForwardCase>& cases, const std::string& op, std::int64_t gates, const std::string& direction,
+               Attributes attributes = {}) {
+  const std::int64_t directions = direction == "bidirectional" ? 2 : 1, hidden = 3;
+  Builder b;
+  b.input("x", {2, 5, 4}).constant("w", random_tensor({directions, gates * hidden, 4}, 1));
+  b.constant("r", random_tensor({directions, gates * hidden, hidden}, 2))
+      .constant("b", random_tensor({directions, 2 * gates * hidden}, 3));
+  b.constant("h", random_tensor({directions, 2, hidden}, 4)).constant("c", random_tensor({directions, 2, hidden}, 5));
+  attributes.insert(attributes.end(), {{"hidden_size", hidden}, {"direction", direction}});
+  std::vector<std::string> inputs = {"s", "w", "r", "b", "", "h"}, outputs = {"y", "last"};
+  if (op == "LSTM") {
+    inputs.emplace_back("c");
+    outputs.emplace_back("cell");
+  }
+  b.node("Transpose", {"x"}, {"s"}, {{"perm", Ints{1, 0, 2}}}).node(op, inputs, outputs, attributes);
+  b.node("Transpose", {"y"}, {"yt"}, {{"perm", Ints{2, 0, 1, 3}}}).node("Flatten", {"yt"}, {"steps"});
+  b.node("Transpose", {outputs.back()}, {"lt"}, {{"perm", Ints{1, 0, 2}}}).node("Flatten", {"lt"}, {"end"});
+  b.node("Concat", {"steps", "end"}, {"out"}, {{"axis", std::int64_t{1}}});
+  cases.push_back({op + "_" + direction, b.build({"out"}), {2, 5, 4}});
+}
+
 /// Every row of lowerings.inc appears in at least one case (a test checks that).
 std::vector<ForwardCase> forward_cases() {
   std::vector<ForwardCase> cases;
@@ -230,6 +334,15 @@ std::vector<ForwardCase> forward_cases() {
   shapes(cases);
   shape_chains(cases);
   quantizers(cases);
+  resolutions(cases);
+  further_normalizations(cases);
+  further_arithmetic(cases);
+  indices(cases);
+  for (const char* direction : {"forward", "reverse", "bidirectional"}) {
+    recurrent(cases, "LSTM", 4, direction);
+    recurrent(cases, "GRU", 3, direction, {{"linear_before_reset", std::int64_t{1}}});
+    recurrent(cases, "RNN", 1, direction);
+  }
   return cases;
 }
 

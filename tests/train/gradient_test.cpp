@@ -59,6 +59,69 @@ GradientCase views_and_residual() {
   return {"views", b.build({"logits"})};
 }
 
+/// x [4, 2, 5, 5] as 5 steps of 4 samples of 10 → recurrent layer → its outputs side by side.
+GradientCase recurrent(const std::string& op, std::int64_t gates, const std::string& direction,
+                       const Attributes& more = {}) {
+  const std::int64_t directions = direction == "bidirectional" ? 2 : 1, hidden = 3;
+  Builder b;
+  b.input("x", {4, 2, 5, 5}).constant("w", random_tensor({directions, gates * hidden, 10}, 1, 0.5F));
+  b.constant("r", random_tensor({directions, gates * hidden, hidden}, 2, 0.5F));
+  b.constant("b", random_tensor({directions, 2 * gates * hidden}, 3, 0.5F));
+  b.ints("rows", {4, 5, 10});
+  Attributes attributes = {{"hidden_size", hidden}, {"direction", direction}};
+  attributes.insert(attributes.end(), more.begin(), more.end());
+  b.node("Transpose", {"x"}, {"t"}, {{"perm", Ints{0, 3, 1, 2}}}).node("Reshape", {"t", "rows"}, {"s"});
+  b.node("Transpose", {"s"}, {"steps"}, {{"perm", Ints{1, 0, 2}}});
+  b.node(op, {"steps", "w", "r", "b"}, {"y", "last"}, attributes);
+  b.node("Transpose", {"y"}, {"yt"}, {{"perm", Ints{2, 0, 1, 3}}}).node("Flatten", {"yt"}, {"flat"});
+  b.node("Transpose", {"last"}, {"lt"}, {{"perm", Ints{1, 0, 2}}}).node("Flatten", {"lt"}, {"end"});
+  b.node("Concat", {"flat", "end"}, {"logits"}, {{"axis", std::int64_t{1}}});
+  return {op + "_" + direction, b.build({"logits"})};
+}
+
+Tensor indices(const Dims& dims, const std::vector<std::int64_t>& values) {
+  return Tensor::from<std::int64_t>(dims, values);
+}
+
+/// Resolution, indices and the normalizations of transformers and generators.
+void add_further_cases(std::vector<GradientCase>& cases) {
+  const auto transposed = [&](const std::string& name, const Attributes& attributes, std::int64_t channels) {
+    cases.push_back(behind_conv(name, "ConvTranspose", attributes,
+                                {{"u", random_tensor({3, channels, 3, 3}, 3)}, {"v", random_tensor({4}, 4)}}));
+  };
+  transposed("conv_transpose", {{"strides", Ints{2, 1}}, {"pads", Ints{1, 0, 0, 2}}, {"output_padding", Ints{1, 0}}},
+             4);
+  cases.push_back(
+      behind_conv("resize_nearest", "Resize", {},
+                  {{"roi", Tensor(DType::kFloat32, {0})}, {"by", Tensor::from<float>({4}, {1, 1, 2, 0.6F})}}));
+  cases.push_back(
+      behind_conv("resize_linear", "Resize", {{"mode", std::string("linear")}},
+                  {{"roi", Tensor(DType::kFloat32, {0})}, {"by", Tensor::from<float>({4}, {1, 1, 1.5F, 2})}}));
+  cases.push_back(behind_conv("resize_cubic", "Resize", {{"mode", std::string("cubic")}},
+                              {{"roi", Tensor(DType::kFloat32, {0})}, {"by", Tensor::from<float>({4}, {1, 1, 2, 1})}}));
+  const auto pair = [](std::uint64_t item) { return random_tensor({3}, item, 0.3F, 1); };
+  cases.push_back(behind_conv("instance_norm", "InstanceNormalization", {}, {{"s", pair(3)}, {"t", pair(4)}}));
+  cases.push_back(behind_conv("group_norm", "GroupNormalization", {{"num_groups", std::int64_t{3}}},
+                              {{"s", pair(3)}, {"t", pair(4)}}, 21));
+  cases.push_back(behind_conv("rms_norm", "RMSNormalization", {}, {{"s", random_tensor({5}, 3, 0.3F, 1)}}, 23));
+  for (const char* op : {"Mish", "Selu", "Celu", "Softsign", "Sin", "Cos"})
+    cases.push_back(behind_conv(op, op, {}, {}, op[0] == 'M' ? 18 : 17));
+  cases.push_back(behind_conv("reduce_log_sum_exp", "ReduceLogSumExp", {{"axes", Ints{2}}}));
+  cases.push_back(behind_conv("reduce_prod", "ReduceProd", {{"axes", Ints{1, 3}}}));
+  cases.push_back(behind_conv(
+      "gather_elements", "GatherElements", {{"axis", std::int64_t{3}}},
+      {{"i", indices({4, 3, 1, 2}, {0, -1, 2, 1, 3, 3, 0, 0, 4, 1, 2, 2, 0, -2, 2, 1, 3, 3, 0, 1, 4, 1, 2, 0})}}));
+  cases.push_back(behind_conv("cumsum", "CumSum", {{"reverse", std::int64_t{1}}, {"exclusive", std::int64_t{1}}},
+                              {{"a", Tensor::scalar(std::int64_t{2})}}));
+  cases.push_back(behind_conv("tile", "Tile", {}, {{"n", indices({4}, {1, 2, 1, 2})}}));
+  cases.push_back(
+      behind_conv("trilu", "Trilu", {{"upper", std::int64_t{0}}}, {{"k", Tensor::scalar(std::int64_t{1})}}));
+  cases.push_back(recurrent("LSTM", 4, "bidirectional"));
+  cases.push_back(recurrent("LSTM", 4, "reverse"));
+  cases.push_back(recurrent("GRU", 3, "forward", {{"linear_before_reset", std::int64_t{1}}}));
+  cases.push_back(recurrent("RNN", 1, "bidirectional"));
+}
+
 std::vector<GradientCase> gradient_cases() {
   std::vector<GradientCase> cases;
   const std::pair<std::string, ir::AttributeValue> kernel{"kernel_shape", Ints{3, 3}}, stride{"strides", Ints{2, 2}};
@@ -90,6 +153,7 @@ std::vector<GradientCase> gradient_cases() {
   cases.push_back(behind_conv("reduce_mean", "ReduceMean", {{"axes", Ints{2, 3}}, {"keepdims", std::int64_t{0}}}));
   cases.push_back(behind_conv("transpose", "Transpose", {{"perm", Ints{0, 3, 1, 2}}}));
   cases.push_back(behind_conv("pad", "Pad", {}, {{"p", Tensor::from<std::int64_t>({8}, {0, 0, 1, 0, 0, 0, -1, 1})}}));
+  add_further_cases(cases);
   return cases;
 }
 

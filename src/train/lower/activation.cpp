@@ -77,4 +77,23 @@ Call lower_softplus(const LowerContext& context) {
   return unary(context, [](const at::Tensor& x) { return at::softplus(x); });
 }
 
+Call lower_softsign(const LowerContext& context) {
+  return unary(context, [](const at::Tensor& x) { return x / (at::abs(x) + 1); });
+}
+
+Call lower_mish(const LowerContext& context) {
+  return unary(context, [](const at::Tensor& x) { return at::mish(x); });
+}
+
+Call lower_selu(const LowerContext& context) {
+  const double alpha = context.node.float_or("alpha", 1.67326319217681884765625F);
+  const double gamma = context.node.float_or("gamma", 1.05070102214813232421875F);
+  return unary(context, [=](const at::Tensor& x) { return at::elu(x, alpha, gamma); });
+}
+
+Call lower_celu(const LowerContext& context) {
+  return unary(context,
+               [alpha = context.node.float_or("alpha", 1)](const at::Tensor& x) { return at::celu(x, alpha); });
+}
+
 }  // namespace pare::train

@@ -102,6 +102,26 @@ Call lower_reciprocal(const LowerContext& context) {
 Call lower_erf(const LowerContext& context) {
   return elementwise(context, [](auto& x) { return at::erf(x); });
 }
+Call lower_sin(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::sin(x); });
+}
+Call lower_cos(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::cos(x); });
+}
+Call lower_sign(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::sign(x); });
+}
+Call lower_round(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::round(x); });
+}
+Call lower_is_nan(const LowerContext& context) {
+  return elementwise(context, [](auto& x) { return at::isnan(x); });
+}
+Call lower_mod(const LowerContext& context) {
+  // fmod: the sign of the dividend, as in C; otherwise that of the divisor.
+  if (context.node.int_or("fmod", 0) != 0) return binary(context, [](auto& a, auto& b) { return at::fmod(a, b); });
+  return binary(context, [](auto& a, auto& b) { return at::remainder(a, b); });
+}
 Call lower_floor(const LowerContext& context) {
   return elementwise(context, [](auto& x) { return at::floor(x); });
 }

@@ -1,4 +1,5 @@
-// BatchNormalization (batch statistics while training, running ones otherwise), LayerNormalization, LRN.
+// BatchNormalization (batch statistics while training, running ones otherwise), LayerNormalization, RMSNormalization,
+// InstanceNormalization, GroupNormalization, LRN.
 #include "train/lowering.h"
 
 namespace pare::train {
@@ -30,6 +31,39 @@ Call lower_layer_norm(const LowerContext& context) {
     const at::Tensor weight = frame[scale].expand(shape);
     frame[y] =
         at::layer_norm(input, shape, weight, bias == kNoSlot ? at::Tensor() : frame[bias].expand(shape), epsilon);
+  };
+}
+
+Call lower_rms_norm(const LowerContext& context) {
+  const std::int64_t axis = context.node.int_or("axis", -1);
+  const double epsilon = context.node.float_or("epsilon", 1e-5F);
+  return [=, x = context.in(0), scale = context.in(1), y = context.out()](Frame& frame) {
+    const at::Tensor& input = frame[x];
+    std::vector<std::int64_t> axes;
+    for (std::int64_t a = wrap_axis(axis, input.dim()); a < input.dim(); ++a) axes.push_back(a);
+    frame[y] = input * at::rsqrt(at::mean(input * input, axes, true) + epsilon) * frame[scale];
+  };
+}
+
+Call lower_instance_norm(const LowerContext& context) {
+  const double epsilon = context.node.float_or("epsilon", 1e-5F);
+  return [=, x = context.in(0), scale = context.in(1), bias = context.in(2), y = context.out()](Frame& frame) {
+    // One group a channel.
+    frame[y] = at::group_norm(frame[x], frame[x].size(1), frame[scale], frame[bias], epsilon);
+  };
+}
+
+Call lower_group_norm(const LowerContext& context) {
+  const double epsilon = context.node.float_or("epsilon", 1e-5F);
+  const std::int64_t groups = context.node.int_or("num_groups", 0);
+  if (groups < 1) context.refuse("num_groups must be positive");
+  const bool per_group = context.opset < 21;  // before 21 scale and bias had one element a group
+  return [=, x = context.in(0), scale = context.in(1), bias = context.in(2), y = context.out()](Frame& frame) {
+    const std::int64_t channels = frame[x].size(1);
+    const auto per_channel = [&](const at::Tensor& t) {
+      return per_group ? at::repeat_interleave(t, channels / groups, 0) : t;
+    };
+    frame[y] = at::group_norm(frame[x], groups, per_channel(frame[scale]), per_channel(frame[bias]), epsilon);
   };
 }
 

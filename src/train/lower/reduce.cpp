@@ -1,4 +1,5 @@
 // Reductions over axes, and softmax.
+#include <algorithm>
 #include <numeric>
 
 #include "train/lowering.h"
@@ -53,6 +54,27 @@ Call lower_reduce_min(const LowerContext& context) {
 }
 Call lower_reduce_l2(const LowerContext& context) {
   return reduction(context, 18, [](auto& x, auto axes, bool keep) { return at::sqrt(at::sum(x * x, axes, keep)); });
+}
+
+Call lower_reduce_l1(const LowerContext& context) {
+  return reduction(context, 18, [](auto& x, auto axes, bool keep) { return at::sum(at::abs(x), axes, keep); });
+}
+Call lower_reduce_sum_square(const LowerContext& context) {
+  return reduction(context, 18, [](auto& x, auto axes, bool keep) { return at::sum(x * x, axes, keep); });
+}
+Call lower_reduce_log_sum_exp(const LowerContext& context) {
+  return reduction(context, 18, [](auto& x, auto axes, bool keep) { return at::logsumexp(x, axes, keep); });
+}
+Call lower_reduce_prod(const LowerContext& context) {
+  return reduction(context, 18, [](const at::Tensor& x, at::IntArrayRef axes, bool keep) {
+    // One axis at a time, the last first, so that the others keep their places.
+    std::vector<std::int64_t> order;
+    for (const std::int64_t axis : axes) order.push_back(wrap_axis(axis, x.dim()));
+    std::sort(order.rbegin(), order.rend());
+    at::Tensor result = x;
+    for (const std::int64_t axis : order) result = at::prod(result, axis, keep, x.scalar_type());
+    return result;
+  });
 }
 
 Call lower_softmax(const LowerContext& context) {
