@@ -126,6 +126,26 @@ inline data::Batch batch_for(const Dims& dims, std::int64_t classes, std::uint64
 
 inline data::Batch small_batch(std::uint64_t item = 100) { return batch_for({8, 2, 6, 6}, 5, item); }
 
+inline std::vector<Tensor> weights_of(const exec::Trainer& trainer) {
+  std::vector<Tensor> weights;
+  for (const std::string& name : trainer.parameters()) weights.push_back(trainer.parameter(name).clone());
+  return weights;
+}
+
+inline void expect_identical(const exec::Trainer& a, const exec::Trainer& b) {
+  for (const std::string& name : a.parameters()) EXPECT_TRUE(a.parameter(name).identical(b.parameter(name))) << name;
+}
+
+/// x [2, 3] → Gemm → logits [2, 4] with known numbers.
+inline ir::Model linear_model() {
+  Builder b;
+  b.input("x", {2, 3}).constant("w", random_tensor({4, 3}, 1)).constant("b", random_tensor({4}, 2));
+  b.node("Gemm", {"x", "w", "b"}, {"logits"}, {{"transB", std::int64_t{1}}});
+  return b.build({"logits"});
+}
+
+inline data::Batch linear_batch() { return batch_for({2, 3}, 4); }
+
 /// Runs `body`, which must throw a pare::Error, and returns it.
 template <class Body>
 Error thrown_by(Body body) {
