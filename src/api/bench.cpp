@@ -48,9 +48,11 @@ std::vector<eval::Latency> measure(const std::vector<Entry>& entries, const Benc
 }
 
 std::vector<StepProfile> profile(Entry& entry, const InputShapes& shapes) {
+  // Timed first: what depends on data is planned by a run.
+  const std::vector<exec::StepTime> times = entry.executor->profile(entry.inputs, kProfileRepeats);
   const std::vector<exec::PlanStep> plan = entry.executor->plan(shapes);
   std::vector<StepProfile> steps;
-  for (const exec::StepTime& time : entry.executor->profile(entry.inputs, kProfileRepeats)) {
+  for (const exec::StepTime& time : times) {
     const exec::PlanStep& step = plan.at(time.step);
     steps.push_back({step.kernel, step.op_type, step.nodes.empty() ? std::string() : step.nodes[0], step.output_dims,
                      step.macs, time.median_ms});

@@ -121,12 +121,14 @@ ModelCost model_cost(const ir::Model& model, std::string_view serialized,
 void add_layer_latency(ModelCost& cost, exec::Executor& executor, const NamedTensors& inputs, int repeats) {
   std::map<std::string, Dims> shapes;
   for (const auto& [name, tensor] : inputs) shapes[name] = tensor.dims();
+  // Timed first: what depends on data is planned by a run.
+  const std::vector<exec::StepTime> profile = executor.profile(inputs, repeats);
   const std::vector<exec::PlanStep> steps = executor.plan(shapes);
   std::map<std::string, std::size_t> step_of;
   for (std::size_t i = 0; i < steps.size(); ++i)
     for (const std::string& node : steps[i].nodes) step_of.emplace(node, i);
   std::map<std::size_t, double> times;
-  for (const exec::StepTime& time : executor.profile(inputs, repeats)) times[time.step] = time.median_ms;
+  for (const exec::StepTime& time : profile) times[time.step] = time.median_ms;
   for (LayerCost& layer : cost.layers) {
     const auto step = step_of.find(layer.node);
     if (step == step_of.end()) continue;

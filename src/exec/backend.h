@@ -61,7 +61,8 @@ class Executor {
   /// As run(), and calls the observer for every value in CompileOptions::observed.
   virtual NamedTensors observe(const NamedTensors& inputs, const Observer& observer) = 0;
   virtual std::vector<PlanStep> plan(const std::map<std::string, Dims>& input_shapes) = 0;
-  /// Median time of each step over `repeats` runs.
+  /// Median time of each step over `repeats` runs. Steps whose shapes depend on data are planned by a run, so plan()
+  /// lists them as they are counted here only afterwards.
   virtual std::vector<StepTime> profile(const NamedTensors& inputs, int repeats) = 0;
   virtual MemoryUse memory(const std::map<std::string, Dims>& input_shapes) = 0;
 };

@@ -40,6 +40,7 @@ std::vector<std::string> captures(const Node& node) {
 namespace {
 
 thread_local std::int64_t budget = 0;
+thread_local SubgraphEngine* engine = nullptr;
 
 }  // namespace
 
@@ -52,6 +53,10 @@ MemoryBudget::~MemoryBudget() { budget = before_; }
 std::int64_t MemoryBudget::bytes() {
   return budget > 0 ? budget : static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE) / 2;
 }
+
+SubgraphScope::SubgraphScope(SubgraphEngine* used) : before_(engine) { engine = used; }
+SubgraphScope::~SubgraphScope() { engine = before_; }
+SubgraphEngine* SubgraphScope::current() { return engine; }
 
 bool captures_are_lifted(const Node& node) { return lifted(node) != nullptr; }
 

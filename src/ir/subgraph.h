@@ -3,6 +3,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 #include <variant>
@@ -60,6 +61,28 @@ class MemoryBudget {
 
  private:
   std::int64_t before_;
+};
+
+/// Runs some subgraphs in the place of the scalar reference, for GraphRunners of the thread while a SubgraphScope is
+/// alive.
+class SubgraphEngine {
+ public:
+  virtual ~SubgraphEngine() = default;
+  /// nullopt: not a graph of this engine, or nothing that it can run.
+  virtual std::optional<std::vector<Tensor>> run(const Graph& graph, std::span<const Tensor> inputs,
+                                                 const std::map<std::string, Tensor>& around) = 0;
+};
+
+class SubgraphScope {
+ public:
+  explicit SubgraphScope(SubgraphEngine* engine);  ///< nullptr: the scalar reference runs everything
+  ~SubgraphScope();
+  SubgraphScope(const SubgraphScope&) = delete;
+  SubgraphScope& operator=(const SubgraphScope&) = delete;
+  static SubgraphEngine* current();
+
+ private:
+  SubgraphEngine* before_;
 };
 
 /// A graph made ready to run by the scalar reference, once or many times. The graph must outlive it.

@@ -1,5 +1,7 @@
 #include "runtime/compile.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <set>
 
@@ -10,26 +12,52 @@
 #include "passes/pass.h"
 #include "runtime/fusion.h"
 #include "runtime/lowerer.h"
+#include "runtime/stage.h"
 
 namespace pare::runtime {
 
 namespace {
 
-void refuse_memory(std::size_t weights, std::size_t arena, std::int64_t limit) {
-  if (limit <= 0 || static_cast<std::int64_t>(weights + arena) <= limit) return;
-  throw Error(ErrorCode::kMemory, "--max-memory", "the model does not fit", "at most " + format_bytes(limit),
+void refuse_memory(std::size_t weights, std::size_t arena, std::int64_t limit, const std::string& largest = {}) {
+  const bool given = limit > 0;
+  if (!given) limit = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  if (static_cast<std::int64_t>(weights + arena) <= limit) return;
+  throw Error(ErrorCode::kMemory, given ? "--max-memory" : "memory", "the model does not fit",
+              "at most " + format_bytes(limit),
               format_bytes(static_cast<std::int64_t>(weights)) + " of weights and " +
-                  format_bytes(static_cast<std::int64_t>(arena)) + " of activations");
+                  format_bytes(static_cast<std::int64_t>(arena)) + " of activations" + largest);
 }
 
-/// The model for these input shapes: everything that follows from shapes becomes constant.
-ir::Model specialize(const ir::Model& model, const std::map<std::string, Dims>& input_shapes) {
+std::string largest_buffer(const Plan& plan) {
+  const Buffer* largest = nullptr;
+  for (const Buffer& buffer : plan.buffers)
+    if (buffer.home == Buffer::Home::kArena && (!largest || buffer.bytes > largest->bytes)) largest = &buffer;
+  if (!largest || largest->name.empty()) return {};
+  return ", the largest '" + largest->name + "' [" + to_string(largest->dims) + "]";
+}
+
+/// The model for these input shapes and constants: everything that follows from them becomes constant.
+ir::Model specialize(const ir::Model& model, const std::vector<Dims>& shapes,
+                     const std::map<std::size_t, Tensor>& constants) {
   ir::Model special = model;
-  for (ir::ValueId id : special.graph.inputs) {
-    ir::Value& value = special.graph.value(id);
-    if (const auto found = input_shapes.find(value.name); found != input_shapes.end())
-      value.shape = ir::Shape::of(found->second);
+  ir::Graph& graph = special.graph;
+  for (ir::ValueId id : graph.values()) {
+    ir::Value& value = graph.value(id);
+    if (value.producer == ir::kNoNode || value.constant) continue;
+    value.shape = {};  // what a file declares may hold for other inputs only
+    value.has_value_info = false;
   }
+  std::vector<ir::ValueId> left;
+  for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
+    const ir::ValueId id = graph.inputs[i];
+    if (const auto constant = constants.find(i); constant != constants.end()) {
+      graph.set_constant(id, constant->second);
+      continue;
+    }
+    graph.value(id).shape = ir::Shape::of(shapes[i]);
+    left.push_back(id);
+  }
+  graph.inputs = left;
   static constexpr std::string_view kPasses[] = {"inline_if", "expand_fused", "fold_constants", "remove_identity",
                                                  "erase_dead"};
   passes::run_passes(special, kPasses);
@@ -38,10 +66,10 @@ ir::Model specialize(const ir::Model& model, const std::map<std::string, Dims>& 
 
 class Planner {
  public:
-  Planner(const ir::Model& model, std::size_t true_outputs, Lowerer& lowerer)
-      : graph_(model.graph),
-        lowerer_(lowerer),
-        wanted_(graph_.outputs.begin() + static_cast<std::ptrdiff_t>(true_outputs), graph_.outputs.end()) {}
+  Planner(const Cut& cut, Lowerer& lowerer) : graph_(cut.head.graph), lowerer_(lowerer) {
+    const auto first = graph_.outputs.begin() + static_cast<std::ptrdiff_t>(cut.true_outputs);
+    wanted_.insert(first, first + static_cast<std::ptrdiff_t>(cut.observed));
+  }
 
   void run(const std::vector<Group>& groups) {
     lowerer_.add_inputs();
@@ -89,18 +117,62 @@ PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& option
   return prepared;
 }
 
-std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::map<std::string, Dims>& input_shapes,
-                                const exec::CompileOptions& options, WeightCache& cache) {
-  ir::Model model = specialize(prepared.model, input_shapes);
-  if (!options.float_qdq) move_quantization(model);
-  run_fusions(model);
+namespace {
+
+exec::PlanStep evaluated_info(const ir::Graph& graph, const ir::Node& node) {
+  exec::PlanStep info{.kernel = "reference", .nodes = {node.name}, .op_type = node.op_type};
+  info.reason = "its output's shape depends on data";
+  for (ir::ValueId id : node.outputs)
+    if (id != ir::kNoValue && info.output.empty()) info.output = graph.value(id).name;
+  return info;
+}
+
+/// What follows the head's plan; `model` is what was cut.
+std::unique_ptr<Continuation> make_continuation(const ir::Model& model, Rest rest, Lowerer& lowerer,
+                                                const exec::CompileOptions& options, WeightCache& cache, Plan& plan) {
+  const auto carry = [&](ir::ValueId id) {
+    const BufferId buffer = lowerer.read(id);
+    plan.carried.push_back(buffer);
+    return buffer;
+  };
+  auto next = std::make_unique<Continuation>();
+  for (ir::NodeId id : rest.evaluated) {
+    const ir::Node& node = model.graph.node(id);
+    std::vector<BufferId> reads;
+    for (ir::ValueId input : node.inputs) reads.push_back(input == ir::kNoValue ? kNoBuffer : carry(input));
+    next->evaluated.push_back(
+        {ReferenceCall(model, node, options, cache), std::move(reads), evaluated_info(model.graph, node)});
+  }
+  for (std::size_t i = 0; i < rest.sources.size(); ++i) {
+    const Rest::Source& source = rest.sources[i];
+    if (source.evaluated < 0)
+      next->sources.push_back({carry(rest.prepared.model.graph.inputs[i]), 0, 0});
+    else
+      next->sources.push_back({kNoBuffer, static_cast<std::size_t>(source.evaluated), source.slot});
+  }
+  return next;
+}
+
+}  // namespace
+
+std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::vector<Dims>& shapes,
+                                const std::map<std::size_t, Tensor>& constants, const exec::CompileOptions& options,
+                                WeightCache& cache, std::size_t held) {
+  const ir::Model model = specialize(prepared.model, shapes, constants);
+  Cut cut = cut_at_data(model, prepared.true_outputs);
+  if (!options.float_qdq) move_quantization(cut.head);
+  run_fusions(cut.head);
   auto plan = std::make_unique<Plan>();
-  Lowerer lowerer(model, options, cache, *plan);
-  Planner(model, prepared.true_outputs, lowerer).run(find_groups(model, !options.float_qdq));
-  plan->outputs.resize(prepared.true_outputs);
-  plan->output_names.resize(prepared.true_outputs);
+  Lowerer lowerer(cut.head, options, cache, *plan);
+  Planner(cut, lowerer).run(find_groups(cut.head, !options.float_qdq));
+  plan->outputs.resize(cut.true_outputs);
+  plan->output_names.resize(cut.true_outputs);
+  if (cut.rest) plan->next = make_continuation(model, *cut.rest, lowerer, options, cache, *plan);
   plan_memory(*plan);
-  refuse_memory(plan->weight_bytes, plan->arena_bytes, options.max_memory);
+  refuse_memory(plan->weight_bytes, plan->arena_bytes + held, options.max_memory, largest_buffer(*plan));
+  if (cut.rest)
+    plan->next->stage = std::make_unique<Stage>(std::move(cut.rest->prepared), std::move(cut.rest->bound), options,
+                                                cache, held + plan->arena_bytes + plan->weight_bytes);
   return plan;
 }
 

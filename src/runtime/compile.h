@@ -6,24 +6,21 @@
 #include <string>
 
 #include "exec/backend.h"
+#include "runtime/cut.h"
 #include "runtime/plan.h"
 #include "runtime/weight_cache.h"
 
 namespace pare::runtime {
 
-/// A model made ready for planning: simplified, the observed values listed after the true outputs.
-struct PreparedModel {
-  ir::Model model;
-  std::size_t true_outputs = 0;
-};
-
 /// Throws Error(kUsage) naming an observed value that the model lacks, Error(kMemory) when the weights alone pass
 /// max_memory.
 PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& options);
 
-/// Throws Error(kMemory) with both numbers when weights and arena pass max_memory; Error(kUnsupported) naming a value
-/// whose shape depends on data.
-std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::map<std::string, Dims>& input_shapes,
-                                const exec::CompileOptions& options, WeightCache& cache);
+/// Shapes are those of the graph's inputs; `constants`: inputs, by index, that become constants of the plan, which does
+/// not read them any more. Throws Error(kMemory) with all numbers, and the largest buffer by name, when weights, arena
+/// and the bytes `held` already pass max_memory (0: the machine's memory).
+std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::vector<Dims>& shapes,
+                                const std::map<std::size_t, Tensor>& constants, const exec::CompileOptions& options,
+                                WeightCache& cache, std::size_t held = 0);
 
 }  // namespace pare::runtime

@@ -2,18 +2,14 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cstring>
 
 #include "base/text.h"
 #include "base/threads.h"
-#include "ir/subgraph.h"
 #include "pare/error.h"
 
 namespace pare::runtime {
 
 namespace {
-
-constexpr std::size_t kMaxPlans = 8;
 
 /// Checks one tensor against the declared input; symbols must agree over all inputs.
 void check_input(const ir::Value& want, const Tensor& got, std::map<std::string, std::int64_t>& symbols) {
@@ -34,50 +30,6 @@ void check_input(const ir::Value& want, const Tensor& got, std::map<std::string,
   }
 }
 
-/// Takes an arena for the time of one run.
-class ArenaLease {
- public:
-  explicit ArenaLease(Plan& plan) : plan_(plan), arena_(plan.arenas.take(plan.arena_bytes)) {}
-  ~ArenaLease() { plan_.arenas.give_back(std::move(arena_)); }
-  ArenaLease(const ArenaLease&) = delete;
-  ArenaLease& operator=(const ArenaLease&) = delete;
-  const std::byte* base() const { return arena_.get(); }
-
- private:
-  Plan& plan_;
-  ArenaPool::Arena arena_;
-};
-
-Frame make_frame(const Plan& plan, const std::byte* arena, const std::vector<const Tensor*>& inputs) {
-  Frame frame(plan.buffers.size());
-  for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
-    const Buffer& buffer = plan.buffers[i];
-    const auto id = static_cast<BufferId>(i);
-    switch (buffer.home) {
-      case Buffer::Home::kArena:
-        frame.set(id, arena + buffer.offset);
-        break;
-      case Buffer::Home::kConstant:
-        frame.set(id, buffer.constant.raw());
-        break;
-      case Buffer::Home::kInput:
-        frame.set(id, inputs[buffer.input]->raw());
-        break;
-      case Buffer::Home::kAlias:
-        frame.set(id, frame.at(buffer.alias_of));
-        break;  // of an earlier buffer
-    }
-  }
-  return frame;
-}
-
-Tensor copy_out(const Plan& plan, BufferId id, const Frame& frame) {
-  const Buffer& buffer = plan.buffers[static_cast<std::size_t>(id)];
-  Tensor tensor(buffer.dtype, buffer.dims);
-  if (buffer.bytes) std::memcpy(tensor.mutable_raw(), frame.at(id), buffer.bytes);
-  return tensor;
-}
-
 double median(std::vector<double> values) {
   const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
   std::nth_element(values.begin(), middle, values.end());
@@ -87,10 +39,10 @@ double median(std::vector<double> values) {
 }  // namespace
 
 CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options)
-    : options_(std::move(options)), prepared_(prepare(model, options_)) {}
+    : options_(std::move(options)), stage_(prepare(model, options_), {}, options_, cache_) {}
 
 void CpuExecutor::check(const NamedTensors& inputs) const {
-  const ir::Graph& graph = prepared_.model.graph;
+  const ir::Graph& graph = stage_.graph();
   std::vector<std::string> names;
   for (ir::ValueId id : graph.inputs) names.push_back(graph.value(id).name);
   for (const auto& [name, tensor] : inputs)
@@ -108,58 +60,41 @@ void CpuExecutor::check(const NamedTensors& inputs) const {
   }
 }
 
-std::shared_ptr<Plan> CpuExecutor::plan_for(const Shapes& shapes) {
-  const std::lock_guard lock(mutex_);
-  const auto found =
-      std::find_if(plans_.begin(), plans_.end(), [&](const auto& entry) { return entry.first == shapes; });
-  if (found != plans_.end()) {
-    plans_.splice(plans_.begin(), plans_, found);
-    return plans_.front().second;
-  }
-  plans_.emplace_front(shapes, make_plan(prepared_, shapes, options_, cache_));
-  if (plans_.size() > kMaxPlans) plans_.pop_back();
-  return plans_.front().second;
+std::vector<Tensor> CpuExecutor::ordered(const NamedTensors& inputs) const {
+  check(inputs);
+  std::vector<Tensor> tensors;
+  for (ir::ValueId id : stage_.graph().inputs) tensors.push_back(inputs.at(stage_.graph().value(id).name));
+  return tensors;
 }
 
-std::shared_ptr<Plan> CpuExecutor::plan_for(const NamedTensors& inputs) {
-  Shapes shapes;
-  for (const auto& [name, tensor] : inputs) shapes[name] = tensor.dims();
-  return plan_for(shapes);
-}
-
-NamedTensors CpuExecutor::execute(Plan& plan, const NamedTensors& inputs, const AfterStep& after) const {
-  std::vector<const Tensor*> tensors;
-  for (ir::ValueId id : prepared_.model.graph.inputs)
-    tensors.push_back(&inputs.at(prepared_.model.graph.value(id).name));
-  const ir::MemoryBudget budget(options_.max_memory);
-  const ArenaLease arena(plan);
-  const Frame frame = make_frame(plan, arena.base(), tensors);
-  if (after) after(-1, frame);
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    plan.steps[i].run(frame);
-    if (after) after(static_cast<int>(i), frame);
+std::shared_ptr<Plan> CpuExecutor::plan_for(const Shapes& given) {
+  const ir::Graph& graph = stage_.graph();
+  std::vector<Dims> shapes;
+  for (ir::ValueId id : graph.inputs) {
+    const ir::Value& value = graph.value(id);
+    const auto found = given.find(value.name);
+    const auto fixed = value.shape.static_dims();
+    if (found == given.end() && !fixed)
+      throw Error(ErrorCode::kBadInput, value.name, "the shape of this input is not given", "numbers",
+                  ir::to_string(value.shape));
+    shapes.push_back(found != given.end() ? found->second : *fixed);
   }
-  NamedTensors outputs;
-  for (std::size_t i = 0; i < plan.outputs.size(); ++i)
-    outputs[plan.output_names[i]] = copy_out(plan, plan.outputs[i], frame);
-  return outputs;
+  return stage_.plan_for_shapes(shapes);
 }
 
 NamedTensors CpuExecutor::run(const NamedTensors& inputs) {
   const ThreadScope scope(options_.threads);
-  check(inputs);
-  return execute(*plan_for(inputs), inputs, nullptr);
+  return stage_.run(ordered(inputs), nullptr);
 }
 
 NamedTensors CpuExecutor::observe(const NamedTensors& inputs, const exec::Observer& observer) {
   const ThreadScope scope(options_.threads);
-  check(inputs);
-  const std::shared_ptr<Plan> plan = plan_for(inputs);
   std::size_t next = 0;  // observed values are recorded in the order of their steps
-  return execute(*plan, inputs, [&](int step, const Frame& frame) {
-    for (; next < plan->observed.size() && plan->observed[next].step <= step; ++next) {
-      const Observed& seen = plan->observed[next];
-      const Buffer& buffer = plan->buffers[static_cast<std::size_t>(seen.buffer)];
+  return stage_.run(ordered(inputs), [&](const Plan& plan, int step, const Frame& frame) {
+    if (step < 0) next = 0;
+    for (; next < plan.observed.size() && plan.observed[next].step <= step; ++next) {
+      const Observed& seen = plan.observed[next];
+      const Buffer& buffer = plan.buffers[static_cast<std::size_t>(seen.buffer)];
       observer(seen.name, Tensor::view(buffer.dtype, buffer.dims, frame.at(seen.buffer), nullptr));
     }
   });
@@ -167,24 +102,24 @@ NamedTensors CpuExecutor::observe(const NamedTensors& inputs, const exec::Observ
 
 std::vector<exec::PlanStep> CpuExecutor::plan(const std::map<std::string, Dims>& input_shapes) {
   const ThreadScope scope(options_.threads);
-  std::vector<exec::PlanStep> steps;
-  for (const Step& step : plan_for(input_shapes)->steps) steps.push_back(step.info);
-  return steps;
+  return steps_of(*plan_for(input_shapes));
 }
 
 std::vector<exec::StepTime> CpuExecutor::profile(const NamedTensors& inputs, int repeats) {
   using Clock = std::chrono::steady_clock;
   const ThreadScope scope(options_.threads);
-  check(inputs);
-  const std::shared_ptr<Plan> plan = plan_for(inputs);
-  std::vector<std::vector<double>> times(plan->steps.size());
+  const std::vector<Tensor> tensors = ordered(inputs);
+  stage_.run(tensors, nullptr);  // plans what is planned when run
+  std::vector<std::vector<double>> times;
   for (int i = 0; i < std::max(repeats, 1); ++i) {
+    std::size_t at = 0;
     Clock::time_point before = Clock::now();
-    execute(*plan, inputs, [&](int step, const Frame&) {
+    stage_.run(tensors, [&](const Plan&, int step, const Frame&) {
       const Clock::time_point now = Clock::now();
-      if (step >= 0)
-        times[static_cast<std::size_t>(step)].push_back(
-            std::chrono::duration<double, std::milli>(now - before).count());
+      if (step >= 0) {
+        if (at == times.size()) times.emplace_back();
+        times[at++].push_back(std::chrono::duration<double, std::milli>(now - before).count());
+      }
       before = Clock::now();
     });
   }
@@ -195,8 +130,13 @@ std::vector<exec::StepTime> CpuExecutor::profile(const NamedTensors& inputs, int
 
 exec::MemoryUse CpuExecutor::memory(const std::map<std::string, Dims>& input_shapes) {
   const ThreadScope scope(options_.threads);
-  const std::shared_ptr<Plan> plan = plan_for(input_shapes);
-  return {static_cast<std::int64_t>(plan->weight_bytes), static_cast<std::int64_t>(plan->arena_bytes)};
+  exec::MemoryUse use;
+  for (std::shared_ptr<Plan> plan = plan_for(input_shapes); plan;
+       plan = plan->next ? plan->next->stage->latest() : nullptr) {
+    use.weights += static_cast<std::int64_t>(plan->weight_bytes);
+    use.arena += static_cast<std::int64_t>(plan->arena_bytes);
+  }
+  return use;
 }
 
 }  // namespace pare::runtime

@@ -1,10 +1,7 @@
 // A compiled model on this CPU.
 #pragma once
 
-#include <list>
-#include <mutex>
-
-#include "runtime/compile.h"
+#include "runtime/stage.h"
 
 namespace pare::runtime {
 
@@ -20,19 +17,15 @@ class CpuExecutor final : public exec::Executor {
 
  private:
   using Shapes = std::map<std::string, Dims>;
-  /// Called around every step and, with step −1, before the first.
-  using AfterStep = std::function<void(int step, const Frame& frame)>;
 
   std::shared_ptr<Plan> plan_for(const Shapes& shapes);
-  std::shared_ptr<Plan> plan_for(const NamedTensors& inputs);
   void check(const NamedTensors& inputs) const;
-  NamedTensors execute(Plan& plan, const NamedTensors& inputs, const AfterStep& after) const;
+  /// The inputs, checked, in order of the graph's.
+  std::vector<Tensor> ordered(const NamedTensors& inputs) const;
 
   exec::CompileOptions options_;
-  PreparedModel prepared_;
   WeightCache cache_;
-  std::mutex mutex_;  ///< of plans_; held while a plan is made, so that no plan is made twice
-  std::list<std::pair<Shapes, std::shared_ptr<Plan>>> plans_;  ///< last used first
+  Stage stage_;
 };
 
 }  // namespace pare::runtime

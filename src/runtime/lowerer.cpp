@@ -9,6 +9,7 @@
 #include "kernels/quantize/quantize.h"
 #include "pare/error.h"
 #include "runtime/lower/quant_layout.h"
+#include "runtime/reference.h"
 
 namespace pare::runtime {
 
@@ -34,6 +35,20 @@ Tensor to_channels_last(const Tensor& tensor) {
   Tensor moved(tensor.dtype(), d);
   kernels::transpose2d(bits(tensor.dtype()) / 8, d[0], d[1], d[2] * d[3], tensor.raw(), moved.mutable_raw());
   return moved;
+}
+
+/// Puts a result where the plan wants it. A shape that turns out another than inferred is the model's fault.
+void store(const ir::Node& node, std::size_t slot, const std::vector<Tensor>& results,
+           const std::pair<DType, Dims>& planned, std::byte* to) {
+  if (slot >= results.size())
+    throw Error(ErrorCode::kUnsupported, ir::describe(node), "output " + std::to_string(slot) + " is not computed");
+  const Tensor& result = results[slot];
+  if (result.dtype() != planned.first || result.dims() != planned.second)
+    throw Error(ErrorCode::kBadInput, ir::describe(node),
+                "output " + std::to_string(slot) + " is not what follows from its inputs",
+                std::string(name(planned.first)) + " [" + to_string(planned.second) + "]",
+                std::string(name(result.dtype())) + " [" + to_string(result.dims()) + "]");
+  if (result.bytes()) std::memcpy(to, result.raw(), result.bytes());
 }
 
 }  // namespace
@@ -231,30 +246,35 @@ void Lowerer::lower(const Group& group) {
 
 void Lowerer::lower_by_reference(const Group& group, const std::string& reason) {
   const ir::Node& node = main(group);
-  const std::int64_t opset = model_.opset(node.domain);
-  const ir::Operator* op = ir::find_operator(node, opset);
-  if (!op) throw Error(ErrorCode::kUnsupported, node.name, ir::why_unknown(node, opset));
+  const ReferenceCall call(model_, node, options_, cache_);
   std::vector<BufferId> reads, writes;
-  std::vector<std::pair<DType, Dims>> types;
+  std::vector<std::pair<DType, Dims>> in, out;
+  const auto type_of = [&](ir::ValueId id) {
+    return id == ir::kNoValue ? std::pair(DType::kUndefined, Dims{}) : std::pair(dtype(id), dims(id));
+  };
   for (ir::ValueId id : node.inputs) {
     reads.push_back(id == ir::kNoValue ? kNoBuffer : read(id));
-    types.emplace_back(id == ir::kNoValue ? DType::kUndefined : dtype(id), id == ir::kNoValue ? Dims{} : dims(id));
+    in.push_back(type_of(id));
   }
-  for (ir::ValueId id : node.outputs) writes.push_back(id == ir::kNoValue ? kNoBuffer : write(id));
+  for (ir::ValueId id : node.outputs) {
+    writes.push_back(id == ir::kNoValue ? kNoBuffer : write(id));
+    out.push_back(type_of(id));
+  }
   std::vector<BufferId> real_reads = reads, real_writes = writes;
   std::erase(real_reads, kNoBuffer);
   std::erase(real_writes, kNoBuffer);
-  emit(group, {"reference", reason}, real_reads, real_writes,
-       [node, opset, op, reads, writes, types](const Frame& frame) {
-         std::vector<Tensor> inputs;
-         for (std::size_t i = 0; i < reads.size(); ++i)
-           inputs.push_back(reads[i] == kNoBuffer
-                                ? Tensor()
-                                : Tensor::view(types[i].first, types[i].second, frame.at(reads[i]), nullptr));
-         const std::vector<Tensor> outputs = op->evaluate(ir::EvaluateContext{node, opset, inputs});
-         for (std::size_t i = 0; i < writes.size() && i < outputs.size(); ++i)
-           if (writes[i] != kNoBuffer) std::memcpy(frame.at(writes[i]), outputs[i].raw(), outputs[i].bytes());
-       });
+  const StepNote note = ir::has_subgraph(node)
+                            ? StepNote{"control_flow", "its subgraphs are compiled when they first run"}
+                            : StepNote{"reference", reason};
+  emit(group, note, real_reads, real_writes, [call, reads, writes, in, out](const Frame& frame) {
+    std::vector<Tensor> inputs;
+    for (std::size_t i = 0; i < reads.size(); ++i)
+      inputs.push_back(reads[i] == kNoBuffer ? Tensor()
+                                             : Tensor::view(in[i].first, in[i].second, frame.at(reads[i]), nullptr));
+    const std::vector<Tensor> outputs = call.run(inputs);
+    for (std::size_t i = 0; i < writes.size(); ++i)
+      if (writes[i] != kNoBuffer) store(call.node(), i, outputs, out[i], frame.at(writes[i]));
+  });
 }
 
 void Lowerer::observe(ir::ValueId id) {

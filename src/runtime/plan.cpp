@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "pare/error.h"
+#include "runtime/stage.h"
 
 namespace pare::runtime {
 
@@ -25,7 +26,8 @@ void set_lifetimes(Plan& plan) {
     for (BufferId id : plan.steps[i].reads) touch(id, static_cast<int>(i));
     for (BufferId id : plan.steps[i].writes) touch(id, static_cast<int>(i));
   }
-  for (BufferId id : plan.outputs) touch(id, static_cast<int>(plan.steps.size()));
+  for (const std::vector<BufferId>* ids : {&plan.outputs, &plan.carried})
+    for (BufferId id : *ids) touch(id, static_cast<int>(plan.steps.size()));
   for (const Observed& seen : plan.observed) touch(seen.buffer, std::max(seen.step, 0));
 }
 
@@ -68,6 +70,9 @@ void ArenaPool::give_back(Arena arena) {
   const std::lock_guard lock(mutex_);
   free_.push_back(std::move(arena));
 }
+
+Plan::Plan() = default;
+Plan::~Plan() = default;
 
 BufferId Plan::root(BufferId id) const {
   while (buffers[static_cast<std::size_t>(id)].home == Buffer::Home::kAlias)

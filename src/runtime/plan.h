@@ -77,13 +77,19 @@ class ArenaPool {
   std::vector<Arena> free_;
 };
 
+struct Continuation;  // runtime/stage.h
+
 struct Plan {
+  Plan();
+  ~Plan();
   std::vector<Buffer> buffers;
   std::vector<Step> steps;
   std::vector<BufferId> inputs;   ///< in order of the graph's inputs
   std::vector<BufferId> outputs;  ///< in order of the graph's outputs, dense
   std::vector<std::string> output_names;
   std::vector<Observed> observed;
+  std::vector<BufferId> carried;       ///< what `next` reads: alive to the end
+  std::unique_ptr<Continuation> next;  ///< what runs once shapes that depend on data are known; null: nothing
   std::vector<std::shared_ptr<const void>> kept;  ///< packed weights that steps point into
   std::size_t arena_bytes = 0, weight_bytes = 0;
   ArenaPool arenas;
