@@ -13,6 +13,7 @@
 #include "runtime/fusion.h"
 #include "runtime/lowerer.h"
 #include "runtime/stage.h"
+#include "runtime/widen.h"
 
 namespace pare::runtime {
 
@@ -158,7 +159,8 @@ std::unique_ptr<Continuation> make_continuation(const ir::Model& model, Rest res
 std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::vector<Dims>& shapes,
                                 const std::map<std::size_t, Tensor>& constants, const exec::CompileOptions& options,
                                 WeightCache& cache, std::size_t held) {
-  const ir::Model model = specialize(prepared.model, shapes, constants);
+  ir::Model model = specialize(prepared.model, shapes, constants);
+  widen_to_float32(model, cache);
   Cut cut = cut_at_data(model, prepared.true_outputs);
   if (!options.float_qdq) move_quantization(cut.head);
   run_fusions(cut.head);

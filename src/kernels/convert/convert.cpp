@@ -1,5 +1,6 @@
 #include "kernels/convert/convert.h"
 
+#include <bit>
 #include <functional>
 #include <type_traits>
 
@@ -9,12 +10,54 @@
 namespace pare::kernels {
 namespace {
 
+struct Half {
+  std::uint16_t bits;
+};
+struct BFloat {
+  std::uint16_t bits;
+};
+template <class T>
+constexpr bool kIsShort = std::is_same_v<T, Half> || std::is_same_v<T, BFloat>;
+
+// Without branches, for the vectorizer.
+float to_float(Half h) noexcept {
+  constexpr float kTwoTo112 = 0x1p112f;  // between the two types' exponents; subnormal halves come out normal
+  const std::uint32_t magnitude = h.bits & 0x7fffu, sign = static_cast<std::uint32_t>(h.bits & 0x8000u) << 16;
+  const auto finite = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude << 13) * kTwoTo112);
+  const std::uint32_t special = 0x7f800000u | magnitude << 13;
+  return std::bit_cast<float>(sign | (magnitude >= 0x7c00u ? special : finite));
+}
+float to_float(BFloat b) noexcept { return std::bit_cast<float>(static_cast<std::uint32_t>(b.bits) << 16); }
+
+template <class To>
+To from_float(float x) noexcept {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t magnitude = bits & 0x7fffffffu, sign = bits >> 16 & 0x8000u;
+  const bool nan = magnitude > 0x7f800000u;
+  if constexpr (std::is_same_v<To, BFloat>) {
+    const std::uint32_t rounded = (magnitude + 0x7fffu + (magnitude >> 16 & 1u)) >> 16;
+    return {static_cast<std::uint16_t>(sign | (nan ? 0x7fc0u : rounded))};
+  } else {
+    constexpr std::uint32_t kSmallestNormal = 0x38800000u, kRebias = 112u << 23;
+    // 0.5 + x has the unit of a subnormal half in its last place: the addition rounds.
+    const std::uint32_t subnormal = std::bit_cast<std::uint32_t>(std::bit_cast<float>(magnitude) + 0.5f) - 0x3f000000u;
+    const std::uint32_t normal = (magnitude + 0xfffu + (magnitude >> 13 & 1u) - kRebias) >> 13;
+    const std::uint32_t finite = magnitude < kSmallestNormal ? subnormal : normal;
+    const std::uint32_t clamped = magnitude >= 0x47800000u || finite > 0x7c00u ? 0x7c00u : finite;
+    return {static_cast<std::uint16_t>(sign | (nan ? 0x7e00u : clamped))};
+  }
+}
+
 /// Calls use(a zero of the element's C++ type); false when the type is none of ours.
 template <class Use>
 bool with_type(DType type, const Use& use) noexcept {
   switch (type) {
     case DType::kFloat32:
       return use(float{}), true;
+    case DType::kFloat16:
+      return use(Half{}), true;
+    case DType::kBFloat16:
+      return use(BFloat{}), true;
     case DType::kInt64:
       return use(std::int64_t{}), true;
     case DType::kInt32:
@@ -32,7 +75,11 @@ bool with_type(DType type, const Use& use) noexcept {
 
 template <class To, class From>
 To convert_one(From x) noexcept {
-  if constexpr (std::is_same_v<To, bool>) {
+  if constexpr (kIsShort<From>) {
+    return convert_one<To>(to_float(x));
+  } else if constexpr (kIsShort<To>) {
+    return from_float<To>(static_cast<float>(x));
+  } else if constexpr (std::is_same_v<To, bool>) {
     return x != From{};
   } else if constexpr (std::is_same_v<From, float> && !std::is_same_v<To, float>) {
     constexpr float kTwoTo63 = 9223372036854775808.0f;
@@ -56,6 +103,8 @@ void convert_all(std::int64_t count, const From* in, To* out) noexcept {
 }  // namespace
 
 bool can_convert(DType from, DType to) noexcept {
+  const bool wide = from == DType::kInt32 || from == DType::kInt64;
+  if (wide && (to == DType::kFloat16 || to == DType::kBFloat16)) return false;
   return with_type(from, [](auto) {}) && with_type(to, [](auto) {});
 }
 
