@@ -171,3 +171,24 @@ case("gru_reverse", "GRU", [f32(5, 3, 2), f32(1, 12, 2), f32(1, 12, 4), f32(1, 2
 case("rnn_bidirectional", "RNN",
      [f32(5, 3, 2), f32(2, 4, 2), f32(2, 4, 4), f32(2, 8), np.array([5, 3, 4], np.int32)], outputs=2,
      direction="bidirectional", activations=["Relu", "Softsign"], **LSTM)
+
+lengths = lambda *values: np.array(values, dtype=np.int32)  # noqa: E731
+QKV = [f32(2, 5, 12), f32(12, 24), f32(24)]
+case("ms_attention", "Attention", QKV, num_heads=2)
+case("ms_attention_mask", "Attention", [*QKV, np.array([[1, 1, 1, 0, 0], [1, 1, 1, 1, 1]], dtype=np.int32)], num_heads=2)
+case("ms_attention_lengths", "Attention", [*QKV, lengths(3, 5)], num_heads=2)
+case("ms_attention_ranges", "Attention", [*QKV, lengths(4, 5, 1, 0)], num_heads=2)
+case("ms_attention_causal_bias", "Attention", [*QKV, RNG.integers(0, 2, (2, 5, 5)).astype(np.int32) | np.eye(5, dtype=np.int32),
+                                               None, f32(2, 2, 5, 5)], num_heads=2, unidirectional=1, scale=0.3)
+case("ms_attention_past", "Attention", [*QKV, None, f32(2, 2, 2, 3, 4)], outputs=2, num_heads=2, unidirectional=1)
+case("ms_attention_sizes", "Attention", [f32(2, 5, 12), f32(12, 24), f32(24)], num_heads=2, qkv_hidden_sizes=[8, 8, 8],
+     mask_filter_value=-50.0)
+case("multi_head_attention", "MultiHeadAttention", [f32(2, 4, 8), f32(2, 6, 8), f32(2, 6, 8)], num_heads=2)
+case("multi_head_attention_bias", "MultiHeadAttention",
+     [f32(2, 4, 8), f32(2, 6, 8), f32(2, 6, 8), f32(24), np.array([[1, 1, 1, 1, 0, 0], [1] * 6], dtype=np.int32),
+      f32(1, 2, 4, 6)], num_heads=2)
+case("multi_head_attention_past", "MultiHeadAttention",
+     [f32(2, 2, 8), f32(2, 2, 8), f32(2, 2, 8), None, None, None, f32(2, 2, 3, 4), f32(2, 2, 3, 4)], outputs=3,
+     num_heads=2, unidirectional=1)
+case("qattention", "QAttention", [u8(2, 5, 12), s8(12, 24), f32(24), one(0.01), one(0.02), lengths(3, 5), one(120, np.uint8),
+                                  one(0, np.int8)], fixed=(1,), num_heads=2)
