@@ -14,7 +14,9 @@ ValueId Expansion::gelu(ValueId x) {
 }
 
 ValueId Expansion::normalized(ValueId x, double epsilon, bool mean) {
-  const DType dtype = facts(node_.op_type == "EmbedLayerNormalization" ? 2 : 0).dtype;
+  DType dtype = DType::kFloat32;  // embeddings: ids come first, and 8-bit tables are float32 behind them
+  for (std::size_t slot : {2, 0})
+    if (is_float(facts(slot).dtype)) dtype = facts(slot).dtype;
   const ValueId centred = mean ? add("Sub", {x, reduce("ReduceMean", x, {-1})}) : x;
   const ValueId variance = reduce("ReduceMean", add("Mul", {centred, centred}), {-1});
   return add("Div", {centred, add("Sqrt", {add("Add", {variance, scalar(epsilon, dtype)})})});

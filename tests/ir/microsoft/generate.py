@@ -172,6 +172,10 @@ case("rnn_bidirectional", "RNN",
      [f32(5, 3, 2), f32(2, 4, 2), f32(2, 4, 4), f32(2, 8), np.array([5, 3, 4], np.int32)], outputs=2,
      direction="bidirectional", activations=["Relu", "Softsign"], **LSTM)
 
+case("qembed_layer_normalization", "QEmbedLayerNormalization",
+     [RNG.integers(0, 9, (2, 4)).astype(np.int32), RNG.integers(0, 2, (2, 4)).astype(np.int32), u8(9, 8), u8(6, 8), u8(2, 8),
+      u8(8), u8(8), np.array([[1, 1, 1, 0], [1, 1, 1, 1]], dtype=np.int32), *map(one, (0.01, 0.02, 0.015, 0.01, 0.3)),
+      *(one(z, np.uint8) for z in (120, 130, 128, 10, 128))], outputs=2)
 lengths = lambda *values: np.array(values, dtype=np.int32)  # noqa: E731
 QKV = [f32(2, 5, 12), f32(12, 24) / 4, f32(24) + 3]  # far from 0, where sums cancel
 case("ms_attention", "Attention", QKV, num_heads=2)
