@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <iostream>
 #include <new>
 
@@ -135,6 +136,8 @@ int main(int argc, char** argv) {
     return cli::fail(error.code(), error.what());
   } catch (const std::bad_alloc&) {
     return cli::fail(ErrorCode::kMemory, "memory: an allocation failed");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return cli::fail(ErrorCode::kIo, error.path1().string() + ": " + error.code().message());
   } catch (const std::exception& error) {
     return cli::fail(ErrorCode::kInternal, std::string("internal: ") + error.what());
   }

@@ -64,6 +64,12 @@ void restore_masks(ir::Graph& graph, const std::map<std::string, std::string>& b
   }
 }
 
+void make_folder(const fs::path& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (error) throw Error(ErrorCode::kIo, folder.string(), "cannot make the folder: " + error.message());
+}
+
 }  // namespace
 
 CheckpointStore::CheckpointStore(fs::path folder, Identity identity, const exec::ModelStore& store, bool resume)
@@ -112,7 +118,7 @@ std::optional<CheckpointStore::StepState> CheckpointStore::load_step() const {
 }
 
 void CheckpointStore::save_step(const StepState& state) {
-  fs::create_directories(folder_);
+  make_folder(folder_);
   store_.save(state.model, (folder_ / model_file(state.steps_done)).string());
   json head = {{"version", kVersion}, {"identity", identity_}, {"steps_done", state.steps_done}, {"run", state.run}};
   write_file_atomically(folder_ / kStateFile, pack(head, mask_blobs(state.model.graph)));
@@ -135,7 +141,7 @@ std::optional<CheckpointStore::TrainingState> CheckpointStore::load_training() c
 }
 
 void CheckpointStore::save_training(const TrainingState& state) {
-  fs::create_directories(folder_);
+  make_folder(folder_);
   json head = {{"version", kVersion}, {"identity", identity_}, {"steps_done", steps_done_}, {"loop", state.loop}};
   write_file_atomically(folder_ / kTrainingFile, pack(head, state.blobs));
 }

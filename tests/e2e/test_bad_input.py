@@ -102,7 +102,8 @@ def test_weights_that_are_not_finite(refused, fmnist, tmp_path, value):
     count = "3 NaN" if np.isnan(value) else "3 infinite"
     refused(3, ["nan.onnx", edit.name, count], "check", "nan.onnx")
     refused(3, ["nan.onnx", edit.name, count], "eval", "nan.onnx", "--data", fmnist, "--limit", 10)
-    refused(3, ["nan.onnx", edit.name, count], "quantize", "nan.onnx", "--data", fmnist, "-o", "q.onnx")
+    for command in ("quantize", "finetune"):
+        refused(3, ["nan.onnx", edit.name, count], command, "nan.onnx", "--data", fmnist, "-o", "q.onnx")
     found = run_pare("check", tmp_path / "nan.onnx", "--json")
     assert found.json["valid"] is False and found.json["non_finite"][0]["tensor"] == edit.name
 
@@ -163,6 +164,14 @@ def test_labels_out_of_range(refused, tmp_path):
     labels[5] = 42
     data_yaml(tmp_path, images, labels)
     refused(3, ["42"], "eval", CONVNET, "--data", "d.yaml")
+
+
+def test_training_labels_out_of_range(refused, trainer, tmp_path):
+    images, labels = test_images()
+    labels = labels.copy()
+    labels[5] = 42
+    data_yaml(tmp_path, images, labels, "train: {format: idx, images: images, labels: labels}\n")
+    refused(3, ["image 5", "42", "0 to 9"], "finetune", CONVNET, "--data", "d.yaml", "-o", "f.onnx", "--epochs", 1)
 
 
 def test_fewer_labels_than_images(refused, tmp_path):
@@ -316,6 +325,17 @@ def test_output_in_a_place_that_is_a_file(refused, fmnist, tmp_path):
     (tmp_path / "r.yaml").write_text("steps: [{prune: {sparsity: 0.5}}]\n")
     refused(2, ["out"], "compress", CONVNET, "--recipe", "r.yaml", "--data", fmnist, "-o", "out")
     assert listing(tmp_path)["out"] == b"a file"
+
+
+def test_output_where_nothing_can_be_written(refused, fmnist):
+    refused(5, ["/proc/p.onnx"], "prune", CONVNET, "--data", fmnist, "-o", "/proc/p.onnx", "--sparsity", 0.5)
+
+
+def test_diverged_training_leaves_only_checkpoints(trainer, small_data, tmp_path):
+    result = run_pare("finetune", CONVNET, "--data", small_data, "-o", "f.onnx", "--lr", 100, "--clip-norm", 0,
+                      "--epochs", 1, "--limit", 2000, cwd=tmp_path)
+    assert result.code == 7 and "step" in result.error
+    assert [p.name for p in tmp_path.iterdir()] == ["f.onnx.checkpoints"]
 
 
 def test_resume_without_checkpoints(refused, fmnist, tmp_path):
