@@ -148,6 +148,20 @@ Opsets opsets() { return {{"", kOpset}}; }
 
 }  // namespace
 
+namespace {
+
+/// Of the first output: that of the first input, but what reads ids or 8 bits and gives floats has a float further on.
+DType result_type(const InferContext& ctx) {
+  const DType first = ctx.in(0).dtype;
+  const ExpansionRow* row = find_expansion(ctx.node);
+  if (is_float(first) || (row != nullptr && row->quantized)) return first;
+  for (std::size_t slot = 1; slot < ctx.inputs.size(); ++slot)
+    if (is_float(ctx.in(slot).dtype)) return ctx.in(slot).dtype;
+  return first;
+}
+
+}  // namespace
+
 void infer_by_expansion(InferContext& ctx, Expand expand) {
   try {
     const Alone alone(ctx.node, ctx.inputs, expand);
@@ -159,7 +173,7 @@ void infer_by_expansion(InferContext& ctx, Expand expand) {
       ctx.outputs[slot].shape = known[next++].shape;
     }
   } catch (const NotKnown&) {
-    ctx.outputs[0].dtype = ctx.in(0).dtype;  // the type still follows; a shape comes with the input's
+    ctx.outputs[0].dtype = result_type(ctx);  // the type still follows; a shape comes with the input's
   }
 }
 

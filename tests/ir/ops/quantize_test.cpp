@@ -99,5 +99,20 @@ TEST(QuantizeInference, ScalesMustFit) {
   EXPECT_THROW(inferred(quantize(ir::Shape::of({4, 2}), ir::Shape::of({3}))), Error);
 }
 
+/// With the batch open, the expansion cannot be made; the type is float all the same.
+TEST(QuantizeInference, AttentionOfIntegersGivesFloatsWhateverIsKnown) {
+  ir::Model model = one_node("QAttention", 17,
+                             {{DType::kUint8, ir::Shape({ir::Dim(), ir::Dim(5), ir::Dim()})},
+                              {DType::kInt8, ir::Shape({ir::Dim(), ir::Dim()})},
+                              {DType::kFloat32, ir::Shape::of({24})},
+                              {DType::kFloat32, ir::Shape::of({})},
+                              {DType::kFloat32, ir::Shape::of({})}},
+                             {{"num_heads", std::int64_t{2}}});
+  model.graph.node(model.graph.nodes().front()).domain = "com.microsoft";
+  model.opsets["com.microsoft"] = 1;
+  ir::infer_shapes(model);
+  EXPECT_EQ(model.graph.value(model.graph.find_value("y0")).dtype, DType::kFloat32);
+}
+
 }  // namespace
 }  // namespace pare::testing
