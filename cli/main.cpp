@@ -9,6 +9,7 @@
 #include <new>
 
 #include "command.h"
+#include "help.h"
 #include "pare/error.h"
 #include "pare/text.h"
 #include "pare/version.h"
@@ -95,7 +96,9 @@ int run(int argc, char** argv) {
   app.set_version_flag("--version",
                        std::string("pare ") + version() + (*commit() ? std::string(" (") + commit() + ")" : ""));
   app.require_subcommand(1);
+  app.formatter(std::make_shared<HelpFormatter>());  // before the subcommands, which inherit it
   app.get_formatter()->column_width(34);
+  app.get_formatter()->label("SUBCOMMAND", "COMMAND");
   Invocation invocation{command_line(argc, argv), {}};
   for (AddCommand add : kCommands) add(app, invocation);
   std::string unknown;

@@ -6,14 +6,10 @@
 #include <iostream>
 
 namespace pare::cli {
-namespace {
 
-/// Characters of UTF-8 text.
-std::size_t width(const std::string& text) {
+std::size_t display_width(const std::string& text) {
   return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
 }
-
-}  // namespace
 
 void Table::add(std::vector<std::string> cells) {
   cells.resize(columns_.size());
@@ -22,14 +18,14 @@ void Table::add(std::vector<std::string> cells) {
 
 void Table::print(int indent) const {
   std::vector<std::size_t> widths;
-  for (const Column& column : columns_) widths.push_back(width(column.title));
+  for (const Column& column : columns_) widths.push_back(display_width(column.title));
   for (const auto& row : rows_) {
-    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], width(row[i]));
+    for (std::size_t i = 0; i < row.size(); ++i) widths[i] = std::max(widths[i], display_width(row[i]));
   }
   const auto print_row = [&](const std::vector<std::string>& cells) {
     std::string line(static_cast<std::size_t>(indent), ' ');
     for (std::size_t i = 0; i < cells.size(); ++i) {
-      const std::string space(widths[i] - width(cells[i]), ' ');
+      const std::string space(widths[i] - display_width(cells[i]), ' ');
       line += columns_[i].align == Align::kRight ? space + cells[i] : cells[i] + space;
       line += "  ";
     }

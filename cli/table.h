@@ -10,6 +10,9 @@
 
 namespace pare::cli {
 
+/// Characters of UTF-8 text.
+std::size_t display_width(const std::string& text);
+
 /// Columns are as wide as their widest cell; numbers align to the right.
 class Table {
  public:
