@@ -1,4 +1,5 @@
 // pare eval MODEL --data D.yaml
+#include <cstdio>
 #include <iostream>
 #include <memory>
 #include <optional>
@@ -23,6 +24,7 @@ nlohmann::json to_json(const Options& options, const Evaluation& result) {
       {"model", options.model},
       {"reference", options.reference.empty() ? nlohmann::json() : nlohmann::json(options.reference)},
       {"split", result.split},
+      {"output", result.output},
       {"samples", result.quality.samples},
       {"metrics", cli::to_json(result.quality)},
       {"latency", nullptr},
@@ -35,6 +37,13 @@ nlohmann::json to_json(const Options& options, const Evaluation& result) {
   return object;
 }
 
+/// Four significant digits: errors have the unit of the targets.
+std::string significant(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.4g", value);
+  return text;
+}
+
 std::string with_interval(double value, const std::optional<Interval95>& interval) {
   if (!interval) return percent(value);
   return percent(value) + "  (95 % interval " + fixed(interval->low, 2) + " – " + fixed(interval->high, 2) + " %)";
@@ -42,15 +51,21 @@ std::string with_interval(double value, const std::optional<Interval95>& interva
 
 void print_result(const Options& options, const Evaluation& result) {
   const Quality& quality = result.quality;
-  std::cout << options.model << " on " << quality.samples << " samples of " << result.split << "\n";
+  std::cout << options.model << " on " << quality.samples << " samples of " << result.split;
+  if (result.outputs > 1) std::cout << ", output '" << result.output << "' of " << result.outputs;
+  std::cout << "\n";
   if (quality.top1) std::cout << "  top-1      " << with_interval(*quality.top1, quality.top1_interval) << "\n";
   if (quality.top5) std::cout << "  top-5      " << percent(*quality.top5) << "\n";
   if (quality.loss) std::cout << "  loss       " << fixed(*quality.loss, 4) << " (mean cross-entropy)\n";
+  if (quality.mse) std::cout << "  MSE        " << significant(*quality.mse) << "\n";
+  if (quality.mae) std::cout << "  MAE        " << significant(*quality.mae) << "\n";
+  if (quality.r2) std::cout << "  R²         " << percent(*quality.r2) << " of the targets' variance\n";
   if (quality.agreement) {
     std::cout << "  agreement  " << with_interval(*quality.agreement, quality.agreement_interval) << " with "
               << options.reference << "\n";
-    std::cout << "  SNR        " << (quality.snr_db ? fixed(*quality.snr_db, 1) + " dB" : "identical outputs") << "\n";
   }
+  if (!options.reference.empty())
+    std::cout << "  SNR        " << (quality.snr_db ? fixed(*quality.snr_db, 1) + " dB" : "identical outputs") << "\n";
   if (result.latency) {
     std::cout << "  latency    " << milliseconds(result.latency->median_ms) << " ms median, "
               << milliseconds(result.latency->p90_ms) << " ms p90 (batch " << result.latency_batch << ", "

@@ -29,6 +29,9 @@ nlohmann::json to_json(const Quality& quality) {
           {"loss", or_null(quality.loss)},
           {"agreement", or_null(quality.agreement)},
           {"agreement_interval", interval(quality.agreement_interval)},
+          {"mse", or_null(quality.mse)},
+          {"mae", or_null(quality.mae)},
+          {"r2", or_null(quality.r2)},
           {"snr_db", or_null(quality.snr_db)}};
 }
 

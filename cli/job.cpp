@@ -31,8 +31,11 @@ std::string show_loss(double value) { return fixed(value, 4); }
 constexpr Row kRows[] = {
     {"val top-1", "/val/top1", show_percent},
     {"val agreement", "/val/agreement", show_percent},
+    {"val R²", "/val/r2", show_percent},
     {"test top-1", "/test/top1", show_percent},
     {"test agreement", "/test/agreement", show_percent},
+    {"test R²", "/test/r2", show_percent},
+    {"test MSE", "/test/mse", show_loss},
     {"test loss", "/test/loss", show_loss},
     {"file", "/file_bytes", show_bytes},
     {"file, gzip", "/gzip_bytes", show_bytes},

@@ -24,7 +24,9 @@ struct Quality {
   std::optional<double> loss;       ///< mean cross-entropy, nats
   std::optional<double> agreement;  ///< percent of samples with the reference's top-1
   std::optional<Interval95> agreement_interval;
-  std::optional<double> snr_db;  ///< of the outputs against the reference's; unset when identical
+  std::optional<double> mse, mae;  ///< with targets, over samples and elements
+  std::optional<double> r2;        ///< percent of the targets' variance that the outputs explain
+  std::optional<double> snr_db;    ///< of the outputs against the reference's; unset when identical
 };
 
 /// Milliseconds over `runs` runs.
@@ -44,6 +46,8 @@ struct EvaluateOptions {
 
 struct Evaluation {
   std::string split;
+  std::string output;  ///< that was judged
+  int outputs = 1;     ///< how many there were to choose from (data description: `output`)
   Quality quality;
   std::optional<LatencyInfo> latency;  ///< of one batch of `latency_batch`
   std::int64_t latency_batch = 1;

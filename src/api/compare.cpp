@@ -105,6 +105,8 @@ Comparison compare(const Model& a, const Model& b, const Dataset& data, const Co
   const auto split = limited(api::require_split(data, name), options.limit);
   if (split->size() == 0) throw Error(ErrorCode::kBadInput, "data", "the split is empty", "at least one sample");
   how.total = split->size();
+  how.fixed_batch = api::batch_for(model_a, 0);
+  how.output = data.impl().dataset.output;
   data::Loader loader(split, {.batch_size = api::batch_for(model_a, options.batch), .prefetch = 2});
   loader.start(0);
   Comparison result = comparison_of(eval::compare(

@@ -20,7 +20,7 @@ Dataset::Dataset() : impl_(std::make_shared<Impl>()) {}
 Dataset Dataset::open(const std::string& yaml, const Model& model) {
   auto impl = std::make_shared<Impl>();
   const ir::Model& ir_model = model.impl().model;
-  impl->dataset = data::open_dataset(yaml, api::input_specs(ir_model), api::output_classes(ir_model));
+  impl->dataset = data::open_dataset(yaml, api::ports_for_data(ir_model));
   return Dataset(std::move(impl));
 }
 

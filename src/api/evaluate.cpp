@@ -1,5 +1,7 @@
 #include "pare/evaluate.h"
 
+#include <algorithm>
+
 #include "api/model_impl.h"
 #include "api/quality.h"
 #include "base/threads.h"
@@ -7,11 +9,20 @@
 #include "eval/measure.h"
 #include "eval/turns.h"
 #include "ir/infer.h"
+#include "ir/judged.h"
 #include "pare/error.h"
 #include "pare/session.h"
 #include "runtime/runtime.h"
 
 namespace pare {
+
+namespace {
+
+bool is_output(const ir::Graph& graph, ir::ValueId id) {
+  return std::find(graph.outputs.begin(), graph.outputs.end(), id) != graph.outputs.end();
+}
+
+}  // namespace
 
 Evaluation evaluate(const Model& model, const Dataset& data, const Model* reference, const EvaluateOptions& options) {
   const auto split = api::require_split(data, options.split);
@@ -28,8 +39,21 @@ Evaluation evaluate(const Model& model, const Dataset& data, const Model* refere
 
   eval::EvaluateOptions how;
   how.batch_size = api::batch_for(prepared, options.batch);
+  how.fixed_batch = api::batch_for(prepared, 0) > 0;
   how.limit = options.limit;
+  const std::string& chosen = data.impl().dataset.output;
+  const auto judged = [&](const ir::Model& of, const std::string& name) {
+    return of.graph.value(ir::judged_output(of.graph, name)).name;
+  };
+  how.output = judged(prepared, chosen);
+  if (reference) {
+    const ir::Model& other = reference->impl().prepared();
+    const ir::ValueId same = other.graph.find_value(how.output);
+    how.reference_output = judged(other, same != ir::kNoValue && is_output(other.graph, same) ? how.output : "");
+  }
   Evaluation result;
+  result.output = how.output;
+  result.outputs = static_cast<int>(ir::judgeable_outputs(prepared.graph).size());
   result.split = options.split;
   result.threads = compile.threads;
   result.quality = api::quality_of(eval::evaluate(*executor, *split, reference_executor.get(), how, options.control));

@@ -7,6 +7,7 @@
 #include "api/model_impl.h"
 #include "base/file.h"
 #include "ir/infer.h"
+#include "ir/judged.h"
 #include "ir/verify.h"
 #include "onnx/onnx_file.h"
 #include "pack/pare_file.h"
@@ -104,23 +105,17 @@ Model wrap(ir::Model model, std::string path) {
   return Model(std::move(impl));
 }
 
-std::vector<data::InputSpec> input_specs(const ir::Model& model) {
-  std::vector<data::InputSpec> specs;
-  for (ir::ValueId id : model.graph.inputs) {
+data::ModelPorts ports_for_data(const ir::Model& model) {
+  const auto spec_of = [&](ir::ValueId id) {
     const ir::Value& value = model.graph.value(id);
-    data::InputSpec spec{value.name, value.dtype, {}};
+    data::PortSpec spec{value.name, value.dtype, {}};
     for (const ir::Dim& dim : value.shape.dims()) spec.dims.push_back(dim.is_known() ? dim.value() : -1);
-    specs.push_back(std::move(spec));
-  }
-  return specs;
-}
-
-std::int64_t output_classes(const ir::Model& model) {
-  if (model.graph.outputs.empty()) return 0;
-  const ir::Shape& shape = model.graph.value(model.graph.outputs[0]).shape;
-  if (!shape.ranked() || shape.rank() < 2) return 0;
-  const ir::Dim& classes = shape[1];
-  return classes.is_known() ? classes.value() : 0;
+    return spec;
+  };
+  data::ModelPorts ports;
+  for (ir::ValueId id : model.graph.inputs) ports.inputs.push_back(spec_of(id));
+  for (ir::ValueId id : ir::judgeable_outputs(model.graph)) ports.outputs.push_back(spec_of(id));
+  return ports;
 }
 
 }  // namespace api

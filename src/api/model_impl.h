@@ -38,10 +38,8 @@ struct Recipe::Impl {
 namespace api {
 
 Model wrap(ir::Model model, std::string path);
-/// What a data set must deliver for this model.
-std::vector<data::InputSpec> input_specs(const ir::Model& model);
-/// Classes of the first output, 0 when its last axis is not known.
-std::int64_t output_classes(const ir::Model& model);
+/// What a data set must deliver for this model, and what it can be judged by.
+data::ModelPorts ports_for_data(const ir::Model& model);
 /// Throws Error(kBadInput) naming the first tensor with a harmful non-finite element, and how many.
 void require_finite(const Model& model);
 

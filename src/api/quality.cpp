@@ -21,6 +21,9 @@ Quality quality_of(const eval::Metrics& metrics) {
           metrics.loss,
           metrics.agreement,
           interval(metrics.agreement_interval),
+          metrics.mse,
+          metrics.mae,
+          metrics.r2,
           metrics.snr_db};
 }
 

@@ -9,7 +9,7 @@ json quality_of(const json& summary, const char* split) {
   const json& metrics = summary.at(split);
   if (!metrics.is_object()) return nullptr;
   json kept = json::object();
-  for (const char* key : {"samples", "top1", "loss", "agreement"})
+  for (const char* key : {"samples", "top1", "loss", "agreement", "mse", "r2"})
     if (!metrics.at(key).is_null()) kept[key] = metrics.at(key);
   return kept;
 }

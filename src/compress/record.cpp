@@ -10,6 +10,7 @@
 #include "eval/measure.h"
 #include "eval/turns.h"
 #include "ir/infer.h"
+#include "ir/judged.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -30,9 +31,9 @@ json quality(const ir::Model& model, exec::Executor& executor, exec::Executor* r
              const std::shared_ptr<const data::Split>& split, const PipelineInputs& inputs, const std::string& stage) {
   if (!split || split->size() == 0) return nullptr;
   eval::EvaluateOptions options{.batch_size = forward_batch(model, 32), .stage = stage};
-  const bool fixed = forward_batch(model, 1) > 1;
-  if (fixed) options.limit = split->size() / options.batch_size * options.batch_size;
-  if (fixed && options.limit == 0) return nullptr;
+  options.fixed_batch = fixed_batch(model) > 1;
+  options.output = options.reference_output =
+      model.graph.value(ir::judged_output(model.graph, inputs.dataset.output)).name;
   return to_json(eval::evaluate(executor, *split, reference, options, inputs.control));
 }
 
@@ -69,6 +70,9 @@ json to_json(const eval::Metrics& metrics) {
           {"loss", optional_json(metrics.loss)},
           {"agreement", optional_json(metrics.agreement)},
           {"agreement_interval", interval_json(metrics.agreement_interval)},
+          {"mse", optional_json(metrics.mse)},
+          {"mae", optional_json(metrics.mae)},
+          {"r2", optional_json(metrics.r2)},
           {"snr_db", optional_json(metrics.snr_db)}};
 }
 
@@ -163,13 +167,18 @@ void judge_step(json& step, const json& before, const json& after, const std::st
 
 std::string decisive_metric(const data::Dataset& dataset) {
   const auto& split = dataset.val ? dataset.val : dataset.test;
+  if (split && split->regression()) return "r2";
   return split && !split->labelled() ? "agreement" : "top1";
 }
 
 json gate_json(double max_drop, const json& before, const json& after, const std::string& metric) {
   const json &old = before.at("val"), &now = after.at("val");
-  if (!now.is_object() || now.at(metric).is_null())
-    throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
+  if (!now.is_object()) throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
+  if (now.at(metric).is_null() || (metric != "agreement" && old.at(metric).is_null()))
+    throw Error(ErrorCode::kUsage, "gate.max_drop",
+                metric == "r2" ? "the targets of val do not vary, so that R² says nothing"
+                               : "the output has one number a sample, so that agreement of classes says nothing; give "
+                                 "targets in the data file");
   const double reference = metric == "agreement" ? 100 : old.at(metric).get<double>();
   const double drop = reference - now.at(metric).get<double>();
   return {{"max_drop", max_drop}, {"drop", drop}, {"split", "val"}, {"passed", drop <= max_drop}};

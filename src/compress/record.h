@@ -37,7 +37,7 @@ nlohmann::json join_layers(const nlohmann::json& before, const nlohmann::json& a
 void judge_step(nlohmann::json& step, const nlohmann::json& before, const nlohmann::json& after,
                 const std::string& metric);
 
-/// "top1", or "agreement" where the split that decides has no labels.
+/// "top1"; "r2" for a regression; "agreement" where the split that decides has neither labels nor targets.
 std::string decisive_metric(const data::Dataset& dataset);
 
 /// The gate of run.json for a drop on val.

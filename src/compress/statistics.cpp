@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
+#include "data/padding.h"
 #include "ir/infer.h"
 #include "pare/error.h"
 
@@ -106,12 +107,20 @@ std::vector<std::int64_t> calibration_indices(std::int64_t split_size, std::int6
   return indices;
 }
 
-std::int64_t forward_batch(const ir::Model& model, std::int64_t wanted) {
-  constexpr std::int64_t kElements = 600'000;  // of all inputs of a batch: 4 images of 3x224x224, 32 of anything small
-  std::int64_t elements = 1;
+std::int64_t fixed_batch(const ir::Model& model) {
   for (ir::ValueId input : model.graph.inputs) {
     const ir::Shape& shape = model.graph.value(input).shape;
     if (shape.ranked() && shape.rank() > 0 && shape[0].is_known()) return std::max<std::int64_t>(1, shape[0].value());
+  }
+  return 0;
+}
+
+std::int64_t forward_batch(const ir::Model& model, std::int64_t wanted) {
+  constexpr std::int64_t kElements = 600'000;  // of all inputs of a batch: 4 images of 3x224x224, 32 of anything small
+  if (const std::int64_t fixed = fixed_batch(model)) return fixed;
+  std::int64_t elements = 1;
+  for (ir::ValueId input : model.graph.inputs) {
+    const ir::Shape& shape = model.graph.value(input).shape;
     std::int64_t size = 1;
     for (std::int64_t axis = 1; axis < shape.rank(); ++axis)
       size *= shape[axis].is_known() ? std::max<std::int64_t>(1, shape[axis].value()) : 1;
@@ -158,14 +167,14 @@ Statistics gather_statistics(const ir::Model& model, const std::vector<Statistic
   };
   const std::vector<std::int64_t> indices = calibration_indices(split.size(), wanted.samples, context.execution.seed);
   const auto batch_size = static_cast<std::size_t>(forward_batch(model, 32));
-  const bool fixed = forward_batch(model, 1) > 1;
+  const std::int64_t fixed = fixed_batch(model);
   std::size_t done = 0;
   for (; done < indices.size();) {
     context.control.check_cancelled();
     std::size_t end = std::min(indices.size(), done + batch_size);
-    if (fixed && end - done < batch_size) break;
     data::Batch batch = split.batch(
         {indices.begin() + static_cast<std::ptrdiff_t>(done), indices.begin() + static_cast<std::ptrdiff_t>(end)});
+    if (fixed > 1) data::fill_up(batch.inputs, static_cast<std::int64_t>(end - done), fixed);
     for (const auto& [name, tensor] : batch.inputs)
       if (wanted.values.count(name)) see(name, tensor);
     executor->observe(batch.inputs, [&](const std::string& value, const Tensor& tensor) {
@@ -175,9 +184,7 @@ Statistics gather_statistics(const ir::Model& model, const std::vector<Statistic
     context.control.report(
         {"calibrate", static_cast<std::int64_t>(done), static_cast<std::int64_t>(indices.size()), "samples", {}, -1});
   }
-  if (done == 0)
-    throw Error(ErrorCode::kBadInput, "data: train", "too few samples for the model's fixed batch",
-                std::to_string(batch_size), std::to_string(indices.size()));
+  if (done == 0) throw Error(ErrorCode::kBadInput, "data: train", "the split is empty", "at least one sample");
   statistics.set_samples(static_cast<std::int64_t>(done));
   return statistics;
 }

@@ -70,8 +70,11 @@ std::vector<std::int64_t> calibration_indices(std::int64_t split_size, std::int6
 /// memory.
 std::int64_t forward_batch(const ir::Model& model, std::int64_t wanted);
 
-/// Input shapes at batch 1: those of the model, and where it leaves more than the batch open, those of the first sample.
-/// Error(kBadInput) where there is no sample either.
+/// The batch size that the model fixes; 0: it takes any.
+std::int64_t fixed_batch(const ir::Model& model);
+
+/// Input shapes at batch 1: those of the model, and where it leaves more than the batch open, those of the first
+/// sample. Error(kBadInput) where there is no sample either.
 std::map<std::string, Dims> measured_shapes(const ir::Model& model, const data::Dataset& dataset);
 
 /// One pass that serves all requests (the largest `samples` of them). Error(kBadInput) names the layer whose output is

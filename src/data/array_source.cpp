@@ -32,9 +32,8 @@ std::int64_t first_not_finite(const Tensor& array) {
 
 }  // namespace
 
-Arrays::Arrays(std::string name, NamedTensors arrays, std::vector<std::int64_t> labels, bool labelled,
-               std::vector<std::filesystem::path> files)
-    : name_(std::move(name)), labels_(std::move(labels)), labelled_(labelled), files_(std::move(files)) {
+Arrays::Arrays(std::string name, NamedTensors arrays, Answers answers, std::vector<std::filesystem::path> files)
+    : name_(std::move(name)), answers_(std::move(answers)), files_(std::move(files)) {
   if (arrays.empty()) throw Error(ErrorCode::kBadInput, name_, "holds no input arrays");
   std::string first;
   for (const auto& [key, array] : arrays) {
@@ -57,10 +56,7 @@ Arrays::Arrays(std::string name, NamedTensors arrays, std::vector<std::int64_t> 
                       std::to_string(bad / (array.numel() / rows_)));
     }
   }
-  if (labelled_ && static_cast<std::int64_t>(labels_.size()) != rows_) {
-    throw Error(ErrorCode::kBadInput, name_, "the numbers of samples and labels differ",
-                std::to_string(rows_) + " labels", std::to_string(labels_.size()));
-  }
+  answers_.require_count(name_, rows_, "samples");
   arrays_ = std::make_shared<const NamedTensors>(std::move(arrays));
 }
 

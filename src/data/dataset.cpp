@@ -20,7 +20,12 @@ struct Plan {
   Settings root;
   Preprocess preprocess;
   std::vector<InputSpec> inputs;
-  std::int64_t classes = 0;
+  std::optional<PortSpec> output;  ///< that labels and targets speak of
+
+  /// Of the output; 0: not known.
+  std::int64_t classes() const {
+    return output && output->dims.size() >= 2 ? std::max<std::int64_t>(output->dims[1], 0) : 0;
+  }
 };
 
 std::vector<std::int64_t> all(std::int64_t count) {
@@ -51,6 +56,34 @@ void check_classes(const Settings& split, const Source& source, std::int64_t cla
               std::to_string(classes) + ", the model's", std::to_string(source.classes()));
 }
 
+/// The sample axes without those of size 1.
+Dims squeezed(const Dims& dims) {
+  Dims kept;
+  for (std::size_t i = 1; i < dims.size(); ++i)
+    if (dims[i] != 1) kept.push_back(dims[i]);
+  return kept;
+}
+
+/// Targets in the shape of the output: [N] is [N, 1] where the model says so.
+Tensor fitting_targets(const Tensor& targets, const Plan& plan, const Settings& split) {
+  if (!plan.output || plan.output->dims.empty()) return targets;
+  const Dims &wanted = plan.output->dims, &got = targets.dims();
+  const Dims wanted_sample = squeezed(wanted), got_sample = squeezed(got);
+  bool same = wanted_sample.size() == got_sample.size();
+  for (std::size_t i = 0; same && i < got_sample.size(); ++i)
+    same = wanted_sample[i] < 0 || wanted_sample[i] == got_sample[i];
+  if (!same) {
+    throw split.error("targets",
+                      "have another shape than the model's output '" + plan.output->name + "' (without the batch axis)",
+                      sample_text(wanted), sample_text(got));
+  }
+  const bool open = std::find(wanted.begin() + 1, wanted.end(), -1) != wanted.end();
+  if (open) return targets;
+  Dims shape = wanted;
+  shape[0] = got[0];
+  return targets.reshaped(shape);
+}
+
 void refuse_image_settings(const Plan& plan, const Settings& split, const Augment& augment) {
   if (plan.root.has("preprocess")) {
     throw plan.root.error("preprocess", "applies to images, but " + split.text("format") +
@@ -71,10 +104,11 @@ std::shared_ptr<SplitContext> open_split(const Plan& plan, const std::string& ke
   }
   context->source = reader.open(split);
   const Source& source = *context->source;
-  check_classes(split, source, plan.classes);
+  check_classes(split, source, plan.classes());
   if (source.labelled()) {
-    context->classes = std::max(source.classes(), check_labels(source, plan.classes));
+    context->classes = std::max(source.classes(), check_labels(source, plan.classes()));
   }
+  if (source.targets().defined()) context->targets = fitting_targets(source.targets(), plan, split);
   if (source.images()) {
     const std::string where = source.where(0);
     const Tensor image = prepare_geometry(source.read(0).inputs.begin()->second, plan.preprocess, where);
@@ -118,6 +152,29 @@ std::shared_ptr<const Split> open_whole(const Plan& plan, const std::string& key
   return make_split(context, all(count));
 }
 
+/// The output that `output` names, else the first.
+std::optional<PortSpec> chosen_output(const Settings& root, const std::vector<PortSpec>& outputs) {
+  if (!root.has("output")) return outputs.empty() ? std::nullopt : std::optional(outputs.front());
+  const std::string wanted = root.text("output");
+  std::vector<std::string> names;
+  for (const PortSpec& output : outputs) {
+    if (output.name == wanted) return output;
+    names.push_back(output.name);
+  }
+  throw root.error("output", "the model has no such output of floats" + did_you_mean(wanted, names),
+                   "one of " + join(names, ", "), "'" + wanted + "'");
+}
+
+void require_one_task(const Settings& root, const Dataset& dataset) {
+  bool labelled = false, regression = false;
+  for (const auto& split : {dataset.train, dataset.val, dataset.test}) {
+    labelled = labelled || (split && split->labelled());
+    regression = regression || (split && split->regression());
+  }
+  if (labelled && regression)
+    throw root.error("", "some splits have labels and others targets: a model is judged by classes or by numbers");
+}
+
 std::string describe(const Settings& root, const Dataset& dataset, bool held_out) {
   std::vector<std::string> parts;
   for (const char* key : {"train", "val", "test"}) {
@@ -135,12 +192,19 @@ std::string describe(const Settings& root, const Dataset& dataset, bool held_out
 
 Dataset open_dataset(const std::filesystem::path& yaml, const std::vector<InputSpec>& inputs, std::int64_t classes,
                      std::uint64_t seed) {
-  Plan plan{Settings::load(yaml), {}, inputs, classes};
+  ModelPorts model{inputs, {}};
+  if (classes > 0) model.outputs.push_back({"", DType::kFloat32, {-1, classes}});
+  return open_dataset(yaml, model, seed);
+}
+
+Dataset open_dataset(const std::filesystem::path& yaml, const ModelPorts& model, std::uint64_t seed) {
+  Plan plan{Settings::load(yaml), {}, model.inputs, {}};
   const Settings& root = plan.root;
-  root.allow_only({"train", "val", "test", "preprocess"});
+  root.allow_only({"train", "val", "test", "preprocess", "output"});
   if (!root.has("train") && !root.has("val") && !root.has("test")) {
     throw root.error("", "names no data", "at least one of train, val, test");
   }
+  plan.output = chosen_output(root, model.outputs);
   if (root.has("preprocess")) plan.preprocess = parse_preprocess(root.map("preprocess"));
   const bool own_val = root.has("val") && !root.map("val").has("holdout");
   parse_holdout(root);  // finds its faults before large files are read
@@ -148,6 +212,8 @@ Dataset open_dataset(const std::filesystem::path& yaml, const std::vector<InputS
   if (root.has("train")) open_train(plan, seed, dataset);
   if (own_val) dataset.val = open_whole(plan, "val");
   if (root.has("test")) dataset.test = open_whole(plan, "test");
+  dataset.output = root.has("output") ? root.text("output") : "";
+  require_one_task(root, dataset);
   dataset.description = describe(root, dataset, !own_val);
   return dataset;
 }

@@ -29,6 +29,8 @@ class Source {
   virtual bool images() const = 0;  ///< true: uint8 HWC, preprocessing and augmentation apply
   /// The label alone, without decoding the sample; −1 when unlabelled.
   virtual std::int64_t label(std::int64_t index) const = 0;
+  /// What a regression model should say of each sample: f32 [N, …]; undefined without `targets`.
+  virtual Tensor targets() const { return {}; }
   /// How messages name a sample: "train.csv line 3 (cats/7.jpg)".
   virtual std::string where(std::int64_t index) const = 0;
   /// The files that the samples come from, for fingerprints.
@@ -57,6 +59,7 @@ struct Augment {
 struct Batch {
   NamedTensors inputs;                ///< first axis: batch
   std::vector<std::int64_t> labels;   ///< empty when unlabelled
+  Tensor targets;                     ///< f32 [N, …] for regression, else undefined
   std::vector<std::int64_t> indices;  ///< positions within the split
 };
 
@@ -65,8 +68,9 @@ class Split {
  public:
   virtual ~Split() = default;
   virtual std::int64_t size() const = 0;
-  virtual bool labelled() const = 0;
-  virtual std::int64_t classes() const = 0;  ///< largest label + 1 or what the format says; 0 unlabelled
+  virtual bool labelled() const = 0;                 ///< has class labels
+  virtual bool regression() const { return false; }  ///< has targets in place of labels
+  virtual std::int64_t classes() const = 0;          ///< largest label + 1 or what the format says; 0 unlabelled
   /// Assembles the samples. With `augment_epoch` ≥ 0 the split's augmentation applies, drawn from (seed, epoch,
   /// sample).
   virtual Batch batch(const std::vector<std::int64_t>& indices, std::uint64_t seed = 0,
@@ -77,22 +81,31 @@ class Split {
   virtual std::string fingerprint() const = 0;
 };
 
-/// What the model wants, checked against the data when the data set is opened.
-struct InputSpec {
+/// An input or output of the model, checked against the data when the data set is opened.
+struct PortSpec {
   std::string name;
   DType dtype = DType::kFloat32;
   std::vector<std::int64_t> dims;  ///< −1: any
+};
+using InputSpec = PortSpec;
+
+struct ModelPorts {
+  std::vector<PortSpec> inputs;
+  std::vector<PortSpec> outputs;  ///< that labels or targets can speak of: floats; the first is taken unless told
 };
 
 struct Dataset {
   std::shared_ptr<const Split> train, val, test;  ///< null when the YAML has none; val: held out of train by default
   std::string description;                        ///< "idx, 54000 train, 6000 val (held out), 10000 test"
+  std::string output = {};  ///< the model's output that the YAML says labels or targets speak of; "": it does not say
 };
 
 /// Reads a data YAML (formats and keys: DESIGN §3, docs/data.md). Paths are relative to the YAML file. Unknown keys,
-/// missing files, wrong sizes, labels out of range of `classes` (0: not checked): Error(kBadInput or kUsage) naming the
-/// key. Each split is opened eagerly enough to find such faults. `seed` chooses the samples held out of train; leave it
-/// 0, so that runs with different seeds are judged on the same val.
+/// missing files, wrong sizes, labels beyond the classes of the output that they speak of, targets of another shape:
+/// Error(kBadInput or kUsage) naming the key. Each split is opened eagerly enough to find such faults. `seed` chooses
+/// the samples held out of train; leave it 0, so that runs with different seeds are judged on the same val.
+Dataset open_dataset(const std::filesystem::path& yaml, const ModelPorts& model, std::uint64_t seed = 0);
+/// For a model of one output [N, classes] (0: not known).
 Dataset open_dataset(const std::filesystem::path& yaml, const std::vector<InputSpec>& inputs, std::int64_t classes = 0,
                      std::uint64_t seed = 0);
 

@@ -10,15 +10,6 @@ namespace pare::data {
 
 namespace {
 
-// "3x224x?" of an input without its batch axis.
-std::string wanted_text(const InputSpec& input) {
-  std::string text;
-  for (std::size_t i = 1; i < input.dims.size(); ++i) {
-    text += (i > 1 ? "x" : "") + (input.dims[i] < 0 ? std::string("?") : std::to_string(input.dims[i]));
-  }
-  return text.empty() ? "scalar" : text;
-}
-
 bool same(std::int64_t wanted, std::int64_t got) { return wanted < 0 || wanted == got; }
 
 struct Wanted {
@@ -81,6 +72,15 @@ std::string names_of(const NamedTensors& tensors) {
 
 }  // namespace
 
+std::string sample_text(const Dims& dims) {
+  std::string text;
+  for (std::size_t i = 1; i < dims.size(); ++i) {
+    if (i > 1) text += 'x';
+    text += dims[i] < 0 ? "?" : std::to_string(dims[i]);
+  }
+  return text.empty() ? "scalar" : text;
+}
+
 bool fits(const Dims& sample, const InputSpec& input) {
   if (input.dims.empty()) return true;
   if (sample.size() + 1 != input.dims.size()) return false;
@@ -104,12 +104,12 @@ InputSpec check_image(const Tensor& image, const Preprocess& preprocess, const s
   if (fits(delivered_dims(image, preprocess), input)) return input;
   const std::string got = to_string(image.dims());
   if (input.dims.size() != 4) {
-    throw Error(ErrorCode::kBadInput, where, "model input '" + input.name + "' is not an image", wanted_text(input),
-                "image " + got + " (height x width x channels)");
+    throw Error(ErrorCode::kBadInput, where, "model input '" + input.name + "' is not an image",
+                sample_text(input.dims), "image " + got + " (height x width x channels)");
   }
   const std::string layout = layout_of(input, preprocess.layout);
   throw Error(ErrorCode::kBadInput, where,
-              "model wants image " + wanted_text(input) + " (" + layout + "), data has " + got +
+              "model wants image " + sample_text(input.dims) + " (" + layout + "), data has " + got +
                   " (height x width x channels)" + advice(image, preprocess, input, layout));
 }
 
@@ -125,7 +125,7 @@ void check_arrays(const Sample& sample, const std::vector<InputSpec>& inputs, co
     const std::string what = where + " array '" + input.name + "'";
     if (!fits(array.dims(), input)) {
       throw Error(ErrorCode::kBadInput, what, "has another shape than the model's input (without the batch axis)",
-                  wanted_text(input), to_string(array.dims()));
+                  sample_text(input.dims), to_string(array.dims()));
     }
     if (!converts(array.dtype(), input.dtype)) {
       throw Error(ErrorCode::kBadInput, what, "has another element type than the model's input",

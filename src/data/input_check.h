@@ -13,6 +13,9 @@ namespace pare::data {
 InputSpec check_image(const Tensor& image, const Preprocess& preprocess, const std::vector<InputSpec>& inputs,
                       const std::string& where);
 
+/// "3x224x?" of an input or output without its batch axis; "scalar" when that was all.
+std::string sample_text(const Dims& dims);
+
 /// True when a sample of these dimensions (no batch axis) fits the input.
 bool fits(const Dims& sample, const InputSpec& input);
 

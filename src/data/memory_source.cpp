@@ -2,24 +2,15 @@
 
 #include <utility>
 
-#include "base/float16.h"
 #include "pare/error.h"
 
 namespace pare::data {
 
-MemoryImages::MemoryImages(std::string name, Tensor images, std::vector<std::int64_t> labels, bool labelled,
-                           std::vector<std::filesystem::path> files)
-    : name_(std::move(name)),
-      images_(std::move(images)),
-      labels_(std::move(labels)),
-      labelled_(labelled),
-      files_(std::move(files)) {
+MemoryImages::MemoryImages(std::string name, Tensor images, Answers answers, std::vector<std::filesystem::path> files)
+    : name_(std::move(name)), images_(std::move(images)), answers_(std::move(answers)), files_(std::move(files)) {
   const std::int64_t count = images_.dim(0);
   if (images_.numel() == 0) throw Error(ErrorCode::kBadInput, name_, "holds no images");
-  if (labelled_ && static_cast<std::int64_t>(labels_.size()) != count) {
-    throw Error(ErrorCode::kBadInput, name_, "the numbers of images and labels differ",
-                std::to_string(count) + " labels", std::to_string(labels_.size()));
-  }
+  answers_.require_count(name_, count, "images");
   image_dims_ = {images_.dim(1), images_.dim(2), images_.dim(3)};
   image_bytes_ = images_.bytes() / static_cast<std::size_t>(count);
   owner_ = std::make_shared<const Tensor>(images_);
@@ -34,7 +25,7 @@ Sample MemoryImages::read(std::int64_t index) const {
 }
 
 std::int64_t MemoryImages::label(std::int64_t index) const {
-  return labelled_ ? labels_[static_cast<std::size_t>(index)] : -1;
+  return answers_.labelled ? answers_.labels[static_cast<std::size_t>(index)] : -1;
 }
 
 Tensor as_images(const std::string& name, const Tensor& array) {
@@ -48,17 +39,6 @@ Tensor as_images(const std::string& name, const Tensor& array) {
                 expected, got);
   }
   return array.rank() == 4 ? array : array.reshaped({array.dim(0), array.dim(1), array.dim(2), 1});
-}
-
-std::vector<std::int64_t> as_labels(const std::string& name, const Tensor& array) {
-  const bool column = array.rank() == 1 || (array.rank() == 2 && array.dim(1) == 1);
-  if (!is_integer(array.dtype()) || !column) {
-    throw Error(ErrorCode::kBadInput, name, "does not hold labels", "a one-dimensional array of integers",
-                std::string(pare::name(array.dtype())) + " " + to_string(array.dims()));
-  }
-  const Tensor wide = cast(array, DType::kInt64);
-  const auto values = wide.data<std::int64_t>();
-  return {values.begin(), values.end()};
 }
 
 }  // namespace pare::data

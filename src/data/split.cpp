@@ -1,6 +1,7 @@
 #include "data/split.h"
 
 #include <chrono>
+#include <cstring>
 #include <filesystem>
 
 #include "base/hash.h"
@@ -16,6 +17,17 @@ std::string_view bytes_of(const std::vector<std::int64_t>& values) {
   return {reinterpret_cast<const char*>(values.data()), values.size() * sizeof(std::int64_t)};
 }
 
+Tensor rows(const Tensor& from, const std::vector<std::int64_t>& samples) {
+  Dims dims = from.dims();
+  const std::size_t row = from.bytes() / static_cast<std::size_t>(dims[0]);
+  dims[0] = static_cast<std::int64_t>(samples.size());
+  Tensor taken(from.dtype(), std::move(dims));
+  std::byte* out = taken.mutable_raw();
+  for (std::size_t i = 0; i < samples.size(); ++i)
+    std::memcpy(out + i * row, from.raw() + static_cast<std::size_t>(samples[i]) * row, row);
+  return taken;
+}
+
 void add_number(Hasher& hasher, std::int64_t value) { hasher.add(std::to_string(value) + ";"); }
 
 class SourceSplit final : public Split {
@@ -25,6 +37,7 @@ class SourceSplit final : public Split {
 
   std::int64_t size() const override { return static_cast<std::int64_t>(indices_.size()); }
   bool labelled() const override { return context_->source->labelled(); }
+  bool regression() const override { return context_->targets.defined(); }
   std::int64_t classes() const override { return context_->classes; }
 
   Batch batch(const std::vector<std::int64_t>& positions, std::uint64_t seed,
@@ -39,6 +52,7 @@ class SourceSplit final : public Split {
       batch.labels.reserve(samples.size());
       for (const std::int64_t sample : samples) batch.labels.push_back(source.label(sample));
     }
+    if (regression()) batch.targets = rows(context_->targets, samples);
     batch.indices = positions;
     return batch;
   }

@@ -20,6 +20,7 @@ struct SplitContext {
   InputSpec image_input;                         ///< what images feed (images only)
   std::shared_ptr<const Normalizer> normalizer;  ///< images only
   std::int64_t classes = 0;
+  Tensor targets;        ///< of every sample of the source, in the shape of the model's output; undefined without
   std::string identity;  ///< the settings, for the fingerprint
 };
 

@@ -5,7 +5,9 @@
 #include <set>
 
 #include "base/float16.h"
+#include "data/padding.h"
 #include "eval/lockstep.h"
+#include "ir/judged.h"
 #include "pare/error.h"
 
 namespace pare::eval {
@@ -46,11 +48,14 @@ class Comparer {
       const ir::Value& value = a.graph.value(id);
       if (!is_float(value.dtype)) continue;
       result_.outputs.push_back({value.name, output_of_b_.at(value.name), {}});
-      if (result_.judged.empty() && (!value.shape.ranked() || value.shape.rank() >= 2)) result_.judged = value.name;
     }
+    if (!ir::judgeable_outputs(a.graph).empty())
+      result_.judged = a.graph.value(ir::judged_output(a.graph, options.output)).name;
   }
 
-  void add(const data::Batch& batch) {
+  void add(data::Batch batch) {
+    const auto rows = static_cast<std::int64_t>(batch.indices.size());
+    data::fill_up(batch.inputs, rows, options_.fixed_batch);
     const NamedTensors for_b = inputs_of_b(batch.inputs);
     if (!a_.executor) prepare(batch.inputs, for_b);
     const auto [out_a, out_b] = run_in_lockstep(
@@ -61,14 +66,19 @@ class Comparer {
                                       [&, index = layer](const auto& entry) { return entry.second == index; });
       result_.layers[layer].difference.add(out_a.at(name), out_b.at(other->first));
     }
-    for (ComparedOutput& output : result_.outputs) output.difference.add(out_a.at(output.a), out_b.at(output.b));
-    if (!result_.judged.empty()) {
-      const Tensor x = cast(out_a.at(result_.judged), DType::kFloat32);
-      const Tensor y = cast(out_b.at(output_of_b_.at(result_.judged)), DType::kFloat32);
-      metrics_a_.add(x, batch.labels);
-      metrics_b_.add(y, batch.labels, &x);
+    for (ComparedOutput& output : result_.outputs) {
+      output.difference.add(data::first_rows(out_a.at(output.a), rows, options_.fixed_batch),
+                            data::first_rows(out_b.at(output.b), rows, options_.fixed_batch));
     }
-    result_.samples += static_cast<std::int64_t>(batch.indices.size());
+    if (!result_.judged.empty()) {
+      const auto judged = [&](const Tensor& output) {
+        return data::first_rows(cast(output, DType::kFloat32), rows, options_.fixed_batch);
+      };
+      const Tensor x = judged(out_a.at(result_.judged)), y = judged(out_b.at(output_of_b_.at(result_.judged)));
+      metrics_a_.add(x, batch.labels, nullptr, batch.targets);
+      metrics_b_.add(y, batch.labels, &x, batch.targets);
+    }
+    result_.samples += rows;
   }
 
   CompareResult finish() {
@@ -203,10 +213,10 @@ CompareResult compare(const exec::Backend& backend, const ir::Model& a, const ir
                       const CompareOptions& options, const Control& control) {
   Comparer comparer(backend, a, b, options);
   std::int64_t done = 0;
-  while (const std::optional<data::Batch> batch = next()) {
+  while (std::optional<data::Batch> batch = next()) {
     control.check_cancelled();
-    comparer.add(*batch);
     done += static_cast<std::int64_t>(batch->indices.size());
+    comparer.add(std::move(*batch));
     control.report({.stage = "compare", .done = done, .total = options.total, .unit = "samples", .values = {}});
   }
   return comparer.finish();

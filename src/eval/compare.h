@@ -20,6 +20,9 @@ struct CompareOptions {
   std::int64_t max_memory = 0;  ///< bytes for each model, 0: no limit
   bool float_qdq = false;       ///< as CompileOptions::float_qdq
   std::int64_t total = 0;       ///< samples to come, for progress
+  std::int64_t fixed_batch =
+      0;                    ///< that the models take, 0: any; a partial batch is filled up, and only layers see that
+  std::string output = {};  ///< of a, to judge; "": the first of floats [N, …]
 };
 
 struct ComparedLayer {
@@ -45,7 +48,7 @@ struct ComparedOutput {
 
 struct CompareResult {
   Metrics a, b;                         ///< b's with agreement and SNR against a; empty where `judged` is empty
-  std::string judged;                   ///< output of a that metrics are taken from; "" when none is float [N, …]
+  std::string judged;                   ///< output of a that metrics are taken from; "" when none is of floats [N, …]
   std::vector<ComparedOutput> outputs;  ///< float outputs, in order of a
   std::vector<ComparedLayer> layers;    ///< in the order in which a computes them
   std::vector<UncomparedLayer> uncompared;

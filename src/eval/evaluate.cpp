@@ -2,25 +2,27 @@
 
 #include <chrono>
 
+#include "base/float16.h"
 #include "data/loader.h"
+#include "data/padding.h"
 #include "pare/error.h"
 
 namespace pare::eval {
 
 namespace {
 
-/// The output to score: the only float one, since names say nothing about which of several is meant.
-const Tensor& judged_output(const NamedTensors& outputs) {
+/// The output to score: the one of this name, or the only one of floats.
+Tensor judged(const NamedTensors& outputs, const std::string& chosen) {
   const Tensor* found = nullptr;
   for (const auto& [name, tensor] : outputs) {
-    if (tensor.dtype() != DType::kFloat32) continue;
+    if (!is_float(tensor.dtype()) || (!chosen.empty() && name != chosen)) continue;
     if (found)
       throw Error(ErrorCode::kUnsupported, name,
                   "the model has several float outputs; metrics need exactly one [N, classes]");
     found = &tensor;
   }
-  if (!found) throw Error(ErrorCode::kUnsupported, "model outputs", "no float32 output to score", "one [N, classes]");
-  return *found;
+  if (!found) throw Error(ErrorCode::kUnsupported, "model outputs", "no output of floats to judge", "one [N, classes]");
+  return cast(*found, DType::kFloat32);
 }
 
 class ProgressMeter {
@@ -69,14 +71,18 @@ Metrics evaluate(exec::Executor& model, const data::Split& split, exec::Executor
   ProgressMeter meter(control, options.stage, samples->size());
   while (std::optional<data::Batch> batch = loader.next()) {
     control.check_cancelled();
-    const NamedTensors outputs = model.run(batch->inputs);
+    const auto rows = static_cast<std::int64_t>(batch->indices.size());
+    if (options.fixed_batch) data::fill_up(batch->inputs, rows, options.batch_size);
+    const std::int64_t batch_rows = options.fixed_batch ? options.batch_size : rows;
+    const Tensor output = data::first_rows(judged(model.run(batch->inputs), options.output), rows, batch_rows);
     if (reference) {
-      const NamedTensors expected = reference->run(batch->inputs);
-      accumulator.add(judged_output(outputs), batch->labels, &judged_output(expected));
+      const Tensor expected =
+          data::first_rows(judged(reference->run(batch->inputs), options.reference_output), rows, batch_rows);
+      accumulator.add(output, batch->labels, &expected, batch->targets);
     } else {
-      accumulator.add(judged_output(outputs), batch->labels);
+      accumulator.add(output, batch->labels, nullptr, batch->targets);
     }
-    meter.advance(static_cast<std::int64_t>(batch->indices.size()));
+    meter.advance(rows);
   }
   return accumulator.result();
 }

@@ -45,42 +45,68 @@ void check_finite(std::span<const float> values) {
 
 }  // namespace
 
-void MetricAccumulator::add(const Tensor& logits, std::span<const std::int64_t> labels, const Tensor* reference) {
-  const std::int64_t rows = logits.rank() > 0 ? logits.dim(0) : 0;
-  if (rows <= 0 || logits.numel() == 0)
+void MetricAccumulator::add(const Tensor& output, std::span<const std::int64_t> labels, const Tensor* reference,
+                            const Tensor& targets) {
+  const std::int64_t rows = output.rank() > 0 ? output.dim(0) : 0;
+  if (rows <= 0 || output.numel() == 0)
     throw Error(ErrorCode::kBadInput, "model output", "cannot be scored", "logits [N, classes]",
-                to_string(logits.dims()));
-  const std::span<const float> values = logits.data<float>();
-  check_finite(values);
-  classes_ = logits.numel() / rows;
+                to_string(output.dims()));
+  check_finite(output.data<float>());
+  classes_ = output.numel() / rows;
   samples_ += rows;
+  add_labels(output.data<float>(), labels);
+  if (targets.defined()) add_targets(output, targets);
+  if (reference) add_reference(output, *reference);
+}
+
+void MetricAccumulator::add_labels(std::span<const float> values, std::span<const std::int64_t> labels) {
   const auto width = static_cast<std::size_t>(classes_);
-  const auto row_of = [&](std::span<const float> all, std::int64_t i) {
-    return all.subspan(static_cast<std::size_t>(i) * width, width);
-  };
-  for (std::int64_t i = 0; i < static_cast<std::int64_t>(labels.size()); ++i) {
-    const std::int64_t label = labels[static_cast<std::size_t>(i)];
+  for (std::size_t i = 0; i < labels.size(); ++i) {
+    const std::int64_t label = labels[i];
     if (label < 0 || label >= classes_)
       throw Error(ErrorCode::kBadInput, "labels", "label out of range",
                   "0 to " + std::to_string(classes_ - 1) + " (classes of the model's output)", std::to_string(label));
-    const std::int64_t rank = rank_of(row_of(values, i), label);
+    const std::span<const float> row = values.subspan(i * width, width);
+    const std::int64_t rank = rank_of(row, label);
     hits1_ += rank == 0 ? 1 : 0;
     hits5_ += rank < 5 ? 1 : 0;
-    loss_ += cross_entropy(row_of(values, i), label);
+    loss_ += cross_entropy(row, label);
     ++labelled_;
   }
-  if (!reference) return;
-  if (reference->dims() != logits.dims())
+}
+
+void MetricAccumulator::add_targets(const Tensor& output, const Tensor& targets) {
+  if (targets.numel() != output.numel() || targets.dim(0) != output.dim(0))
+    throw Error(ErrorCode::kBadInput, "targets", "have another shape than the model's output", to_string(output.dims()),
+                to_string(targets.dims()));
+  const std::span<const float> values = output.data<float>(), wanted = targets.data<float>();
+  const auto width = static_cast<std::size_t>(classes_);
+  target_sums_.resize(width);
+  target_squares_.resize(width);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    const double target = wanted[i], error = values[i] - target;
+    squares_ += error * error;
+    distances_ += std::abs(error);
+    target_sums_[i % width] += target;
+    target_squares_[i % width] += target * target;
+  }
+  answered_ += targets.dim(0);
+}
+
+void MetricAccumulator::add_reference(const Tensor& output, const Tensor& reference) {
+  if (reference.dims() != output.dims())
     throw Error(ErrorCode::kBadInput, "reference output", "has another shape than the model's",
-                to_string(logits.dims()), to_string(reference->dims()));
-  const std::span<const float> expected = reference->data<float>();
-  for (std::int64_t i = 0; i < rows; ++i) agree_ += argmax(row_of(values, i)) == argmax(row_of(expected, i)) ? 1 : 0;
+                to_string(output.dims()), to_string(reference.dims()));
+  const std::span<const float> values = output.data<float>(), expected = reference.data<float>();
+  const auto width = static_cast<std::size_t>(classes_);
+  for (std::size_t i = 0; i < expected.size(); i += width)
+    agree_ += argmax(values.subspan(i, width)) == argmax(expected.subspan(i, width)) ? 1 : 0;
   for (std::size_t i = 0; i < expected.size(); ++i) {
     const double error = double(values[i]) - expected[i];
     signal_ += double(expected[i]) * expected[i];
     noise_ += error * error;
   }
-  compared_ += rows;
+  compared_ += output.dim(0);
 }
 
 Metrics MetricAccumulator::result() const {
@@ -95,10 +121,21 @@ Metrics MetricAccumulator::result() const {
     if (classes_ > 5) metrics.top5 = percent(hits5_, labelled_);
     metrics.loss = loss_ / static_cast<double>(labelled_);
   }
-  if (compared_ > 0) {
+  if (answered_ > 0) {
+    const auto n = static_cast<double>(answered_), elements = n * static_cast<double>(classes_);
+    metrics.mse = squares_ / elements;
+    metrics.mae = distances_ / elements;
+    double variation = 0, magnitude = 0;
+    for (std::size_t i = 0; i < target_sums_.size(); ++i) {
+      variation += target_squares_[i] - target_sums_[i] * target_sums_[i] / n;
+      magnitude += target_squares_[i];
+    }
+    if (variation > 1e-12 * magnitude) metrics.r2 = 100 * (1 - squares_ / variation);  // above the sums' rounding
+  }
+  if (compared_ > 0 && noise_ > 0) metrics.snr_db = 10 * std::log10(signal_ / noise_);
+  if (compared_ > 0 && answered_ == 0 && classes_ > 1) {
     metrics.agreement = percent(agree_, compared_);
     metrics.agreement_interval = wilson95(agree_, compared_);
-    if (noise_ > 0) metrics.snr_db = 10 * std::log10(signal_ / noise_);
   }
   return metrics;
 }

@@ -23,18 +23,32 @@ struct Metrics {
   std::optional<Interval> top1_interval;
   std::optional<double> agreement;  ///< percent of samples with the reference's top-1
   std::optional<Interval> agreement_interval;
+  std::optional<double> mse, mae;  ///< of a regression, mean over samples and elements
+  /// Share of the targets' variance that the outputs explain, in percent (100: all; below 0: worse than their mean),
+  /// pooled over elements: 100·(1 − Σ(y − t)² / Σ(t − mean of its element)²). Unset when the targets do not vary.
+  std::optional<double> r2;
   std::optional<double> snr_db;  ///< of the outputs against the reference; unset when identical or absent
 };
 
-/// Adds batches; logits [N, classes] f32 (further axes are flattened for SNR, averaged over for nothing else).
+/// Adds batches; outputs [N, classes] f32, or of the targets' shape for a regression (further axes are flattened for
+/// SNR, averaged over for nothing else). Top-1 agreement is left out where it says nothing: for regressions and outputs
+/// of one element.
 class MetricAccumulator {
  public:
-  void add(const Tensor& logits, std::span<const std::int64_t> labels, const Tensor* reference = nullptr);
+  /// `targets` may be undefined. Throws Error(kBadInput) when shapes or labels do not fit.
+  void add(const Tensor& output, std::span<const std::int64_t> labels, const Tensor* reference = nullptr,
+           const Tensor& targets = {});
   Metrics result() const;
 
  private:
-  std::int64_t samples_ = 0, labelled_ = 0, hits1_ = 0, hits5_ = 0, classes_ = 0, compared_ = 0, agree_ = 0;
-  double loss_ = 0, signal_ = 0, noise_ = 0;
+  void add_labels(std::span<const float> values, std::span<const std::int64_t> labels);
+  void add_targets(const Tensor& output, const Tensor& targets);
+  void add_reference(const Tensor& output, const Tensor& reference);
+
+  std::int64_t samples_ = 0, labelled_ = 0, hits1_ = 0, hits5_ = 0, classes_ = 0, compared_ = 0, agree_ = 0,
+               answered_ = 0;
+  double loss_ = 0, signal_ = 0, noise_ = 0, squares_ = 0, distances_ = 0;
+  std::vector<double> target_sums_, target_squares_;  ///< by element of a sample
 };
 
 }  // namespace pare::eval

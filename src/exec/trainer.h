@@ -23,7 +23,9 @@ struct OptimizerOptions {
 };
 
 /// loss = (1 − alpha) · cross_entropy(label_smoothing) + alpha · T² · KL(teacher/T ‖ student/T)   (Hinton et al. 2015)
-/// Without labels alpha must be 1; without a teacher it must be 0.
+/// With targets, and for outputs that are no [N, classes] with two classes or more, both terms are mean squared errors:
+/// (1 − alpha) · MSE(student, targets) + alpha · MSE(student, teacher)   (Ba & Caruana 2014, on the outputs).
+/// Without labels and targets alpha must be 1; without a teacher it must be 0.
 struct LossOptions {
   double label_smoothing = 0;
   double temperature = 4;
@@ -41,7 +43,7 @@ struct TrainerOptions {
 
 struct StepResult {
   double loss = 0;           ///< mean over the batch
-  std::int64_t correct = 0;  ///< top-1 hits (0 when unlabelled)
+  std::int64_t correct = 0;  ///< top-1 hits (0 without labels)
   std::int64_t samples = 0;
   double gradient_norm = 0;  ///< before clipping
 };

@@ -56,6 +56,7 @@ std::string metric_title(const std::string& metric) {
   if (metric == "top1") return "Top-1 accuracy";
   if (metric == "top5") return "Top-5 accuracy";
   if (metric == "agreement") return "Agreement with the original";
+  if (metric == "r2") return "R² (variance explained)";
   return metric.empty() ? "Metric" : metric;
 }
 

@@ -58,7 +58,7 @@ void metric_rows(const Json& run, const std::string& split, Table& table) {
   const Json &before = at(run, {"before", split.c_str()}), &after = at(run, {"after", split.c_str()});
   if (!before.is_object() && !after.is_object()) return;
   const std::string suffix = " <span class=\"soft\">(" + split + ")</span>";
-  for (const char* metric : {"top1", "top5", "agreement"}) {
+  for (const char* metric : {"top1", "top5", "r2", "agreement"}) {
     const Pair pair{number(before, {metric}), number(after, {metric})};
     if (!pair.before && !pair.after) continue;
     const bool points = pair.before && pair.after;
@@ -66,8 +66,14 @@ void metric_rows(const Json& run, const std::string& split, Table& table) {
                points ? difference(pair.before, pair.after) + " points" : kAbsent});
   }
   const Pair loss{number(before, {"loss"}), number(after, {"loss"})};
-  table.row({"Loss" + suffix, plain(loss.before), plain(loss.after),
-             loss.before && loss.after ? signed_fixed(*loss.after - *loss.before, 4) : kAbsent});
+  if (loss.before || loss.after)
+    table.row({"Loss" + suffix, plain(loss.before), plain(loss.after),
+               loss.before && loss.after ? signed_fixed(*loss.after - *loss.before, 4) : kAbsent});
+  for (const auto& [metric, title] : {std::pair{"mse", "Mean squared error"}, {"mae", "Mean absolute error"}}) {
+    const Pair error{number(before, {metric}), number(after, {metric})};
+    if (error.before || error.after)
+      table.row({title + suffix, plain(error.before), plain(error.after), ratio(error.before, error.after)});
+  }
   if (const Figure snr = number(after, {"snr_db"}))
     table.row({"Output SNR" + suffix, kAbsent, fixed(*snr, 1) + " dB", kAbsent});
   table.row({"Samples" + suffix, plain(number(before, {"samples"})), plain(number(after, {"samples"})), ""});

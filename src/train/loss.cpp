@@ -4,12 +4,29 @@
 
 namespace pare::train {
 
-at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& labels,
+namespace {
+
+bool is_regression(const at::Tensor& scores, const at::Tensor& answers) {
+  return answers.defined() ? answers.is_floating_point() : scores.dim() != 2 || scores.size(1) == 1;
+}
+
+at::Tensor squared_loss(const at::Tensor& outputs, const at::Tensor& teacher, const at::Tensor& targets, double alpha) {
+  at::Tensor loss;
+  if (alpha < 1) loss = at::mse_loss(outputs, targets) * (1 - alpha);
+  if (alpha == 0) return loss;
+  const at::Tensor distillation = at::mse_loss(outputs, teacher.to(at::kFloat)) * alpha;
+  return loss.defined() ? loss + distillation : distillation;
+}
+
+}  // namespace
+
+at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& answers,
                          const exec::LossOptions& options) {
   const at::Tensor scores = logits.to(at::kFloat);
+  if (is_regression(scores, answers)) return squared_loss(scores, teacher, answers, options.alpha);
   at::Tensor loss;
   if (options.alpha < 1) {
-    loss = at::cross_entropy_loss(scores, labels, {}, at::Reduction::Mean, -100, options.label_smoothing);
+    loss = at::cross_entropy_loss(scores, answers, {}, at::Reduction::Mean, -100, options.label_smoothing);
     if (options.alpha > 0) loss = loss * (1 - options.alpha);
   }
   if (options.alpha > 0) {
@@ -23,7 +40,19 @@ at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, co
   return loss;
 }
 
+at::Tensor target_tensor(const at::Tensor& targets, const at::Tensor& outputs) {
+  if (targets.numel() != outputs.numel() || targets.size(0) != outputs.size(0)) {
+    throw Error(ErrorCode::kBadInput, "targets", "have another shape than the model's output",
+                to_string(Dims(outputs.sizes().vec())), to_string(Dims(targets.sizes().vec())));
+  }
+  return targets.reshape(outputs.sizes()).to(outputs.device());
+}
+
 at::Tensor label_tensor(const std::vector<std::int64_t>& labels, const at::Tensor& logits) {
+  if (logits.dim() != 2) {
+    throw Error(ErrorCode::kUnsupported, "model output", "cannot learn class labels", "[batch, classes]",
+                to_string(Dims(logits.sizes().vec())));
+  }
   const std::int64_t samples = logits.size(0), classes = logits.size(1);
   if (static_cast<std::int64_t>(labels.size()) != samples) {
     throw Error(ErrorCode::kBadInput, "batch", "labels do not match the samples", std::to_string(samples),
@@ -39,6 +68,7 @@ at::Tensor label_tensor(const std::vector<std::int64_t>& labels, const at::Tenso
 }
 
 std::int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels) {
+  if (labels.is_floating_point()) return 0;
   return at::eq(logits.detach().argmax(1), labels).sum().item<std::int64_t>();
 }
 

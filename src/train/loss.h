@@ -7,15 +7,21 @@
 namespace pare::train {
 
 /// (1 − alpha) · CE_smoothed(logits, labels) + alpha · T² · KL(softmax(teacher/T) ‖ softmax(logits/T)), both means over
-/// the batch (Hinton, Vinyals & Dean 2015). `labels`: int64 [N], undefined when unlabelled (alpha is then 1);
+/// the batch (Hinton, Vinyals & Dean 2015). `answers`: int64 labels [N], or f32 targets of the logits' shape, for which
+/// (and without answers for logits that are no [N, 2 or more]) both terms are mean squared errors; undefined without
+/// either (alpha is then 1);
 /// `teacher`: logits, undefined without one (alpha is then 0). Computed in f32 whatever the logits' type.
-at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& labels,
+at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& answers,
                          const exec::LossOptions& options);
 
-/// Labels as a tensor beside the logits. Throws Error(kBadInput) for a wrong count or a label outside the classes.
+/// Targets in the shape of the outputs. Throws Error(kBadInput) when they have another.
+at::Tensor target_tensor(const at::Tensor& targets, const at::Tensor& outputs);
+
+/// Labels as a tensor beside the logits. Throws Error(kUnsupported) for logits that are no [N, classes], throws
+/// Error(kBadInput) for a wrong count or a label outside the classes.
 at::Tensor label_tensor(const std::vector<std::int64_t>& labels, const at::Tensor& logits);
 
-/// Samples whose largest logit is the label's.
+/// Samples whose largest logit is the label's; 0 for targets.
 std::int64_t count_correct(const at::Tensor& logits, const at::Tensor& labels);
 
 }  // namespace pare::train

@@ -29,19 +29,7 @@ ir::ValueId judged_value(const ir::Graph& graph) {
 }
 
 void refuse_outputs(const ir::Graph& graph, std::vector<exec::Refusal>& refusals) {
-  if (graph.outputs.empty()) {
-    refusals.push_back({"", "", "the model has no output"});
-    return;
-  }
-  const ir::Value& output = graph.value(graph.outputs.front());
-  if (output.shape.ranked() && output.shape.rank() != 2) {
-    const ir::NodeId producer = output.producer;
-    const std::string node = producer == ir::kNoNode ? "" : graph.node(producer).name;
-    const std::string op = producer == ir::kNoNode ? "" : graph.node(producer).op_type;
-    refusals.push_back(
-        {node, op,
-         "the first output must be [batch, classes], and '" + output.name + "' is " + to_string(output.shape)});
-  }
+  if (graph.outputs.empty()) refusals.push_back({"", "", "the model has no output"});
 }
 
 void plan_last_uses(const ir::Graph& graph, Program& program) {

@@ -99,22 +99,20 @@ void TorchTrainer::set_mask(const std::string& name, const Tensor& mask) {
   guarded(name, [&] { optimizer_->set_mask(index, mask.defined() ? borrow(mask) : at::Tensor()); });
 }
 
-at::Tensor TorchTrainer::student_logits(const std::vector<at::Tensor>& inputs, bool training) {
+at::Tensor TorchTrainer::student_logits(const std::vector<at::Tensor>& inputs, bool training, bool regression) {
   const AutocastScope autocast(device_.type(), bf16_);
-  const at::Tensor logits = student_.run(inputs, training, generator_).judged;
-  if (logits.dim() != 2) {
-    throw Error(ErrorCode::kUnsupported, student_.output_names().front(), "cannot be judged", "[batch, classes]",
-                to_string(Dims(logits.sizes().vec())));
-  }
-  return logits;
+  const Network::Results results = student_.run(inputs, training, generator_);
+  return regression ? results.outputs.front() : results.judged;
 }
 
-at::Tensor TorchTrainer::teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student) {
+at::Tensor TorchTrainer::teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student,
+                                        bool regression) {
   at::Tensor logits;
   {
     const c10::InferenceMode inference;
     const AutocastScope autocast(device_.type(), bf16_);
-    logits = teacher_->run(inputs, false).judged;
+    const Network::Results results = teacher_->run(inputs, false);
+    logits = regression ? results.outputs.front() : results.judged;
   }
   if (!logits.sizes().equals(student.sizes())) {
     throw Error(ErrorCode::kBadInput, "teacher", "has other outputs than the model",
@@ -129,11 +127,12 @@ void TorchTrainer::require_finite(double value, const char* what) const {
               "a finite number", std::to_string(value));
 }
 
-exec::StepResult TorchTrainer::judge(const at::Tensor& logits, const at::Tensor& loss, const at::Tensor& labels) const {
+exec::StepResult TorchTrainer::judge(const at::Tensor& logits, const at::Tensor& loss,
+                                     const at::Tensor& answers) const {
   exec::StepResult result;
   result.loss = loss.item<double>();
   result.samples = logits.size(0);
-  if (labels.defined()) result.correct = count_correct(logits, labels);
+  if (answers.defined()) result.correct = count_correct(logits, answers);
   return result;
 }
 
@@ -142,12 +141,17 @@ exec::StepResult TorchTrainer::evaluate(const data::Batch& batch) {
   return guarded("evaluation", [&] {
     const c10::InferenceMode inference;
     const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
-    const at::Tensor logits = student_logits(inputs, false);
+    const bool regression = batch.targets.defined();
+    const at::Tensor logits = student_logits(inputs, false, regression);
+    if (regression) {
+      const at::Tensor targets = target_tensor(borrow(batch.targets), logits);
+      return judge(logits, training_loss(logits, {}, targets, {0, 1, 0}), targets);
+    }
     if (batch.labels.empty()) {
       if (!teacher_)
         throw Error(ErrorCode::kBadInput, "data", "has no labels, and there is no teacher to compare with");
       const exec::LossOptions distillation{0, options_.loss.temperature, 1};
-      return judge(logits, training_loss(logits, teacher_logits(inputs, logits), {}, distillation), {});
+      return judge(logits, training_loss(logits, teacher_logits(inputs, logits, false), {}, distillation), {});
     }
     const at::Tensor labels = label_tensor(batch.labels, logits);
     return judge(logits, training_loss(logits, {}, labels, {0, 1, 0}), labels);

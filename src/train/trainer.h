@@ -21,7 +21,8 @@ class TorchTrainer : public exec::Trainer {
   void set_parameter(const std::string& name, const Tensor& value) override;
   void set_mask(const std::string& name, const Tensor& mask) override;
   exec::StepResult step(const data::Batch& batch, double learning_rate) override;
-  /// With labels the plain cross-entropy, comparable with what evaluation reports; without, the distillation loss.
+  /// With labels the plain cross-entropy, with targets the mean squared error, comparable with what evaluation reports;
+  /// without, the distillation loss.
   exec::StepResult evaluate(const data::Batch& batch) override;
   NamedTensors forward(const NamedTensors& inputs) override;
   void write_back(ir::Model& model) const override;
@@ -31,13 +32,15 @@ class TorchTrainer : public exec::Trainer {
 
  private:
   std::size_t find(const std::string& name) const;
-  at::Tensor student_logits(const std::vector<at::Tensor>& inputs, bool training);
-  at::Tensor teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student);
+  /// `regression`: the output itself, with a final Softmax that classification takes off.
+  at::Tensor student_logits(const std::vector<at::Tensor>& inputs, bool training, bool regression);
+  at::Tensor teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student, bool regression);
   struct Pass;  ///< what one part of a batch contributes to a step
-  std::int64_t parts_of(const std::vector<at::Tensor>& inputs, std::size_t labels) const;
-  Pass differentiate(const std::vector<at::Tensor>& inputs, const std::vector<std::int64_t>& labels, double share);
+  std::int64_t parts_of(const std::vector<at::Tensor>& inputs, std::size_t answers) const;
+  Pass differentiate(const std::vector<at::Tensor>& inputs, const std::vector<std::int64_t>& labels,
+                     const at::Tensor& targets, double share);
   std::vector<Pass> differentiate_parts(const data::Batch& batch);
-  exec::StepResult judge(const at::Tensor& logits, const at::Tensor& loss, const at::Tensor& labels) const;
+  exec::StepResult judge(const at::Tensor& logits, const at::Tensor& loss, const at::Tensor& answers) const;
   void require_finite(double value, const char* what) const;
 
   exec::TrainerOptions options_;

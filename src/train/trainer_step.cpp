@@ -5,6 +5,7 @@
 #include "base/threads.h"
 #include "train/loss.h"
 #include "train/scope.h"
+#include "train/tensors.h"
 #include "train/trainer.h"
 
 namespace pare::train {
@@ -37,25 +38,29 @@ struct TorchTrainer::Pass {
   std::vector<at::Tensor> gradients;
 };
 
-std::int64_t TorchTrainer::parts_of(const std::vector<at::Tensor>& inputs, std::size_t labels) const {
+std::int64_t TorchTrainer::parts_of(const std::vector<at::Tensor>& inputs, std::size_t answers) const {
   if (!device_.is_cpu() || !student_.separable() || (teacher_ && !teacher_->separable())) return 1;
   std::int64_t weights = 0;
   for (const Network::Entry& entry : student_.parameters()) weights += student_.tensor(entry).numel();
   if (weights > kWeightsToShare) return 1;
   const std::int64_t samples = inputs.front().size(0);
   const auto differs = [&](const at::Tensor& input) { return input.size(0) != samples; };
-  const bool uneven = labels != 0 && labels != static_cast<std::size_t>(samples);
+  const bool uneven = answers != 0 && answers != static_cast<std::size_t>(samples);
   if (uneven || std::any_of(inputs.begin(), inputs.end(), differs)) return 1;  // the pass itself says what is wrong
   return std::clamp<std::int64_t>(samples / kSamplesPerPart, 1, options_.threads);
 }
 
 TorchTrainer::Pass TorchTrainer::differentiate(const std::vector<at::Tensor>& inputs,
-                                               const std::vector<std::int64_t>& labels, double share) {
-  const at::Tensor logits = student_logits(inputs, true);
-  const at::Tensor teacher = teacher_ ? teacher_logits(inputs, logits) : at::Tensor();
-  const at::Tensor targets = labels.empty() ? at::Tensor() : label_tensor(labels, logits);
-  const at::Tensor loss = training_loss(logits, teacher, targets, options_.loss);
-  Pass pass{judge(logits, loss, targets), share, {}};
+                                               const std::vector<std::int64_t>& labels, const at::Tensor& targets,
+                                               double share) {
+  const bool regression = targets.defined();
+  const at::Tensor logits = student_logits(inputs, true, regression);
+  const at::Tensor teacher = teacher_ ? teacher_logits(inputs, logits, regression) : at::Tensor();
+  at::Tensor answers;
+  if (regression) answers = target_tensor(targets, logits);
+  if (!labels.empty()) answers = label_tensor(labels, logits);
+  const at::Tensor loss = training_loss(logits, teacher, answers, options_.loss);
+  Pass pass{judge(logits, loss, answers), share, {}};
   require_finite(pass.result.loss, "the loss");
   std::vector<at::Tensor> parameters;
   for (const Network::Entry& entry : student_.parameters()) parameters.push_back(student_.tensor(entry));
@@ -66,10 +71,12 @@ TorchTrainer::Pass TorchTrainer::differentiate(const std::vector<at::Tensor>& in
 
 std::vector<TorchTrainer::Pass> TorchTrainer::differentiate_parts(const data::Batch& batch) {
   const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
-  const std::int64_t parts = parts_of(inputs, batch.labels.size());
+  const at::Tensor targets = batch.targets.defined() ? borrow(batch.targets) : at::Tensor();
+  const std::int64_t parts =
+      parts_of(inputs, targets.defined() ? static_cast<std::size_t>(targets.size(0)) : batch.labels.size());
   std::vector<Pass> passes(static_cast<std::size_t>(parts));
   if (parts == 1) {
-    passes[0] = differentiate(inputs, batch.labels, 1);
+    passes[0] = differentiate(inputs, batch.labels, targets, 1);
     return passes;
   }
   const std::int64_t samples = inputs.front().size(0);
@@ -79,17 +86,19 @@ std::vector<TorchTrainer::Pass> TorchTrainer::differentiate_parts(const data::Ba
       const std::int64_t begin = samples * part / parts, end = samples * (part + 1) / parts;
       std::vector<std::int64_t> labels;
       if (!batch.labels.empty()) labels.assign(batch.labels.begin() + begin, batch.labels.begin() + end);
+      const at::Tensor own = targets.defined() ? targets.narrow(0, begin, end - begin) : targets;
       const double share = static_cast<double>(end - begin) / static_cast<double>(samples);
       passes[static_cast<std::size_t>(part)] =
-          guarded("training step", [&] { return differentiate(narrowed(inputs, begin, end), labels, share); });
+          guarded("training step", [&] { return differentiate(narrowed(inputs, begin, end), labels, own, share); });
     }
   });
   return passes;
 }
 
 exec::StepResult TorchTrainer::step(const data::Batch& batch, double learning_rate) {
-  if (batch.labels.empty() && options_.loss.alpha != 1) {
-    throw Error(ErrorCode::kBadInput, "data", "has no labels, so that training needs distillation alone", "alpha 1",
+  if (batch.labels.empty() && !batch.targets.defined() && options_.loss.alpha != 1) {
+    throw Error(ErrorCode::kBadInput, "data",
+                "has neither labels nor targets, so that training needs distillation alone", "alpha 1",
                 "alpha " + std::to_string(options_.loss.alpha));
   }
   const TorchScope scope(options_.threads);

@@ -41,7 +41,8 @@ TEST_F(Config, MalformedYaml) {
   expect_error("train: idx", ErrorCode::kUsage, {"train: must be a map", "'idx'"});
   expect_error("train: {images: i}", ErrorCode::kUsage, {"'format' is missing"});
   expect_error("train: {format: idx}", ErrorCode::kUsage, {"train: the key 'images' is missing"});
-  expect_failure([&] { open_dataset(folder_ / "none.yaml", {}); }, ErrorCode::kBadInput, {"none.yaml: no such file"});
+  expect_failure([&] { open_dataset(folder_ / "none.yaml", ModelPorts{}); }, ErrorCode::kBadInput,
+                 {"none.yaml: no such file"});
 }
 
 TEST_F(Config, ValuesOutOfRange) {

@@ -69,7 +69,7 @@ TEST_F(Mutations, Texts) {
   write("i", idx({3, 2, 2}, std::vector<std::uint8_t>(12, 1)));
   const std::string yaml =
       "train: {format: idx, images: i, augment: {pad_crop: 2}}\nval: {holdout: 0.2}\npreprocess: {mean: [0.1]}\n";
-  EXPECT_GT(refused(yaml, "m.yaml", [&] { open_dataset(folder_ / "m.yaml", {}); }), 100);
+  EXPECT_GT(refused(yaml, "m.yaml", [&] { open_dataset(folder_ / "m.yaml", ModelPorts{}); }), 100);
 }
 
 }  // namespace

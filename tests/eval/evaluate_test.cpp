@@ -20,6 +20,17 @@ TEST(Evaluate, ScoresEverySampleOnceInOddBatches) {
   EXPECT_EQ(last, 103);
 }
 
+TEST(Evaluate, FixedBatchIsFilledUpAndCutOff) {
+  const CountingSplit split(iota(103), 4);
+  std::int64_t seen = 0;
+  FunctionExecutor model(4, [&](std::int64_t x) { return ++seen, x < 50 ? x % 4 : (x + 1) % 4; });
+  const Metrics metrics = evaluate(model, split, &model, {.batch_size = 8, .fixed_batch = true}, {});
+  EXPECT_EQ(metrics.samples, 103);
+  EXPECT_EQ(seen, 2 * 104);
+  EXPECT_NEAR(*metrics.top1, 100.0 * 50 / 103, 1e-9);
+  EXPECT_DOUBLE_EQ(*metrics.agreement, 100);
+}
+
 TEST(Evaluate, LimitTakesTheFirstSamples) {
   const CountingSplit split(iota(100), 4);
   FunctionExecutor model(4, [](std::int64_t x) { return x < 10 ? x % 4 : (x + 1) % 4; });

@@ -57,6 +57,41 @@ TEST(Metrics, IdenticalOutputsHaveNoSnr) {
   EXPECT_DOUBLE_EQ(*accumulator.result().agreement, 100);
 }
 
+TEST(Metrics, RegressionErrorsAndExplainedVariance) {
+  MetricAccumulator accumulator;
+  const Tensor reference = Tensor::from<float>({2, 2}, {1, 10, 2, 20});
+  // Batches of two and one; columns with means 2 and 20, variations 2 and 200; errors 0.5 in the first column only.
+  accumulator.add(Tensor::from<float>({2, 2}, {1.5, 10, 2.5, 20}), {}, &reference,
+                  Tensor::from<float>({2, 2}, {1, 10, 2, 20}));
+  accumulator.add(Tensor::from<float>({1, 2}, {2.5, 30}), {}, nullptr, Tensor::from<float>({1, 2}, {3, 30}));
+  const Metrics metrics = accumulator.result();
+  EXPECT_EQ(metrics.samples, 3);
+  EXPECT_NEAR(*metrics.mse, 0.75 / 6, 1e-12);
+  EXPECT_NEAR(*metrics.mae, 1.5 / 6, 1e-12);
+  EXPECT_NEAR(*metrics.r2, 100 * (1 - 0.75 / 202), 1e-9);
+  EXPECT_FALSE(metrics.agreement);
+  EXPECT_NEAR(*metrics.snr_db, 10 * std::log10(505 / 0.5), 1e-9);
+}
+
+TEST(Metrics, TargetsOfAnotherShapeAndWithoutVariation) {
+  MetricAccumulator accumulator;
+  const Tensor output = Tensor::from<float>({2, 1}, {1, 2});
+  EXPECT_THROW(accumulator.add(output, {}, nullptr, Tensor::from<float>({2, 2}, {1, 2, 3, 4})), Error);
+  EXPECT_THROW(accumulator.add(output, {}, nullptr, Tensor::from<float>({1, 2}, {1, 2})), Error);
+  MetricAccumulator flat;
+  flat.add(output, {}, nullptr, Tensor::from<float>({2}, {0.1f, 0.1f}));
+  EXPECT_TRUE(flat.result().mse);
+  EXPECT_FALSE(flat.result().r2);
+}
+
+TEST(Metrics, OneNumberHasNoTop1ToAgreeOn) {
+  MetricAccumulator accumulator;
+  const Tensor reference = Tensor::from<float>({2, 1}, {1, 2});
+  accumulator.add(Tensor::from<float>({2, 1}, {1, 3}), {}, &reference);
+  EXPECT_FALSE(accumulator.result().agreement);
+  EXPECT_TRUE(accumulator.result().snr_db);
+}
+
 TEST(Metrics, BadLabelsAndOutputsAreNamed) {
   MetricAccumulator accumulator;
   const Tensor logits = Tensor::from<float>({1, 2}, {3, 0});

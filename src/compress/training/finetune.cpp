@@ -25,9 +25,9 @@ void validate(const ir::Model& model, const StepContext& context) {
   if (context.options.at("epochs").get<double>() <= 0)
     throw Error(ErrorCode::kUsage, "finetune.epochs", "nothing to do", "more than 0", "0");
   if (context.options.at("from_scratch").get<bool>() && context.options.at("distill").is_null() &&
-      !context.dataset.train->labelled())
+      !context.dataset.train->labelled() && !context.dataset.train->regression())
     throw Error(ErrorCode::kUsage, "finetune.from_scratch",
-                "training from scratch needs labels, or distill to be asked for");
+                "training from scratch needs labels or targets, or distill to be asked for");
   if (context.options.at("keep_best").get<bool>() && !context.dataset.val)
     throw Error(ErrorCode::kUsage, "finetune.keep_best", "the data has no val split");
 }

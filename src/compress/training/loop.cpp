@@ -141,7 +141,9 @@ class Loop {
 
   Tally measure_val() {
     Tally seen;
-    data::Loader loader(val_, {.batch_size = options_.batch_size, .workers = options_.workers});
+    data::Loader loader(val_, {.batch_size = options_.batch_size,
+                               .drop_last = options_.whole_batches && val_->size() >= options_.batch_size,
+                               .workers = options_.workers});
     loader.start(0);
     while (std::optional<data::Batch> batch = loader.next()) {
       stop_if_cancelled();

@@ -25,7 +25,8 @@ struct LoopOptions {
   std::vector<double> milestones;      ///< fractions of the steps at which "step" multiplies by `gamma`
   double gamma = 0.1;
   std::int64_t batch_size = 64;
-  std::int64_t limit = 0;  ///< training samples; 0: all
+  bool whole_batches = false;  ///< the model takes no other: the samples of val beyond them are left out of the curve
+  std::int64_t limit = 0;      ///< training samples; 0: all
   bool augment = true;
   int workers = 1;
   bool keep_best = false;  ///< end with the weights of the best epoch on val (top-1, or loss without labels)

@@ -1,16 +1,24 @@
 #include "compress/training/train_model.h"
 
+#include <algorithm>
+
 #include "base/threads.h"
+#include "compress/statistics.h"
 #include "compress/targets.h"
+#include "ir/judged.h"
 #include "pare/error.h"
 
 namespace pare::compress {
 namespace {
 
-/// Without labels only the original model can teach: alpha 1.
+bool has_answers(const StepContext& context) {
+  return context.dataset.train->labelled() || context.dataset.train->regression();
+}
+
+/// Without labels or targets only the original model can teach: alpha 1.
 exec::TrainerOptions resolved_options(const StepContext& context) {
   nlohmann::json options = context.options;
-  if (!context.dataset.train->labelled()) {
+  if (!has_answers(context)) {
     if (options.at("distill").is_null()) options["distill"] = {{"temperature", 4.0}, {"alpha", 1.0}};
     options["distill"]["alpha"] = 1.0;
   }
@@ -40,6 +48,39 @@ void require_masks_kept(const ir::Graph& graph) {
   }
 }
 
+/// The trainer judges the first output: the chosen one, or a teacher's own where it has none of that name.
+ir::Model judged_first(ir::Model model, const std::string& chosen) {
+  std::vector<ir::ValueId>& outputs = model.graph.outputs;
+  const auto named = std::find(outputs.begin(), outputs.end(), model.graph.find_value(chosen));
+  const ir::ValueId judged = ir::judged_output(model.graph, named == outputs.end() ? "" : chosen);
+  std::rotate(outputs.begin(), std::find(outputs.begin(), outputs.end(), judged), outputs.end());
+  return model;
+}
+
+/// A model that takes batches of one size only is trained with those.
+LoopOptions loop_options_for(const ir::Model& model, const StepContext& context) {
+  LoopOptions options = loop_options(context.options);
+  const std::int64_t fixed = fixed_batch(model);
+  options.whole_batches = fixed > 0;
+  if (fixed == 0 || fixed == options.batch_size) return options;
+  options.batch_size = fixed;
+  context.record["notes"].push_back("the model takes batches of " + std::to_string(fixed) +
+                                    " samples only: trained with those");
+  return options;
+}
+
+/// Whether classes are learnt from [N, classes], and smoothing only where there are classes.
+void validate_task(const ir::Model& model, const StepContext& context, const std::string& subject) {
+  const data::Split& train = *context.dataset.train;
+  const ir::Value& output = model.graph.value(ir::judged_output(model.graph, context.dataset.output));
+  if (train.labelled() && output.shape.ranked() && output.shape.rank() != 2)
+    throw Error(ErrorCode::kUnsupported, "output '" + output.name + "'", "cannot learn class labels",
+                "[batch, classes]", to_string(output.shape));
+  if (train.regression() && context.options.at("label_smoothing").get<double>() > 0)
+    throw Error(ErrorCode::kUsage, subject + ".label_smoothing", "the data has targets, not classes", "0",
+                context.options.at("label_smoothing").dump());
+}
+
 }  // namespace
 
 void mask_zeros(ir::Model& model) {
@@ -61,9 +102,10 @@ void validate_training(const ir::Model& model, const StepContext& context, const
     throw Error(ErrorCode::kUsage, subject, "training needs a train split in the data file");
   const auto& distill = context.options.at("distill");
   bool alpha_given = !distill.is_null() && !distill.at("alpha").is_null();
-  if (!context.dataset.train->labelled() && alpha_given && distill.at("alpha").get<double>() != 1)
-    throw Error(ErrorCode::kUsage, subject + ".distill.alpha", "the training data has no labels", "1",
+  if (!has_answers(context) && alpha_given && distill.at("alpha").get<double>() != 1)
+    throw Error(ErrorCode::kUsage, subject + ".distill.alpha", "the training data has neither labels nor targets", "1",
                 distill.at("alpha").dump());
+  validate_task(model, context, subject);
   for (ir::NodeId id : model.graph.nodes())
     if (model.graph.node(id).is("QuantizeLinear"))
       throw Error(ErrorCode::kUnsupported, subject,
@@ -77,10 +119,13 @@ void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks,
   if (context.options.at("keep_zeros").get<bool>()) mask_zeros(model);
   apply_masks(model.graph);
   const bool distill = options.loss.alpha > 0;
-  auto trainer = context.trainer().create(model, distill ? (teacher ? teacher : &context.original) : nullptr, options);
+  const std::string& output = context.dataset.output;
+  const ir::Model student = judged_first(model, output);
+  const ir::Model master = distill ? judged_first(teacher ? *teacher : context.original, output) : ir::Model();
+  auto trainer = context.trainer().create(student, distill ? &master : nullptr, options);
   context.record["trainer"] = trainer->description();
   if (distill) context.record["distill"] = {{"temperature", options.loss.temperature}, {"alpha", options.loss.alpha}};
-  context.record["curve"] = train(*trainer, context.dataset, loop_options(context.options), hooks,
+  context.record["curve"] = train(*trainer, context.dataset, loop_options_for(model, context), hooks,
                                   context.execution.seed, context.checkpoints, context.control, stage);
   trainer->write_back(model);
   require_masks_kept(model.graph);

@@ -44,7 +44,8 @@ std::shared_ptr<const Source> open_cifar(const Settings& split) {
   const auto count = static_cast<std::int64_t>(labels.size());
   const std::string name = files.front().string();
   Tensor images = Tensor::from<std::uint8_t>({count, kSide, kSide, 3}, pixels);
-  return std::make_shared<MemoryImages>(name, std::move(images), std::move(labels), true, std::move(files));
+  return std::make_shared<MemoryImages>(name, std::move(images), Answers{std::move(labels), true, {}},
+                                        std::move(files));
 }
 
 }  // namespace pare::data

@@ -67,9 +67,8 @@ std::shared_ptr<const Source> open_idx(const Settings& split) {
         images.rank() == 1 ? "holds labels, not images; are images and labels swapped?" : "does not hold images",
         "3 or 4 dimensions", to_string(images.dims()));
   }
-  std::vector<std::int64_t> labels;
-  const bool labelled = split.has("labels");
-  if (labelled) {
+  Answers answers;
+  if (split.has("labels")) {
     const fs::path label_path = split.path("labels");
     files.push_back(label_path);
     const Tensor array = read_idx(label_path);
@@ -77,10 +76,10 @@ std::shared_ptr<const Source> open_idx(const Settings& split) {
       throw Error(ErrorCode::kBadInput, label_path.string(), "does not hold labels", "1 dimension",
                   to_string(array.dims()));
     }
-    labels = as_labels(label_path.string(), array);
+    answers = as_labels(label_path.string(), array);
   }
-  return std::make_shared<MemoryImages>(image_path.string(), as_images(image_path.string(), images), std::move(labels),
-                                        labelled, std::move(files));
+  return std::make_shared<MemoryImages>(image_path.string(), as_images(image_path.string(), images), std::move(answers),
+                                        std::move(files));
 }
 
 }  // namespace pare::data

@@ -1,4 +1,5 @@
-// numpy arrays in files of their own: `images` (uint8) or `file` (ready for the model's only input), and `labels`.
+// numpy arrays in files of their own: `images` (uint8) or `file` (ready for the model's only input), and `labels`
+// or `targets`.
 #include "data/npy.h"
 
 #include "base/file.h"
@@ -15,19 +16,22 @@ std::shared_ptr<const Source> open_npy(const Settings& split) {
   const fs::path path = split.path(images ? "images" : "file");
   std::vector<fs::path> files{path};
   Tensor array = read_npy(path);
-  std::vector<std::int64_t> labels;
-  const bool labelled = split.has("labels");
-  if (labelled) {
-    files.push_back(split.path("labels"));
-    labels = as_labels(files.back().string(), read_npy(files.back()));
+  if (split.has("labels") && split.has("targets"))
+    throw split.error("targets", "cannot be combined with labels: a model is judged by classes or by numbers");
+  Answers answers;
+  for (const char* key : {"labels", "targets"}) {
+    if (!split.has(key)) continue;
+    files.push_back(split.path(key));
+    const std::string file = files.back().string();
+    answers = std::string_view(key) == "labels" ? as_labels(file, read_npy(file)) : as_targets(file, read_npy(file));
   }
   if (images) {
-    return std::make_shared<MemoryImages>(path.string(), as_images(path.string(), array), std::move(labels), labelled,
+    return std::make_shared<MemoryImages>(path.string(), as_images(path.string(), array), std::move(answers),
                                           std::move(files));
   }
   NamedTensors arrays;
   arrays.emplace("", std::move(array));
-  return std::make_shared<Arrays>(path.string(), std::move(arrays), std::move(labels), labelled, std::move(files));
+  return std::make_shared<Arrays>(path.string(), std::move(arrays), std::move(answers), std::move(files));
 }
 
 }  // namespace pare::data

@@ -28,19 +28,21 @@ Tensor take(NamedTensors& arrays, const std::string& name, const Settings& split
 std::shared_ptr<const Source> open_npz(const Settings& split) {
   const fs::path path = split.path("file");
   NamedTensors arrays = read_npz(path);
-  std::vector<std::int64_t> labels;
-  const bool labelled = split.has("labels");
-  if (labelled) {
-    const std::string name = split.text("labels");
-    labels = as_labels(path.string() + " array '" + name + "'", take(arrays, name, split, "labels"));
+  if (split.has("labels") && split.has("targets"))
+    throw split.error("targets", "cannot be combined with labels: a model is judged by classes or by numbers");
+  Answers answers;
+  for (const char* key : {"labels", "targets"}) {
+    if (!split.has(key)) continue;
+    const std::string name = split.text(key), subject = path.string() + " array '" + name + "'";
+    const Tensor array = take(arrays, name, split, key);
+    answers = std::string_view(key) == "labels" ? as_labels(subject, array) : as_targets(subject, array);
   }
   if (split.has("images")) {
     if (split.has("inputs"))
       throw split.error("inputs", "cannot be combined with images, which feed the model's only input");
     const std::string key = split.text("images"), name = path.string() + " array '" + key + "'";
     Tensor images = as_images(name, take(arrays, key, split, "images"));
-    return std::make_shared<MemoryImages>(name, std::move(images), std::move(labels), labelled,
-                                          std::vector<fs::path>{path});
+    return std::make_shared<MemoryImages>(name, std::move(images), std::move(answers), std::vector<fs::path>{path});
   }
   if (split.has("inputs")) {
     const Settings renames = split.map("inputs");
@@ -49,8 +51,7 @@ std::shared_ptr<const Source> open_npz(const Settings& split) {
       chosen.emplace(input, take(arrays, renames.text(input), renames, input));
     arrays = std::move(chosen);
   }
-  return std::make_shared<Arrays>(path.string(), std::move(arrays), std::move(labels), labelled,
-                                  std::vector<fs::path>{path});
+  return std::make_shared<Arrays>(path.string(), std::move(arrays), std::move(answers), std::vector<fs::path>{path});
 }
 
 }  // namespace pare::data
