@@ -92,11 +92,13 @@ ValueId require_value(const Graph& graph, const std::string& value) {
   return id;
 }
 
-/// One Q and one DQ behind the value; every node that read the value reads the DQ, a graph output stays the float
-/// value.
-void quantize_activation(Graph& graph, const std::string& name, const QuantParams& params) {
+/// One Q and one DQ behind the value; every node that read the value (of `readers`, when given) reads the DQ, a graph
+/// output stays the float value.
+void quantize_activation(Graph& graph, const std::string& name, const QuantParams& params,
+                         const std::set<std::string>* readers) {
   const ValueId value = require_value(graph, name);
-  const std::vector<NodeId> consumers = graph.value(value).consumers;
+  std::vector<NodeId> consumers = graph.value(value).consumers;
+  if (readers) std::erase_if(consumers, [&](NodeId id) { return !readers->count(graph.node(id).name); });
   if (consumers.empty()) return;
   const ir::Shape shape = graph.value(value).shape;
   const NodeId before = first_in_order(graph, consumers);
@@ -172,7 +174,10 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan) {
   }
   for (const auto& [weight, unused] : restored)
     if (graph.value(weight).consumers.empty() && !graph.is_output(weight)) graph.erase_value(weight);
-  for (const auto& [name, params] : plan.activations) quantize_activation(graph, name, params);
+  for (const auto& [name, params] : plan.activations) {
+    auto readers = plan.readers.find(name);
+    quantize_activation(graph, name, params, readers == plan.readers.end() ? nullptr : &readers->second);
+  }
   graph.sort();
 }
 

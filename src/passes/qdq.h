@@ -3,6 +3,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -23,11 +24,13 @@ struct QdqPlan {
   std::map<std::string, QuantParams> activations;
   std::map<std::string, QuantParams> weights;  ///< keyed by the initializer's name
   std::vector<std::string> nodes;              ///< nodes that compute on quantized inputs
+  /// Nodes that read an activation's integers, where others shall go on reading the float value; absent: all do.
+  std::map<std::string, std::set<std::string>> readers;
 };
 
 /// x → node   becomes   x → QuantizeLinear → DequantizeLinear → node; the weight is stored as int8 → DequantizeLinear,
 /// the bias as int32 → DequantizeLinear. Raises the opset to 13 where lower (Error(kUnsupported) names the node whose
-/// meaning would change). One pair serves all consumers of a value; a graph output stays as it was. New names:
+/// meaning would change). One pair serves all consumers of a value (or its `readers`); a graph output stays as it was. New names:
 /// `<value>_quantized`, `<value>_dequantized`, `<value>_scale`, `<value>_zero_point`.
 /// Error(kInternal) when the plan names what the graph does not have.
 void insert_qdq(ir::Model& model, const QdqPlan& plan);

@@ -63,7 +63,23 @@ struct Sweep {
   const std::set<NodeId>& computing;
   const std::set<NodeId>& excluded;
   std::set<ValueId> needed;
+  std::map<ValueId, std::set<std::string>> readers;
   Shared shared;
+
+  void need(ValueId id, const Node& reader) {
+    needed.insert(id);
+    readers[id].insert(reader.name);
+  }
+
+  /// Whether the value leaves an integer operator, behind which a quantization fuses.
+  bool made_by_integers(ValueId id) const {
+    NodeId producer = graph.producer(id);
+    if (producer == ir::kNoNode) return true;
+    if (is_fused_activation(graph.node(producer))) producer = graph.producer(graph.node(producer).input(0));
+    if (producer == ir::kNoNode || excluded.count(producer)) return false;
+    const Node& node = graph.node(producer);
+    return computing.count(producer) || joins(graph, node) || passes_through(node);
+  }
 
   bool output_needed(const Node& node) const {
     const ValueId out = node.output(0);
@@ -75,18 +91,18 @@ struct Sweep {
   void visit(NodeId id) {
     const Node& node = graph.node(id);
     if (computing.count(id)) {
-      needed.insert(node.input(0));
+      need(node.input(0), node);
     } else if (excluded.count(id)) {
       return;
     } else if (joins(graph, node) && output_needed(node)) {
       const std::size_t inputs = node.is("Add") || node.is("Concat") ? node.inputs.size() : 1;
       for (std::size_t slot = 0; slot < inputs; ++slot) {
-        if (is_activation(graph, node.input(slot))) needed.insert(node.input(slot));
+        if (is_activation(graph, node.input(slot))) need(node.input(slot), node);
         if (node.is("Concat"))
           shared.join(node.input(slot), needed.count(node.output(0)) ? node.output(0) : node.input(0));
       }
     } else if (passes_through(node) && needed.count(node.output(0)) && is_activation(graph, node.input(0))) {
-      needed.insert(node.input(0));
+      need(node.input(0), node);
       shared.join(node.input(0), node.output(0));
     }
   }
@@ -146,15 +162,22 @@ Placement place_layers(const Graph& graph, const nlohmann::json& options, std::s
   return placement;
 }
 
-Placement place_integers(const Graph& graph, const nlohmann::json& options, const std::string& subject) {
+Placement place_integers(const Graph& graph, const nlohmann::json& options, const std::string& subject,
+                         const std::set<std::string>& floats) {
   std::set<NodeId> computing, out;
   const std::vector<NodeId> others = other_nodes(graph);
   Placement placement = place_layers(graph, options, others, out, subject);
+  for (const Layer& layer : placement.layers)
+    if (floats.count(layer.name)) out.insert(layer.node);
+  std::erase_if(placement.layers, [&](const Layer& layer) { return floats.count(layer.name) > 0; });
   for (const Layer& layer : placement.layers) computing.insert(layer.node);
   Sweep sweep{graph, computing, out, {}, {}};
   for (auto id = graph.nodes().rbegin(); id != graph.nodes().rend(); ++id) sweep.visit(*id);
   std::map<ValueId, std::vector<std::string>> groups;
-  for (ValueId id : sweep.needed) groups[sweep.shared.root(id)].push_back(graph.value(id).name);
+  for (ValueId id : sweep.needed) {
+    groups[sweep.shared.root(id)].push_back(graph.value(id).name);
+    if (!sweep.made_by_integers(id)) placement.readers[graph.value(id).name] = sweep.readers[id];
+  }
   for (auto& [root, names] : groups) placement.groups.push_back(std::move(names));
   return placement;
 }

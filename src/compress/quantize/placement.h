@@ -1,6 +1,8 @@
 // Which layers and values of a float graph become integers, so that chains of layers stay int8 and fuse.
 #pragma once
 
+#include <map>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -16,6 +18,9 @@ struct Placement {
 
   std::vector<Layer> layers;                     ///< that compute on integers
   std::vector<std::vector<std::string>> groups;  ///< activation values; those of one group share scale and zero point
+  /// By value, the nodes that read its integers, where the others read the float value: one that a float operator makes
+  /// (a LayerNormalization before a residual branch) need not lose anything there.
+  std::map<std::string, std::set<std::string>> readers;
   std::vector<Skip> skipped;                     ///< selected layers that stay float, and why
 };
 
@@ -34,7 +39,9 @@ Placement place_layers(const ir::Graph& graph, const nlohmann::json& options, st
 ///  is read
 ///    as integers (so nothing is quantized behind the last layer); Concat's inputs and output share parameters;
 ///  - MaxPool, Flatten, Reshape, Transpose, Squeeze, Unsqueeze and Identity pass parameters through.
-/// `options` holds include (of layers) and exclude (of any node above). Error(kUsage) as select_nodes.
-Placement place_integers(const ir::Graph& graph, const nlohmann::json& options, const std::string& subject);
+/// `options` holds include (of layers) and exclude (of any node above); `floats`: names of layers to leave out besides.
+/// Error(kUsage) as select_nodes.
+Placement place_integers(const ir::Graph& graph, const nlohmann::json& options, const std::string& subject,
+                         const std::set<std::string>& floats = {});
 
 }  // namespace pare::compress

@@ -1,0 +1,133 @@
+#include "compress/quantize/probe.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/threads.h"
+#include "compress/statistics.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+exec::CompileOptions compile_options(const StepContext& context) {
+  return {.threads = resolve_threads(context.execution.threads), .max_memory = context.execution.max_memory};
+}
+
+std::vector<NamedTensors> batches_of(const ir::Model& model, const data::Split& split, std::int64_t samples,
+                                     const StepContext& context, std::int64_t& taken) {
+  const std::vector<std::int64_t> indices = calibration_indices(split.size(), samples, context.execution.seed);
+  const auto size = static_cast<std::size_t>(forward_batch(model, 8));
+  const bool fixed = forward_batch(model, 1) > 1;
+  std::vector<NamedTensors> batches;
+  for (std::size_t done = 0; done < indices.size(); done += size) {
+    const std::size_t end = std::min(indices.size(), done + size);
+    if (fixed && end - done < size) break;
+    batches.push_back(split
+                          .batch({indices.begin() + static_cast<std::ptrdiff_t>(done),
+                                  indices.begin() + static_cast<std::ptrdiff_t>(end)})
+                          .inputs);
+    taken += static_cast<std::int64_t>(end - done);
+  }
+  return batches;
+}
+
+const data::Split& deciding_split(const StepContext& context) {
+  return context.dataset.val && context.dataset.val->size() > 0 ? *context.dataset.val : *context.dataset.train;
+}
+
+/// Adds each channel's values; the channel lies on `axis`.
+void add_channels(const Tensor& tensor, std::int64_t axis, std::vector<double>& sums, double& count) {
+  const auto channels = static_cast<std::size_t>(tensor.dim(axis));
+  std::size_t inner = 1;
+  for (std::int64_t i = axis + 1; i < tensor.rank(); ++i) inner *= static_cast<std::size_t>(tensor.dim(i));
+  auto values = tensor.data<float>();
+  sums.resize(channels, 0);
+  for (std::size_t start = 0, c = 0; start < values.size(); start += inner, c = c + 1 == channels ? 0 : c + 1) {
+    double sum = 0;
+    for (std::size_t i = 0; i < inner; ++i) sum += static_cast<double>(values[start + i]);
+    sums[c] += sum;
+  }
+  count += static_cast<double>(values.size()) / static_cast<double>(channels);
+}
+
+}  // namespace
+
+double decibels(double noise) { return noise <= 1e-20 ? 200 : -10 * std::log10(noise); }
+
+Probe::Probe(const ir::Model& model, std::int64_t samples, const StepContext& context) : context_(context) {
+  if (model.graph.outputs.empty()) return;
+  const std::string output = model.graph.value(model.graph.outputs[0]).name;
+  inputs_ = batches_of(model, deciding_split(context), samples, context, samples_);
+  auto executor = context.backend.compile(model, compile_options(context));
+  for (const NamedTensors& inputs : inputs_) {
+    const Tensor answer = executor->run(inputs).at(output);
+    if (answer.dtype() != DType::kFloat32) return;
+    for (float value : answer.data<float>()) signal_ += static_cast<double>(value) * static_cast<double>(value);
+    reference_.push_back(answer.clone());
+  }
+  if (signal_ > 0 && std::isfinite(signal_)) output_ = output;
+}
+
+double Probe::noise(const ir::Model& model) const {
+  context_.control.check_cancelled();
+  auto executor = context_.backend.compile(model, compile_options(context_));
+  double noise = 0;
+  for (std::size_t i = 0; i < inputs_.size(); ++i) {
+    const NamedTensors outputs = executor->run(inputs_[i]);
+    const auto wanted = reference_[i].data<float>(), got = outputs.at(output_).data<float>();
+    if (wanted.size() != got.size()) throw Error(ErrorCode::kInternal, output_, "quantization changed the output");
+    for (std::size_t k = 0; k < got.size(); ++k) {
+      const double off = static_cast<double>(wanted[k]) - static_cast<double>(got[k]);
+      noise += off * off;
+    }
+  }
+  return std::isfinite(noise) ? noise / signal_ : std::numeric_limits<double>::infinity();
+}
+
+std::map<std::string, std::vector<double>> input_means(const ir::Model& model, const std::vector<Layer>& layers,
+                                                       std::int64_t samples, const StepContext& context) {
+  struct Sums {
+    std::int64_t axis;
+    std::vector<double> sums;
+    double count = 0;
+  };
+  std::map<std::string, Sums> by_value;
+  std::map<std::string, std::string> value_of;
+  exec::CompileOptions options = compile_options(context);
+  std::set<std::string> inputs;
+  for (ir::ValueId id : model.graph.inputs) inputs.insert(model.graph.value(id).name);
+  for (const Layer& layer : layers) {
+    const ir::Node& node = model.graph.node(layer.node);
+    const std::string& value = model.graph.value(node.input(0)).name;
+    value_of[layer.name] = value;
+    if (!by_value.try_emplace(value, Sums{node.is("MatMul") ? -1 : 1, {}, 0}).second) continue;
+    if (!inputs.count(value)) options.observed.push_back(value);
+  }
+  auto see = [&](const std::string& value, const Tensor& tensor) {
+    auto found = by_value.find(value);
+    if (found == by_value.end()) return;
+    const std::int64_t axis = found->second.axis < 0 ? tensor.rank() - 1 : found->second.axis;
+    add_channels(tensor, axis, found->second.sums, found->second.count);
+  };
+  auto executor = context.backend.compile(model, options);
+  std::int64_t taken = 0;
+  for (const NamedTensors& batch : batches_of(model, *context.dataset.train, samples, context, taken)) {
+    context.control.check_cancelled();
+    for (const auto& [name, tensor] : batch)
+      if (inputs.count(name)) see(name, tensor);
+    executor->observe(batch, [&](const std::string& value, const Tensor& tensor) {
+      if (!inputs.count(value)) see(value, tensor);
+    });
+  }
+  std::map<std::string, std::vector<double>> means;
+  for (const auto& [layer, value] : value_of) {
+    Sums& seen = by_value.at(value);
+    means[layer] = seen.sums;
+    for (double& mean : means[layer]) mean /= seen.count;
+  }
+  return means;
+}
+
+}  // namespace pare::compress

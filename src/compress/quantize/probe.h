@@ -1,0 +1,42 @@
+// Error injection end to end: what a change of the model does to its output, measured on the backend that ships it.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compress/method.h"
+#include "compress/quantize/placement.h"
+
+namespace pare::compress {
+
+/// Some samples of the split that decides (val, else train) and what the float model answers to them.
+class Probe {
+ public:
+  /// `samples` > 0 of them, chosen by the seed. Batches are small: memory is that of one.
+  Probe(const ir::Model& model, std::int64_t samples, const StepContext& context);
+
+  /// Whether the model has a float output to judge by (its first).
+  bool usable() const noexcept { return !output_.empty(); }
+  std::int64_t samples() const noexcept { return samples_; }
+  /// Σ(a−b)²/Σa² of the output against the float model; infinite when it is not finite.
+  double noise(const ir::Model& model) const;
+
+ private:
+  const StepContext& context_;
+  std::string output_;
+  std::int64_t samples_ = 0;
+  std::vector<NamedTensors> inputs_;
+  std::vector<Tensor> reference_;
+  double signal_ = 0;
+};
+
+/// 10·log10(1/noise), at most 200.
+double decibels(double noise);
+
+/// Mean of each channel of each layer's input on the probe's kind of samples, by node name: what bias correction needs.
+std::map<std::string, std::vector<double>> input_means(const ir::Model& model, const std::vector<Layer>& layers,
+                                                       std::int64_t samples, const StepContext& context);
+
+}  // namespace pare::compress
