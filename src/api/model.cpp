@@ -77,14 +77,16 @@ std::int64_t Model::ir_version() const { return impl_->model.ir_version; }
 std::int64_t Model::bytes() const {
   std::error_code error;
   const auto file = impl_->path.empty() ? 0 : static_cast<std::int64_t>(fs::file_size(impl_->path, error));
-  if (file <= 0 || error) return static_cast<std::int64_t>(serialize().size());
+  if (file <= 0 || error) return static_cast<std::int64_t>(onnx::serialized_size(impl_->model));
   if (pack::is_pare_path(impl_->path)) return file;  // coded, so smaller than its data
   std::int64_t data = 0;
   const ir::Graph& graph = impl_->model.graph;
   for (ir::ValueId id : graph.values()) {
     if (const Tensor* constant = graph.constant(id)) data += static_cast<std::int64_t>(constant->bytes());
   }
-  return data <= file ? file : static_cast<std::int64_t>(serialize().size());  // less than its data: some lies outside
+  return data <= file
+             ? file
+             : static_cast<std::int64_t>(onnx::serialized_size(impl_->model));  // less than its data: some lies outside
 }
 
 std::string Model::serialize() const { return onnx::serialize_model(impl_->model); }

@@ -114,6 +114,11 @@ void write_model(const ir::Model& model, const fs::path& path, const WriteOption
   });
 }
 
+std::size_t serialized_size(const ir::Model& model) {
+  const Exporter whole(model);
+  return whole.rope().size();
+}
+
 std::string serialize_model(const ir::Model& model) {
   const Exporter whole(model);
   const Rope rope = whole.rope();

@@ -26,6 +26,8 @@ struct WriteOptions {
 };
 void write_model(const ir::Model& model, const std::filesystem::path& path, const WriteOptions& options = {});
 std::string serialize_model(const ir::Model& model);
+/// Its size, whatever ONNX files can hold; copies no tensor.
+std::size_t serialized_size(const ir::Model& model);
 
 /// A model as its graph, a serialized message without the data of larger tensors, and those tensors: what .pare files
 /// keep apart.
