@@ -91,7 +91,7 @@ int run(const Options& options) {
   how.seed = options.globals.seed;
   how.max_memory = options.globals.execution().max_memory;
   std::vector<Model> models;
-  for (const std::string& path : options.models) models.push_back(Model::load(path));
+  for (const std::string& path : options.models) models.push_back(load_model(path, options.globals));
   if (options.globals.dry_run) {
     const std::size_t settings = how.threads.size() * how.batches.size();
     const double seconds = options.seconds * static_cast<double>(settings * models.size());

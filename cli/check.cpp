@@ -101,7 +101,7 @@ void fail_on_findings(const std::string& model, const CheckReport& report) {
 }
 
 int run(const Options& options) {
-  const CheckReport report = check(Model::load(options.model), {options.train});
+  const CheckReport report = check(load_model(options.model, options.globals), {options.train});
   if (options.globals.json) {
     print_json(to_json(options.model, report));
   } else {

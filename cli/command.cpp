@@ -65,6 +65,12 @@ InputShapes parse_shapes(const std::vector<std::string>& shapes) {
   return parsed;
 }
 
+Model load_model(const std::string& path, const Globals& globals) {
+  Model model = Model::load(path);
+  if (!globals.quiet && !model.note().empty()) std::cerr << "pare: note: " << model.note() << "\n";
+  return model;
+}
+
 Control make_control(const Globals& globals) {
   Control control = progress_control(globals.quiet);
   control.cancel = catch_signals();

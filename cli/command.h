@@ -57,6 +57,9 @@ InputShapes parse_shapes(const std::vector<std::string>& shapes);
 /// Progress and logs on standard error (progress.h), cancellation by SIGINT and SIGTERM.
 Control make_control(const Globals& globals);
 
+/// Model::load() with the model's note on standard error, unless --quiet.
+Model load_model(const std::string& path, const Globals& globals);
+
 /// Prints one object on standard output.
 void print_json(const nlohmann::json& object);
 

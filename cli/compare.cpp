@@ -192,7 +192,7 @@ int dry_run(const Options& options, const Dataset& data) {
 }
 
 int run(const Options& options) {
-  const Model a = Model::load(options.a), b = Model::load(options.b);
+  const Model a = load_model(options.a, options.globals), b = load_model(options.b, options.globals);
   const Dataset data = options.data.empty() ? Dataset() : Dataset::open(options.data, a);
   if (options.globals.dry_run) return dry_run(options, data);
   CompareOptions how;

@@ -14,7 +14,7 @@ struct Options {
 
 int run(const Options& options, const std::string& command) {
   const Recipe recipe = Recipe::load(options.recipe);
-  const Model model = Model::load(options.model);
+  const Model model = load_model(options.model, options.globals);
   const Dataset data = Dataset::open(options.data, model);
   return run_job(model, data, recipe, options.outputs, options.globals, command);
 }

@@ -16,6 +16,7 @@ namespace {
 struct Options {
   Globals globals;
   std::string in, out;
+  std::vector<std::string> shapes;
   ConvertOptions how;
   bool convert_io = false, weights_only = false, compute = false, packed = false;
 };
@@ -79,15 +80,22 @@ void check(const Options& options) {
     throw Error(ErrorCode::kUsage, options.out, "exists", "--force to replace it");
 }
 
+void write(const Options& options, const Model& model) {
+  if (options.packed)
+    model.save_packed(options.out, parse_shapes(options.shapes), options.globals.force);
+  else
+    model.save(options.out, options.globals.force);
+}
+
 int run(const Options& options) {
   check(options);
-  const Model model = Model::load(options.in);
+  const Model model = load_model(options.in, options.globals);
   ConvertOptions how = options.how;
   how.keep_io = !options.convert_io;
   if (options.weights_only || options.compute) how.weights_only = options.weights_only;
   const Conversion result = convert(model, how);
   const std::int64_t before = model.bytes();
-  if (!options.globals.dry_run) result.model.save(options.out, options.globals.force, options.packed);
+  if (!options.globals.dry_run) write(options, result.model);
   const bool coded = is_pare(options.out) && !options.globals.dry_run;
   const std::int64_t after =
       coded ? static_cast<std::int64_t>(std::filesystem::file_size(options.out)) : result.model.bytes();
@@ -115,8 +123,10 @@ void add_convert(CLI::App& app, Invocation& invocation) {
   command->add_option("--opset", options->how.opset, "operator set to raise the model to, up to 28")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
-  command->add_flag("--packed", options->packed,
-                    "a .pare file that loads fast: tensors as they are, to be mapped (default: as small as can be)");
+  command->add_flag(
+      "--packed", options->packed,
+      "a .pare file that loads fast: tensors, and weights as this machine's kernels read them, are mapped");
+  add_shapes(*command, options->shapes);
   command->add_flag("--convert-io", options->convert_io, "inputs and outputs too (default: they stay float32)")
       ->needs(precision);
   CLI::Option* weights = command

@@ -92,9 +92,9 @@ int dry_run(const Options& options, const Dataset& data) {
 }
 
 int run(const Options& options) {
-  const Model model = Model::load(options.model);
+  const Model model = load_model(options.model, options.globals);
   std::optional<Model> reference;
-  if (!options.reference.empty()) reference = Model::load(options.reference);
+  if (!options.reference.empty()) reference = load_model(options.reference, options.globals);
   const Dataset data = Dataset::open(options.data, model);
   if (options.globals.dry_run) return dry_run(options, data);
   EvaluateOptions how;

@@ -163,7 +163,7 @@ int run(const Options& options) {
   how.shapes = parse_shapes(options.shapes);
   how.plan = options.plan;
   how.groups = options.groups;
-  const Inspection result = inspect(Model::load(options.model), how);
+  const Inspection result = inspect(load_model(options.model, options.globals), how);
   if (options.globals.json) {
     print_json(to_json(result, options.plan, options.groups));
     return 0;

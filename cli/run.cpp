@@ -75,7 +75,7 @@ void refuse_existing(const Options& options) {
 
 int run(const Options& options) {
   refuse_existing(options);
-  const Model model = Model::load(options.model);
+  const Model model = load_model(options.model, options.globals);
   const NamedTensors inputs = read_inputs(options, model);
   SessionOptions how;
   how.execution = options.globals.execution();

@@ -141,7 +141,7 @@ json given_options(const Options& options) {
 
 int run(const Options& options, const std::string& command) {
   const Recipe recipe = Recipe::single_step(options.step, given_options(options).dump(), options.max_drop);
-  const Model model = Model::load(options.model);
+  const Model model = load_model(options.model, options.globals);
   const Dataset data = options.data.empty() ? Dataset() : Dataset::open(options.data, model);
   return run_job(model, data, recipe, options.outputs, options.globals, command);
 }

@@ -39,9 +39,16 @@ class Model {
   std::int64_t ir_version() const;
   std::int64_t bytes() const;     ///< size of the .pare file, or as an ONNX file, external data included
   std::string serialize() const;  ///< the ONNX file's content, all data inside
-  /// Writes a .pare file where `path` ends so, else an ONNX file, whole or not at all. `packed`: a .pare file that
-  /// loads fast rather than being small. Throws Error(kUsage) when `path` exists and `force` is false, Error(kIo).
-  void save(const std::string& path, bool force = false, bool packed = false) const;
+  /// "" or what a packed file could not give on this machine: its weights are packed anew.
+  const std::string& note() const noexcept;
+  /// Writes a .pare file where `path` ends so, else an ONNX file, whole or not at all. Throws Error(kUsage) when `path`
+  /// exists and `force` is false, Error(kIo).
+  void save(const std::string& path, bool force = false) const;
+  /// Writes a .pare file that loads fast rather than being small: tensors, and weights as the kernels of this machine
+  /// read them, are mapped. Weights that this model's own file holds for other instruction sets are kept. Kernels are
+  /// chosen for batch 1 and for `shapes` where the model leaves other axes open. Throws Error(kUsage) as save() and for
+  /// a name that does not end in .pare, Error(kBadInput) naming an input that needs a shape, Error(kUnsupported).
+  void save_packed(const std::string& path, const InputShapes& shapes = {}, bool force = false) const;
 
   struct Impl;
   explicit Model(std::shared_ptr<const Impl> impl) : impl_(std::move(impl)) {}

@@ -24,6 +24,7 @@ struct Entry {
 Entry enter(const Model& model, const InputShapes& shapes, int threads, const BenchOptions& options) {
   exec::CompileOptions compile;
   compile.threads = threads;
+  compile.packed = model.impl().packed;
   compile.max_memory = options.max_memory;
   return {runtime::backend().compile(model.impl().prepared(), compile),
           eval::random_inputs(model.impl().prepared(), shapes, options.seed)};

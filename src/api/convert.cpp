@@ -46,7 +46,7 @@ Conversion convert(const Model& model, const ConvertOptions& options) {
   ir::infer_shapes(copy);
   ir::require_valid(copy, model.path().empty() ? "the converted model" : model.path());
   result.opset = copy.opset();
-  result.model = api::wrap(std::move(copy), {});
+  result.model = api::wrap(std::move(copy), {}, model.impl().packed);
   return result;
 }
 

@@ -33,8 +33,10 @@ Evaluation evaluate(const Model& model, const Dataset& data, const Model* refere
   compile.threads = resolve_threads(options.execution.threads);
   compile.max_memory = options.execution.max_memory;
   const ThreadScope threads(compile.threads);
+  compile.packed = model.impl().packed;
   const auto executor = runtime::backend().compile(prepared, compile);
   std::unique_ptr<exec::Executor> reference_executor;
+  if (reference) compile.packed = reference->impl().packed;
   if (reference) reference_executor = runtime::backend().compile(reference->impl().prepared(), compile);
 
   eval::EvaluateOptions how;

@@ -5,7 +5,9 @@
 #include <utility>
 
 #include "api/model_impl.h"
+#include "base/cpu.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "ir/infer.h"
 #include "ir/judged.h"
 #include "ir/verify.h"
@@ -13,6 +15,7 @@
 #include "pack/pare_file.h"
 #include "pare/error.h"
 #include "passes/pass.h"
+#include "runtime/runtime.h"
 
 namespace pare {
 namespace {
@@ -53,9 +56,9 @@ const ir::Model& Model::Impl::prepared() const {
 }
 
 Model Model::load(const std::string& path) {
-  ir::Model model = pack::read_model(path);
-  naming(path, [&] { ir::infer_shapes(model); });
-  return api::wrap(std::move(model), path);
+  pack::ModelFile file = pack::read_file(path);
+  naming(path, [&] { ir::infer_shapes(file.model); });
+  return api::wrap(std::move(file.model), path, std::move(file.packed));
 }
 
 Model Model::parse(std::string bytes, const std::string& name) {
@@ -91,19 +94,37 @@ std::int64_t Model::bytes() const {
 
 std::string Model::serialize() const { return onnx::serialize_model(impl_->model); }
 
-void Model::save(const std::string& path, bool force, bool packed) const {
+const std::string& Model::note() const noexcept { return impl_->note; }
+
+void Model::save(const std::string& path, bool force) const {
   refuse_to_overwrite(path, force);
-  if (packed && !pack::is_pare_path(path))
+  pack::write_model(impl_->model, path);
+}
+
+void Model::save_packed(const std::string& path, const InputShapes& shapes, bool force) const {
+  refuse_to_overwrite(path, force);
+  if (!pack::is_pare_path(path))
     throw Error(ErrorCode::kUsage, path, "only .pare files are packed", "a name that ends in .pare");
-  pack::write_model(impl_->model, path, {.stored = packed});
+  const std::string isa(pare::name(active_isa()));
+  const ir::Model& prepared = impl_->prepared();
+  const auto executor = runtime::backend().compile(prepared, {.threads = 1});
+  executor->plan(ir::input_shapes_for(prepared, 1, shapes));
+  pack::WriteOptions options{.stored = true, .packed = {}};
+  if (impl_->packed) options.packed = impl_->packed->others(isa);
+  options.packed.push_back({isa, executor->packed_weights()});
+  pack::write_model(impl_->model, path, options);
 }
 
 namespace api {
 
-Model wrap(ir::Model model, std::string path) {
+Model wrap(ir::Model model, std::string path, std::shared_ptr<const pack::PackedSections> packed) {
   auto impl = std::make_shared<Model::Impl>();
   impl->model = std::move(model);
   impl->path = std::move(path);
+  if (packed && !packed->fits() && !impl->path.empty())
+    impl->note = impl->path + ": packed for " + join(packed->isas(), ", ") + ", not for " +
+                 std::string(pare::name(active_isa())) + "; its weights are packed anew";
+  impl->packed = std::move(packed);
   return Model(std::move(impl));
 }
 

@@ -9,6 +9,7 @@
 #include "compress/recipe.h"
 #include "data/dataset.h"
 #include "ir/model.h"
+#include "pack/packed.h"
 #include "pare/dataset.h"
 #include "pare/model.h"
 #include "pare/recipe.h"
@@ -18,6 +19,8 @@ namespace pare {
 struct Model::Impl {
   ir::Model model;  ///< shapes inferred
   std::string path;
+  std::shared_ptr<const pack::PackedSections> packed;  ///< of its file, or nullptr
+  std::string note;
 
   /// What executors get: simplified (BatchNorm folded, dead code gone). Made on first use.
   const ir::Model& prepared() const;
@@ -37,7 +40,7 @@ struct Recipe::Impl {
 
 namespace api {
 
-Model wrap(ir::Model model, std::string path);
+Model wrap(ir::Model model, std::string path, std::shared_ptr<const pack::PackedSections> packed = nullptr);
 /// What a data set must deliver for this model, and what it can be judged by.
 data::ModelPorts ports_for_data(const ir::Model& model);
 /// Throws Error(kBadInput) naming the first tensor with a harmful non-finite element, and how many.

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "exec/packed.h"
 #include "ir/model.h"
 #include "pare/control.h"
 
@@ -25,7 +26,8 @@ struct CompileOptions {
   /// Run QDQ exactly as written (DequantizeLinear → float operator → QuantizeLinear) instead of by integers: for
   /// checks.
   bool float_qdq = false;
-  std::int64_t max_memory = 0;  ///< bytes, 0: no limit
+  std::int64_t max_memory = 0;                  ///< bytes, 0: no limit
+  std::shared_ptr<const PackedWeights> packed;  ///< of the model's file, or nullptr
 };
 
 /// One executed step of a plan, for `pare inspect --plan` and profiles.
@@ -65,6 +67,8 @@ class Executor {
   /// lists them as they are counted here only afterwards.
   virtual std::vector<StepTime> profile(const NamedTensors& inputs, int repeats) = 0;
   virtual MemoryUse memory(const std::map<std::string, Dims>& input_shapes) = 0;
+  /// What the plans made so far have packed.
+  virtual std::vector<PackedBlob> packed_weights() const { return {}; }
 };
 
 class Backend {

@@ -1,5 +1,6 @@
 #include "pack/pare_file.h"
 
+#include "base/cpu.h"
 #include "onnx/onnx_file.h"
 #include "pack/container.h"
 #include "pack/fields.h"
@@ -29,7 +30,7 @@ const Section& need(const Container& container, SectionKind kind, std::uint32_t 
   return *section;
 }
 
-ir::Model read(const Container& container, const std::string& subject) {
+ModelFile read(const Container& container, const std::string& subject) {
   const Section& graph = need(container, SectionKind::kGraph, kGraphVersion, "graph", subject);
   const Section& tensors = need(container, SectionKind::kTensors, kTensorsVersion, "tensor section", subject);
   std::string message;
@@ -44,7 +45,16 @@ ir::Model read(const Container& container, const std::string& subject) {
   } catch (const Damaged& damage) {
     fail(subject, std::string("is damaged: its tensor section ") + damage.what());
   }
-  return onnx::put_together(message, std::move(values), subject);
+  ModelFile file;
+  if (container.find(SectionKind::kPacked)) {
+    try {
+      file.packed = std::make_shared<const PackedSections>(container, values, std::string(name(active_isa())));
+    } catch (const Damaged& damage) {
+      fail(subject, std::string("is damaged: a packed section ") + damage.what());
+    }
+  }
+  file.model = onnx::put_together(message, std::move(values), subject);
+  return file;
 }
 
 std::string_view text_of(const MappedFile& file) {
@@ -62,8 +72,13 @@ void write_pare(const ir::Model& model, const fs::path& path, const WriteOptions
   const std::string graph = compress(parts.graph);
   const std::string tensors = write_tensors(parts.tensors, options.stored);
   if (!options.stored) require_equal(parts.tensors, read_tensors(tensors, nullptr));
-  write_container(
-      path, {{SectionKind::kGraph, kGraphVersion, "", graph}, {SectionKind::kTensors, kTensorsVersion, "", tensors}});
+  std::vector<Section> sections = {{SectionKind::kGraph, kGraphVersion, "", graph},
+                                   {SectionKind::kTensors, kTensorsVersion, "", tensors}};
+  std::vector<std::string> packed;
+  for (const PackedSet& set : options.packed) packed.push_back(write_packed(set.blobs, parts.tensors));
+  for (std::size_t i = 0; i < packed.size(); ++i)
+    sections.push_back({SectionKind::kPacked, kPackedVersion, options.packed[i].isa, packed[i]});
+  write_container(path, sections);
 }
 
 class Store : public exec::ModelStore {
@@ -77,19 +92,25 @@ class Store : public exec::ModelStore {
 
 bool is_pare_path(const fs::path& path) { return path.extension() == ".pare"; }
 
-ir::Model read_model(const fs::path& path) {
+ModelFile read_file(const fs::path& path) {
   const auto file = MappedFile::open(path);
-  if (!is_container(text_of(*file)) && !is_pare_path(path)) return onnx::read_model(path);
+  if (!is_container(text_of(*file)) && !is_pare_path(path)) return {onnx::read_model(path), nullptr};
   return read(read_container(text_of(*file), file, path.string()), path.string());
 }
 
-ir::Model parse_model(std::string bytes, const std::string& subject) {
-  if (!is_container(bytes)) return onnx::parse_model(std::move(bytes), subject, {});
+ir::Model read_model(const fs::path& path) { return read_file(path).model; }
+
+ModelFile parse_file(std::string bytes, const std::string& subject) {
+  if (!is_container(bytes)) return {onnx::parse_model(std::move(bytes), subject, {}), nullptr};
   // Sections are to lie on pages, as in a mapped file: stored tensors are viewed in place.
   const Tensor copy = Tensor::from<std::uint8_t>({static_cast<std::int64_t>(bytes.size())},
                                                  std::vector<std::uint8_t>(bytes.begin(), bytes.end()));
   const auto owner = std::make_shared<const Tensor>(copy);
   return read(read_container({reinterpret_cast<const char*>(owner->raw()), owner->bytes()}, owner, subject), subject);
+}
+
+ir::Model parse_model(std::string bytes, const std::string& subject) {
+  return parse_file(std::move(bytes), subject).model;
 }
 
 void write_model(const ir::Model& model, const fs::path& path, const WriteOptions& options) {

@@ -8,17 +8,27 @@
 #include "base/file.h"
 #include "exec/backend.h"
 #include "ir/model.h"
+#include "pack/packed.h"
 
 namespace pare::pack {
 
+struct ModelFile {
+  ir::Model model;
+  std::shared_ptr<const PackedSections> packed;  ///< nullptr where the file holds none
+};
+
 /// Reads an ONNX or a .pare file, told apart by their first bytes. Errors of a .pare file, all Error(kBadInput) with
 /// the path first: truncated, of another version, a checksum that does not match, a section that cannot be decoded.
+/// Packed weights are looked for under the name of the active instruction set.
+ModelFile read_file(const fs::path& path);
 ir::Model read_model(const fs::path& path);
 /// The same from memory; `subject` stands for the path.
+ModelFile parse_file(std::string bytes, const std::string& subject);
 ir::Model parse_model(std::string bytes, const std::string& subject);
 
 struct WriteOptions {
-  bool stored = false;  ///< tensors uncoded, to be mapped: larger, and read without decoding
+  bool stored = false;            ///< tensors uncoded, to be mapped: larger, and read without decoding
+  std::vector<PackedSet> packed;  ///< one for each instruction set; of constants that are those of the model
 };
 /// Writes a .pare file where `path` ends in ".pare", an ONNX file otherwise. What was coded is decoded and compared
 /// before anything is written.

@@ -39,7 +39,7 @@ double median(std::vector<double> values) {
 }  // namespace
 
 CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options)
-    : options_(std::move(options)), stage_(prepare(model, options_), {}, options_, cache_) {}
+    : options_(std::move(options)), cache_(options_.packed), stage_(prepare(model, options_), {}, options_, cache_) {}
 
 void CpuExecutor::check(const NamedTensors& inputs) const {
   const ir::Graph& graph = stage_.graph();

@@ -14,6 +14,7 @@ class CpuExecutor final : public exec::Executor {
   std::vector<exec::PlanStep> plan(const std::map<std::string, Dims>& input_shapes) override;
   std::vector<exec::StepTime> profile(const NamedTensors& inputs, int repeats) override;
   exec::MemoryUse memory(const std::map<std::string, Dims>& input_shapes) override;
+  std::vector<exec::PackedBlob> packed_weights() const override { return cache_.blobs(); }
 
  private:
   using Shapes = std::map<std::string, Dims>;

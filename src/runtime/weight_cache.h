@@ -5,8 +5,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
+#include <vector>
 
+#include "base/hash.h"
+#include "exec/packed.h"
+#include "kernels/packed.h"
 #include "pare/tensor.h"
 
 namespace pare::runtime {
@@ -15,24 +20,71 @@ namespace pare::runtime {
 /// the cache keeps alive so that no other tensor can take that address.
 class WeightCache {
  public:
+  /// `packed`: weights that a file holds ready; nullptr: none.
+  explicit WeightCache(std::shared_ptr<const exec::PackedWeights> packed = nullptr) : packed_(std::move(packed)) {}
+
   template <class T>
   std::shared_ptr<const T> get(const std::string& key, const Tensor& source,
                                const std::function<std::shared_ptr<const T>()>& make) {
     const std::lock_guard lock(mutex_);
-    Entry& entry = entries_[{key, source.raw()}];
+    Entry& entry = entry_of(key, source);
+    if (!entry.packed) entry.packed = make();
+    return std::static_pointer_cast<const T>(entry.packed);
+  }
+
+  /// The same of weights that files can hold: `key` is T's packing key, `view` T::view.
+  template <class T>
+  std::shared_ptr<const T> get_packed(const std::string& key, const Tensor& source,
+                                      const std::function<std::optional<T>(kernels::PackedReader&)>& view,
+                                      const std::function<T()>& make) {
+    const std::lock_guard lock(mutex_);
+    Entry& entry = entry_of(key, source);
     if (!entry.packed) {
-      entry.packed = make();
-      entry.source = source;
+      std::optional<T> found = find<T>(key, source, view);
+      const auto made = std::make_shared<const T>(found ? std::move(*found) : make());
+      entry.packed = made;
+      entry.write = [weights = made.get()](kernels::PackedWriter& writer) { weights->write(writer); };
+      entry.kernel = made->kernel_name();
     }
     return std::static_pointer_cast<const T>(entry.packed);
+  }
+
+  std::vector<exec::PackedBlob> blobs() const {
+    const std::lock_guard lock(mutex_);
+    std::vector<exec::PackedBlob> found;
+    for (const auto& [key, entry] : entries_) {
+      if (!entry.write) continue;
+      kernels::PackedWriter writer;
+      entry.write(writer);
+      found.push_back({entry.source, hash64(key.first), entry.kernel, writer.bytes()});
+    }
+    return found;
   }
 
  private:
   struct Entry {
     std::shared_ptr<const void> packed;
     Tensor source;
+    std::function<void(kernels::PackedWriter&)> write;
+    std::string kernel;
   };
-  std::mutex mutex_;
+
+  Entry& entry_of(const std::string& key, const Tensor& source) {
+    Entry& entry = entries_[{key, source.raw()}];
+    if (!entry.source.defined()) entry.source = source;
+    return entry;
+  }
+  template <class T>
+  std::optional<T> find(const std::string& key, const Tensor& source,
+                        const std::function<std::optional<T>(kernels::PackedReader&)>& view) const {
+    const auto found = packed_ ? packed_->find(source, hash64(key)) : std::nullopt;
+    if (!found) return std::nullopt;
+    kernels::PackedReader reader(found->bytes, found->owner);
+    return view(reader);
+  }
+
+  std::shared_ptr<const exec::PackedWeights> packed_;
+  mutable std::mutex mutex_;
   std::map<std::pair<std::string, const std::byte*>, Entry> entries_;
 };
 

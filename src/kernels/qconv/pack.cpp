@@ -44,17 +44,36 @@ void pack_all(QConvWeights::Packed& packed, const QConvFilter& filter, const std
   const ConvShape& s = packed.shape;
   const QConvKernel& kernel = *packed.kernel;
   const std::int64_t panel_size = packed.steps * kernel.lanes * kernel.depth;
-  packed.weights.assign(s.groups * packed.panels * panel_size, 0);
+  std::vector<std::int8_t> weights(s.groups * packed.panels * panel_size, 0);
   packed.bias.assign(s.out_c, 0);
   pack_zero_points(packed, filter);
   const std::int32_t raw_zero = packed.input_zero_point + (packed.input_signed ? 128 : 0);
   for (std::int64_t o = 0; o < s.out_c; ++o) {
     const std::int64_t group = o / s.group_out(), c = o % s.group_out();
-    std::int8_t* panel = packed.weights.data() + (group * packed.panels + c / kernel.lanes) * panel_size;
+    std::int8_t* panel = weights.data() + (group * packed.panels + c / kernel.lanes) * panel_size;
     const std::int32_t sum = pack_channel(packed, filter, o, panel + c % kernel.lanes * kernel.depth);
     packed.bias[o] = bias ? bias[o] : 0;
     if (kernel.input == QConvInput::kRawU8) packed.bias[o] -= raw_zero * sum;
   }
+  packed.weights = PackedArray<std::int8_t>(std::move(weights));
+}
+
+const QConvKernel& best_kernel() {
+  for (const QConvKernel* row : qconv_kernels())
+    if (isa_available(row->isa)) return *row;
+  return *qconv_kernels().back();
+}
+
+/// All but the weights themselves.
+void describe(QConvWeights::Packed& packed, const QConvKernel& kernel, const ConvShape& shape, DType input_type,
+              std::int32_t input_zero_point) {
+  packed.kernel = &kernel;
+  packed.shape = shape;
+  packed.input_signed = input_type == DType::kInt8;
+  packed.input_zero_point = input_zero_point;
+  const std::int64_t k = shape.taps() * shape.group_in();
+  packed.steps = (k + kernel.depth - 1) / kernel.depth;
+  packed.panels = (shape.group_out() + kernel.lanes - 1) / kernel.lanes;
 }
 
 }  // namespace
@@ -66,26 +85,51 @@ QConvWeights& QConvWeights::operator=(QConvWeights&&) noexcept = default;
 
 QConvWeights QConvWeights::pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
                                 std::int32_t input_zero_point, const std::int32_t* bias, const QConvKernel* kernel) {
-  if (!kernel) {
-    for (const QConvKernel* row : qconv_kernels()) {
-      if (!kernel && isa_available(row->isa)) kernel = row;
-    }
-  }
   QConvWeights result;
   try {
     result.packed_ = std::make_unique<Packed>();
-    Packed& packed = *result.packed_;
-    packed.kernel = kernel;
-    packed.shape = shape;
-    packed.input_signed = input_type == DType::kInt8;
-    packed.input_zero_point = input_zero_point;
-    const std::int64_t k = shape.taps() * shape.group_in();
-    packed.steps = (k + kernel->depth - 1) / kernel->depth;
-    packed.panels = (shape.group_out() + kernel->lanes - 1) / kernel->lanes;
-    pack_all(packed, filter, bias);
+    describe(*result.packed_, kernel ? *kernel : best_kernel(), shape, input_type, input_zero_point);
+    pack_all(*result.packed_, filter, bias);
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kMemory, "convolution weights", "do not fit in memory when packed");
   }
+  return result;
+}
+
+std::string QConvWeights::packing_key(const ConvShape& s, const QConvFilter& filter, DType input_type,
+                                      std::int32_t input_zero_point, const std::int32_t* bias) {
+  PackingKey key("qconv", 1, best_kernel().name);
+  key.add(s.in_c, s.out_c, s.groups, s.kh, s.kw, filter.strides.o, filter.strides.i, filter.strides.y,
+          filter.strides.x);
+  key.add(filter.is_unsigned, input_type, input_zero_point);
+  key.add_array(filter.zero_point, s.out_c).add_array(bias, s.out_c);
+  return key.text();
+}
+
+void QConvWeights::write(PackedWriter& writer) const {
+  writer.number(packed_->weight_zero_point.empty() ? 0 : 1);
+  writer.array(packed_->weights);
+  writer.array(PackedArray<std::int32_t>(packed_->bias));
+  if (!packed_->weight_zero_point.empty()) writer.array(PackedArray<std::int32_t>(packed_->weight_zero_point));
+}
+
+std::optional<QConvWeights> QConvWeights::view(const ConvShape& shape, DType input_type, std::int32_t input_zero_point,
+                                               PackedReader& reader) {
+  QConvWeights result;
+  result.packed_ = std::make_unique<Packed>();
+  Packed& packed = *result.packed_;
+  describe(packed, best_kernel(), shape, input_type, input_zero_point);
+  const auto channels = static_cast<std::size_t>(shape.out_c);
+  const auto copy = [&] {
+    const PackedArray<std::int32_t> values = reader.array<std::int32_t>(channels);
+    return std::vector<std::int32_t>(values.data(), values.data() + values.size());
+  };
+  const bool has_zero_points = reader.number() != 0;
+  packed.weights = reader.array<std::int8_t>(static_cast<std::size_t>(shape.groups * packed.panels * packed.steps *
+                                                                      packed.kernel->lanes * packed.kernel->depth));
+  packed.bias = copy();
+  if (has_zero_points) packed.weight_zero_point = copy();
+  if (!reader.finished()) return std::nullopt;
   return result;
 }
 

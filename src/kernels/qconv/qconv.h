@@ -14,9 +14,12 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "kernels/kernel.h"
+#include "kernels/packed.h"
 
 namespace pare::kernels {
 
@@ -55,6 +58,14 @@ class QConvWeights {
   static QConvWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
                            std::int32_t input_zero_point, const std::int32_t* bias,
                            const QConvKernel* kernel = nullptr);
+
+  /// What pack() would make of these arguments on this machine, as kernels/packed.h says; `filter.data` is not read.
+  static std::string packing_key(const ConvShape& shape, const QConvFilter& filter, DType input_type,
+                                 std::int32_t input_zero_point, const std::int32_t* bias);
+  /// The weights of such arguments from what write() wrote; nullopt when it does not fit.
+  static std::optional<QConvWeights> view(const ConvShape& shape, DType input_type, std::int32_t input_zero_point,
+                                          PackedReader& reader);
+  void write(PackedWriter& writer) const;
 
   const char* kernel_name() const noexcept;  ///< "qconv__avx2_6x16", …
   std::size_t bytes() const noexcept;        ///< of the packed buffers

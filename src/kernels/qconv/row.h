@@ -40,7 +40,7 @@ struct QConvWeights::Packed {
   bool input_signed = false;
   std::int32_t input_zero_point = 0;            ///< in the input's own type
   std::int64_t steps = 0, panels = 0;           ///< per group: ceil(k / depth), ceil(group_out / lanes)
-  std::vector<std::int8_t> weights;             ///< [groups][panels][steps][lanes][depth], zero-filled at the edges
+  PackedArray<std::int8_t> weights;             ///< [groups][panels][steps][lanes][depth], zero-filled at the edges
   std::vector<std::int32_t> bias;               ///< [out_c]; less in_zp · Σw for kRawU8
   std::vector<std::int32_t> weight_zero_point;  ///< [out_c], s8; empty when all are 0
 };

@@ -109,10 +109,11 @@ void pack(Lowerer& lw, const Group& group, const IntegerProduct& product, const 
           kernels::QDepthwiseWeights::pack(s, filter, product.input.dtype, in_zero, bias.data()));
     });
   } else {
-    step.dense = lw.cache().get<kernels::QConvWeights>(key, weight, [&] {
-      return std::make_shared<const kernels::QConvWeights>(
-          kernels::QConvWeights::pack(s, filter, product.input.dtype, in_zero, bias.data()));
-    });
+    using kernels::QConvWeights;
+    step.dense = lw.cache().get_packed<QConvWeights>(
+        QConvWeights::packing_key(s, filter, product.input.dtype, in_zero, bias.data()), weight,
+        [&](kernels::PackedReader& reader) { return QConvWeights::view(s, product.input.dtype, in_zero, reader); },
+        [&] { return QConvWeights::pack(s, filter, product.input.dtype, in_zero, bias.data()); });
   }
 }
 

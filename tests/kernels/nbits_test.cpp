@@ -1,0 +1,171 @@
+// Every row of the low-bit products against sums in double precision over the weights as they are defined.
+#include "kernels/nbits/nbits.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "random.h"
+
+namespace pare::kernels::test {
+namespace {
+
+struct Case {
+  NBitsShape shape;
+  std::int64_t m = 1;
+  std::vector<std::uint8_t> codes;  ///< [n, k]
+  std::vector<float> scale, zero, table, a, bias;
+  NBitsValues values;
+
+  double weight(std::int64_t n, std::int64_t k) const {
+    const std::int64_t group = n * shape.blocks() + k / shape.block;
+    const int code = codes[static_cast<std::size_t>(n * shape.k + k)];
+    const double factor = scale.empty() ? 1.0 : static_cast<double>(scale[static_cast<std::size_t>(group)]);
+    if (!table.empty()) return static_cast<double>(table[static_cast<std::size_t>(code)]) * factor;
+    const double point =
+        zero.empty() ? std::ldexp(1.0, shape.bits - 1) : static_cast<double>(zero[static_cast<std::size_t>(group)]);
+    return (code - point) * factor;
+  }
+};
+
+Case random_case(Random& random) {
+  Case c;
+  const int bits[] = {2, 4, 8};
+  const std::int64_t blocks[] = {16, 32, 64, 128, 256};
+  c.shape.bits = bits[random.integer(0, 2)];
+  c.shape.n = random.integer(1, 70);
+  c.shape.k = random.coin(0.2) ? random.integer(1, 20) : random.integer(1, 700);
+  c.shape.block = random.coin(0.3) ? c.shape.k : blocks[random.integer(0, 4)];
+  c.m = random.coin() ? random.integer(1, 8) : random.integer(9, 40);
+  const std::int64_t limit = std::int64_t{1} << c.shape.bits, groups = c.shape.n * c.shape.blocks();
+  const bool codebook = random.coin(0.3);
+  const std::int64_t entries = codebook ? random.integer(1, limit) : limit;
+  c.codes.resize(static_cast<std::size_t>(c.shape.n * c.shape.k));
+  for (std::uint8_t& code : c.codes) code = static_cast<std::uint8_t>(random.integer(0, entries - 1));
+  if (codebook) c.table = random.reals(entries);
+  if (!codebook || random.coin()) c.scale = random.reals(groups, 0.01f, 0.1f);
+  if (!codebook && random.coin()) {
+    c.zero.resize(static_cast<std::size_t>(groups));
+    const bool fractions = random.coin(0.3);
+    for (float& z : c.zero)
+      z = static_cast<float>(random.integer(0, limit - 1)) + (fractions ? random.real(0, 1) : 0.0f);
+  }
+  c.a = random.reals(c.m * c.shape.k);
+  if (random.coin()) c.bias = random.reals(c.shape.n);
+  c.values = {c.scale.empty() ? nullptr : c.scale.data(), c.zero.empty() ? nullptr : c.zero.data(), c.table};
+  return c;
+}
+
+NBitsMatrix pack(const Case& c, const NBitsKernel* kernel = nullptr) {
+  return NBitsMatrix::pack(
+      c.shape, c.values,
+      [&](std::int64_t n, std::uint8_t* out) { std::copy_n(c.codes.data() + n * c.shape.k, c.shape.k, out); }, kernel);
+}
+
+std::vector<float> run(const NBitsMatrix& matrix, const Case& c, int threads, bool int8) {
+  std::vector<float> y(static_cast<std::size_t>(c.m * c.shape.n), NAN);
+  std::vector<std::byte> scratch(nbits_scratch_bytes(matrix, c.m, threads) + 64);
+  void* aligned = scratch.data() + (64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64) % 64;
+  nbits_matmul(matrix, c.m, c.a.data(), c.bias.empty() ? nullptr : c.bias.data(), y.data(), aligned, threads, int8);
+  return y;
+}
+
+/// What the int8 form makes of the activations.
+std::vector<double> quantized(const Case& c) {
+  std::vector<double> a(c.a.size());
+  for (std::int64_t r = 0; r < c.m; ++r) {
+    for (std::int64_t first = 0; first < c.shape.k; first += c.shape.block) {
+      const std::int64_t last = std::min(first + c.shape.block, c.shape.k);
+      float most = 0;
+      for (std::int64_t k = first; k < last; ++k)
+        most = std::max(most, std::abs(c.a[static_cast<std::size_t>(r * c.shape.k + k)]));
+      const float inverse = most > 0 ? 127.0f / most : 0.0f;
+      for (std::int64_t k = first; k < last; ++k) {
+        const auto at = static_cast<std::size_t>(r * c.shape.k + k);
+        a[at] = std::nearbyint(c.a[at] * inverse) * static_cast<double>(most / 127.0f);
+      }
+    }
+  }
+  return a;
+}
+
+void expect_product(const Case& c, const std::vector<double>& a, const std::vector<float>& y, const char* kernel) {
+  for (std::int64_t r = 0; r < c.m; ++r) {
+    for (std::int64_t n = 0; n < c.shape.n; ++n) {
+      double sum = c.bias.empty() ? 0 : static_cast<double>(c.bias[static_cast<std::size_t>(n)]), size = std::abs(sum);
+      for (std::int64_t k = 0; k < c.shape.k; ++k) {
+        const double term = a[static_cast<std::size_t>(r * c.shape.k + k)] * c.weight(n, k);
+        sum += term;
+        size += std::abs(term);
+      }
+      ASSERT_NEAR(static_cast<double>(y[static_cast<std::size_t>(r * c.shape.n + n)]), sum, 1e-5 * size + 1e-6)
+          << kernel << " bits " << c.shape.bits << " n " << c.shape.n << " k " << c.shape.k << " block "
+          << c.shape.block << " m " << c.m << " table " << c.table.size() << " at " << r << "," << n;
+    }
+  }
+}
+
+TEST(NBits, EveryRowMultipliesWhatTheWeightsMean) {
+  int cases = 0;
+  for (std::uint64_t seed = 0; seed < 350; ++seed) {
+    Random random(seed);
+    const Case c = random_case(random);
+    const std::vector<double> exact(c.a.begin(), c.a.end());
+    for (const NBitsKernel* kernel : nbits_kernels()) {
+      if (!isa_available(nbits_kernel_isa(*kernel))) continue;
+      const NBitsMatrix matrix = pack(c, kernel);
+      expect_product(c, exact, run(matrix, c, 1, false), matrix.kernel_name());
+      ++cases;
+      if (!matrix.has_int8()) continue;
+      expect_product(c, quantized(c), run(matrix, c, 1, true), "int8");
+      ++cases;
+    }
+  }
+  EXPECT_GT(cases, 1000);
+}
+
+TEST(NBits, ThreadsChangeNothing) {
+  for (std::uint64_t seed = 0; seed < 40; ++seed) {
+    Random random(seed + 1000);
+    const Case c = random_case(random);
+    const NBitsMatrix matrix = pack(c);
+    for (const bool int8 : {false, true})
+      if (!int8 || matrix.has_int8()) {
+        EXPECT_EQ(run(matrix, c, 1, int8), run(matrix, c, 3, int8));
+      }
+  }
+}
+
+TEST(NBits, WeightsAreViewedFromWhatWasWritten) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    Random random(seed + 2000);
+    const Case c = random_case(random);
+    const NBitsMatrix matrix = pack(c);
+    PackedWriter writer;
+    matrix.write(writer);
+    const auto bytes = std::as_bytes(std::span(writer.bytes()));
+    PackedReader reader(bytes, nullptr);
+    const auto again = NBitsMatrix::view(c.shape, c.table, reader);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(run(matrix, c, 1, false), run(*again, c, 1, false));
+    PackedReader shorter(bytes.first(bytes.size() - 1), nullptr);
+    EXPECT_FALSE(NBitsMatrix::view(c.shape, c.table, shorter));
+    NBitsShape other = c.shape;
+    other.n += 16;
+    PackedReader wrong(bytes, nullptr);
+    EXPECT_FALSE(NBitsMatrix::view(other, c.table, wrong));
+  }
+}
+
+TEST(NBits, WeightsStayPacked) {
+  Random random(1);
+  Case c = random_case(random);
+  c.shape = {256, 1024, 32, 4};
+  c.codes.assign(256 * 1024, 3);
+  c.scale.assign(256 * 32, 0.1f);
+  c.values = {c.scale.data(), nullptr, {}};
+  EXPECT_LE(pack(c).bytes(), 256U * 1024 / 2 + 256U * 32 * 5);
+}
+
+}  // namespace
+}  // namespace pare::kernels::test
