@@ -90,12 +90,13 @@ bool raise(ir::Model& model, std::int64_t since) {
 
 }  // namespace
 
-int expand_nodes(ir::Model& model, bool quantized) {
+int expand_nodes(ir::Model& model, bool quantized, const std::function<bool(const ir::Node&)>& keep) {
   int count = 0;
   const std::vector<NodeId> order = model.graph.nodes();
   for (NodeId id : order) {
     const ir::ExpansionRow* row = ir::find_expansion(model.graph.node(id));
     if (row == nullptr || row->quantized != quantized) continue;
+    if (keep && keep(model.graph.node(id))) continue;
     if (model.opset() < row->since && (row->since > 13 || !raise(model, row->since))) continue;
     count += expand_one(model, id, *row);
   }

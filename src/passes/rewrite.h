@@ -1,6 +1,7 @@
 // Edits that several passes share.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,9 +24,9 @@ void absorb_next(ir::Graph& graph, ir::NodeId first, ir::NodeId second);
 void replace_constant(ir::Graph& graph, ir::NodeId node, std::size_t slot, Tensor tensor, const std::string& name);
 
 /// Replaces nodes by their expansions (ir/expansion.h): those in QOperator form, or the others. A node stays where the
-/// model's operator set lacks what the expansion needs, or a rank or size that it depends on is not known. Returns how
-/// many were replaced.
-int expand_nodes(ir::Model& model, bool quantized);
+/// model's operator set lacks what the expansion needs, or a rank or size that it depends on is not known, or
+/// `keep` says so. Returns how many were replaced.
+int expand_nodes(ir::Model& model, bool quantized, const std::function<bool(const ir::Node&)>& keep = {});
 
 /// The elements of a constant integer input (int32 or int64), or nullopt.
 std::optional<std::vector<std::int64_t>> constant_ints(const ir::Graph& graph, ir::ValueId value);

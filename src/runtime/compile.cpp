@@ -10,7 +10,9 @@
 #include "ir/subgraph.h"
 #include "pare/error.h"
 #include "passes/pass.h"
+#include "passes/rewrite.h"
 #include "runtime/fusion.h"
+#include "runtime/lower/nbits.h"
 #include "runtime/lowerer.h"
 #include "runtime/stage.h"
 #include "runtime/widen.h"
@@ -59,9 +61,11 @@ ir::Model specialize(const ir::Model& model, const std::vector<Dims>& shapes,
     left.push_back(id);
   }
   graph.inputs = left;
-  static constexpr std::string_view kPasses[] = {"inline_if", "expand_fused", "fold_constants", "remove_identity",
-                                                 "erase_dead"};
-  passes::run_passes(special, kPasses);
+  static constexpr std::string_view kPasses[] = {"inline_if", "fold_constants", "remove_identity", "erase_dead"};
+  const auto packed = [&](const ir::Node& node) { return !why_not_nbits(special.graph, node); };
+  do {
+    passes::run_passes(special, kPasses);
+  } while (passes::expand_nodes(special, false, packed) > 0);  // fused operators; what they need may first be folded
   return special;
 }
 

@@ -89,6 +89,7 @@ std::int64_t physical_axis(std::int64_t axis, Layout layout) noexcept;
 struct Lowering {
   std::string_view op_type;
   std::optional<std::string> (*lower)(Lowerer&, const Group&);
+  std::string_view domain = "";
 };
 const Lowering* find_lowering(const ir::Node& node);
 

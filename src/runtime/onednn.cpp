@@ -72,20 +72,49 @@ const dnnl::engine& engine() {
   return cpu;
 }
 
+namespace {
+
+/// Weights in oneDNN's layout, its own or in a mapped file.
+struct LibraryWeights {
+  memory value;
+  std::shared_ptr<const void> owner;
+
+  const char* kernel_name() const { return "onednn"; }
+  void write(kernels::PackedWriter& writer) const {
+    const std::size_t size = value.get_desc().get_size();
+    writer.array(kernels::PackedArray<std::byte>(static_cast<const std::byte*>(value.get_data_handle()), size, owner));
+  }
+};
+
+std::optional<LibraryWeights> view_weights(const memory::desc& wanted, kernels::PackedReader& reader) {
+  const kernels::PackedArray<std::byte> bytes = reader.array<std::byte>(wanted.get_size());
+  if (!reader.finished()) return std::nullopt;
+  const auto owner = std::make_shared<const kernels::PackedArray<std::byte>>(bytes);
+  return LibraryWeights{view(wanted, bytes.data()), owner};
+}
+
+LibraryWeights reorder_weights(const memory::desc& plain, const memory::desc& wanted, const Tensor& weight) {
+  memory from = view(plain, weight.raw());
+  LibraryWeights to{memory(wanted, engine()), nullptr};
+  dnnl::stream stream(engine());
+  dnnl::reorder(from, to.value).execute(stream, from, to.value);
+  stream.wait();
+  return to;
+}
+
+}  // namespace
+
 std::shared_ptr<const memory> packed_weights(const std::string& key, const memory::desc& plain,
                                              const memory::desc& wanted, const Tensor& weight, WeightCache& cache) {
-  const auto* bytes = reinterpret_cast<const char*>(&wanted.data);
-  const std::string full = key + '\n' + std::string(bytes, sizeof(wanted.data));
-  return cache.get<memory>(full, weight, [&]() -> std::shared_ptr<const memory> {
-    auto* data = const_cast<std::byte*>(weight.raw());
-    if (plain == wanted) return std::make_shared<memory>(plain, engine(), data);  // the cache keeps the tensor
-    memory from(plain, engine(), data);
-    auto to = std::make_shared<memory>(wanted, engine());
-    dnnl::stream stream(engine());
-    dnnl::reorder(from, *to).execute(stream, from, *to);
-    stream.wait();
-    return to;
-  });
+  const dnnl_version_t& version = *dnnl_version();
+  kernels::PackingKey full("onednn", 1, key.c_str());
+  full.add(version.major, version.minor, version.patch, wanted.data);  // the description says which layout
+  if (plain == wanted)
+    return cache.get<memory>(full.text(), weight, [&] { return std::make_shared<memory>(view(plain, weight.raw())); });
+  const auto weights = cache.get_packed<LibraryWeights>(
+      full.text(), weight, [&](kernels::PackedReader& reader) { return view_weights(wanted, reader); },
+      [&] { return reorder_weights(plain, wanted, weight); });
+  return {weights, &weights->value};
 }
 
 namespace {

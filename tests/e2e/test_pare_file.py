@@ -60,6 +60,29 @@ def test_a_quantized_model_is_written_as_one(pare, small_data, packed, tmp_path)
     assert (tmp_path / "q.pare").stat().st_size < (tmp_path / "q.onnx").stat().st_size
 
 
+def test_packed_weights_are_for_their_instruction_set(pare, small_data, packed, tmp_path):
+    pare("quantize", packed[0], "--data", small_data, "-o", tmp_path / "q.onnx")
+    pare("convert", tmp_path / "q.onnx", tmp_path / "q.pare", "--packed")
+    x = np.random.default_rng(1).standard_normal((2, 1, 28, 28)).astype(np.float32)
+    np.savez(tmp_path / "x.npz", image=x)
+
+    def outputs(model, **env):
+        result = pare("run", model, "--inputs", tmp_path / "x.npz", "-o", tmp_path / "y.npz", "--force", env=env)
+        with np.load(tmp_path / "y.npz") as y:
+            return y[y.files[0]], result.err
+
+    here, quiet = outputs(tmp_path / "q.pare")
+    assert np.array_equal(here, outputs(tmp_path / "q.onnx")[0]) and "note" not in quiet
+    other, note = outputs(tmp_path / "q.pare", PARE_FORCE_ISA="scalar")
+    assert "pare: note:" in note and "not for scalar; its weights are packed anew" in note
+    assert np.array_equal(other, outputs(tmp_path / "q.onnx", PARE_FORCE_ISA="scalar")[0])
+    # Another instruction set's weights are added, and those that are there are kept.
+    pare("convert", tmp_path / "q.pare", tmp_path / "both.pare", "--packed", env={"PARE_FORCE_ISA": "scalar"})
+    for env in ({}, {"PARE_FORCE_ISA": "scalar"}):
+        y, note = outputs(tmp_path / "both.pare", **env)
+        assert "note" not in note and np.array_equal(y, here if not env else other)
+
+
 @pytest.mark.parametrize("which", [0, 1], ids=["small", "packed"])
 def test_damage_is_named(refused, packed, which, tmp_path):
     whole = packed[which].read_bytes()

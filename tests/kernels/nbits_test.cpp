@@ -136,6 +136,55 @@ TEST(NBits, ThreadsChangeNothing) {
   }
 }
 
+TEST(NBits, WhatIsNotFiniteReachesItsRow) {
+  Random random(5);
+  Case c = random_case(random);
+  c.shape = {20, 64, 32, 4};
+  c.m = 2;
+  c.codes.assign(20 * 64, 9);
+  c.scale.assign(40, 0.5f), c.zero.clear(), c.table.clear(), c.bias.clear();
+  c.a = random.reals(128);
+  c.values = {c.scale.data(), nullptr, {}};
+  for (const float value : {kInfinity, NAN}) {
+    c.a[70] = value;
+    for (const NBitsKernel* kernel : nbits_kernels()) {
+      if (!isa_available(nbits_kernel_isa(*kernel))) continue;
+      const std::vector<float> y = run(pack(c, kernel), c, 1, false);
+      for (std::size_t n = 0; n < 20; ++n) {
+        EXPECT_TRUE(std::isfinite(y[n])) << nbits_kernel_name(*kernel);
+        EXPECT_FALSE(std::isfinite(y[20 + n])) << nbits_kernel_name(*kernel);
+      }
+    }
+  }
+}
+
+TEST(NBits, TinyAndHugeActivationsKeepTheirSize) {
+  Random random(6);
+  Case c = random_case(random);
+  c.shape = {16, 64, 32, 4};
+  c.m = 3;
+  c.codes = random.bytes(16 * 64);
+  for (std::uint8_t& code : c.codes) code &= 15;
+  c.scale.assign(32, 1.0f), c.zero.clear(), c.table.clear(), c.bias.clear();
+  c.values = {c.scale.data(), nullptr, {}};
+  for (const float size : {1e-25f, 1e-5f, 1e20f}) {
+    c.a = random.reals(3 * 64, -size, size);
+    for (const NBitsKernel* kernel : nbits_kernels()) {
+      if (!isa_available(nbits_kernel_isa(*kernel))) continue;
+      const std::vector<float> y = run(pack(c, kernel), c, 1, false);
+      for (std::int64_t r = 0; r < 3; ++r)
+        for (std::int64_t n = 0; n < 16; ++n) {
+          double sum = 0, all = 0;
+          for (std::int64_t k = 0; k < 64; ++k) {
+            const double term = static_cast<double>(c.a[static_cast<std::size_t>(r * 64 + k)]) * c.weight(n, k);
+            sum += term, all += std::abs(term);
+          }
+          EXPECT_NEAR(static_cast<double>(y[static_cast<std::size_t>(r * 16 + n)]), sum, 1e-5 * all);
+        }
+    }
+  }
+}
+
 TEST(NBits, WeightsAreViewedFromWhatWasWritten) {
   for (std::uint64_t seed = 0; seed < 60; ++seed) {
     Random random(seed + 2000);

@@ -25,6 +25,7 @@ namespace pare::kernels {
 #define PARE_INT8(file, ns, isa, base)             \
   namespace ns {                                   \
   void nbits_wide_int8(const NBitsWide&) noexcept; \
+  void nbits_digits(const NBitsDigits&) noexcept;  \
   }
 #include "kernels/nbits/kernels.inc"
 #undef PARE_NARROW
@@ -34,10 +35,10 @@ namespace pare::kernels {
 namespace {
 
 constexpr NBitsKernel kTable[] = {
-#define PARE_NARROW(file, ns, isa) {"nbits__" #ns, Isa::isa, ns::nbits_narrow, nullptr, nullptr},
-#define PARE_KERNEL(file, ns, isa) {"nbits__" #ns, Isa::isa, ns::nbits_narrow, ns::nbits_wide, nullptr},
+#define PARE_NARROW(file, ns, isa) {"nbits__" #ns, Isa::isa, ns::nbits_narrow, nullptr, nullptr, nullptr},
+#define PARE_KERNEL(file, ns, isa) {"nbits__" #ns, Isa::isa, ns::nbits_narrow, ns::nbits_wide, nullptr, nullptr},
 #define PARE_INT8(file, ns, isa, base) \
-  {"nbits__" #ns, Isa::isa, base::nbits_narrow, base::nbits_wide, ns::nbits_wide_int8},
+  {"nbits__" #ns, Isa::isa, base::nbits_narrow, base::nbits_wide, ns::nbits_wide_int8, ns::nbits_digits},
 #include "kernels/nbits/kernels.inc"
 #undef PARE_NARROW
 #undef PARE_KERNEL
@@ -54,6 +55,9 @@ constexpr std::int64_t kLanes = 16;
 constexpr std::int64_t kNarrowRows = 4;  ///< that narrow takes at once
 constexpr std::int64_t kWideRows = 8;    ///< from which a strip decoded once pays
 constexpr std::int64_t kDeepestInt8 = 1024;
+constexpr std::int64_t kDeepestDigits = 1 << 19;  // 2^19 · 15 · 128 < 2^31
+constexpr float kTiny = 1e-30f;  // blocks below it count as zero: their inverse would overflow
+constexpr int kLargestDigits = 127 * 65536 + 127 * 256 + 127;
 
 const NBitsKernel& best_kernel() {
   for (const NBitsKernel* row : kRows)
@@ -68,6 +72,7 @@ void describe(NBitsMatrix::Packed& p, const NBitsKernel& kernel, const NBitsShap
               std::span<const float> table) {
   p.kernel = &kernel;
   p.shape = shape;
+  p.numbers = table.empty();
   p.panels = (shape.n + kLanes - 1) / kLanes;
   p.blocks = shape.blocks();
   const std::int64_t per_word = 32 / shape.bits;
@@ -132,7 +137,7 @@ void pack_groups(NBitsMatrix::Packed& p, const NBitsValues& values) {
 struct Scratch {
   float* a;               ///< [m][padded k]
   float* a_sum;           ///< [m][blocks]
-  std::uint8_t* a8;       ///< [m][padded k]
+  std::uint8_t* a8;       ///< [m][padded k]; or three of them
   float* a_scale;         ///< [m][blocks]
   std::byte* strips;      ///< kNBitsStripBytes for each thread
   std::size_t bytes = 0;  ///< of all
@@ -145,7 +150,7 @@ struct Scratch {
     };
     a = reinterpret_cast<float*>(take(4 * m * p.padded_k()));
     a_sum = reinterpret_cast<float*>(take(4 * m * p.blocks));
-    a8 = reinterpret_cast<std::uint8_t*>(take(m * p.padded_k()));
+    a8 = reinterpret_cast<std::uint8_t*>(take(3 * m * p.padded_k()));
     a_scale = reinterpret_cast<float*>(take(4 * m * p.blocks));
     strips = take(kNBitsStripBytes * std::max(threads, 1));
   }
@@ -176,7 +181,7 @@ void prepare_int8(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, 
       std::uint8_t* to = s.a8 + r * padded + b * depth;
       float most = 0;
       for (std::int64_t k = 0; k < count; ++k) most = std::max(most, std::abs(from[k]));
-      const float scale = most / 127.0f, inverse = most > 0 ? 127.0f / most : 0.0f;
+      const float scale = most / 127.0f, inverse = most > kTiny ? 127.0f / most : 0.0f;
       for (std::int64_t k = 0; k < count; ++k)
         to[k] = static_cast<std::uint8_t>(static_cast<int>(std::nearbyint(from[k] * inverse)) + 128);
       std::fill(to + count, to + depth, std::uint8_t{128});
@@ -185,15 +190,51 @@ void prepare_int8(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, 
   }
 }
 
+/// Each row's blocks to integers of 23 bits, in digits from −128 to 127.
+void prepare_digits(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, const Scratch& s) noexcept {
+  const std::int64_t padded = p.padded_k(), depth = padded / p.blocks;
+  auto* high = reinterpret_cast<std::int8_t*>(s.a8);
+  std::int8_t *middle = high + m * padded, *low = middle + m * padded;
+  std::fill_n(high, 3 * m * padded, std::int8_t{0});
+  for (std::int64_t r = 0; r < m; ++r) {
+    for (std::int64_t b = 0; b < p.blocks; ++b) {
+      const float* from = a + r * p.shape.k + b * depth;
+      const std::int64_t count = std::min(depth, p.shape.k - b * depth), to = r * padded + b * depth;
+      float most = 0;
+      for (std::int64_t k = 0; k < count; ++k) most = std::max(most, std::abs(from[k]));
+      const float scale = most / static_cast<float>(kLargestDigits),
+                  inverse = most > kTiny ? static_cast<float>(kLargestDigits) / most : 0.0f;
+      std::int64_t sum = 0;
+      for (std::int64_t k = 0; k < count; ++k) {
+        const int q = std::clamp(static_cast<int>(std::nearbyint(from[k] * inverse)), -kLargestDigits, kLargestDigits);
+        const int upper = (q + 128) >> 8;  // what is left lies in −128 … 127
+        low[to + k] = static_cast<std::int8_t>(q - upper * 256);
+        high[to + k] = static_cast<std::int8_t>((upper + 128) >> 8);
+        middle[to + k] = static_cast<std::int8_t>(upper - ((upper + 128) >> 8) * 256);
+        sum += q;
+      }
+      s.a_scale[r * p.blocks + b] = scale;
+      s.a_sum[r * p.blocks + b] = static_cast<float>(static_cast<double>(sum) * static_cast<double>(scale));
+    }
+  }
+}
+
+enum class Form { kFloat, kInt8, kDigits };
+
 /// One call, cut by panels.
 class Product {
  public:
-  Product(const NBitsMatrix::Packed& p, std::int64_t m, const float* bias, float* y, const Scratch& scratch, bool int8)
-      : p_(p), m_(m), bias_(bias), y_(y), s_(scratch), int8_(int8) {}
+  Product(const NBitsMatrix::Packed& p, std::int64_t m, const float* bias, float* y, const Scratch& scratch, Form form)
+      : p_(p), m_(m), bias_(bias), y_(y), s_(scratch), form_(form) {}
 
-  bool wide() const noexcept { return int8_ || (p_.kernel->wide && m_ >= kWideRows); }
+  bool wide() const noexcept {
+    return form_ == Form::kInt8 || (form_ == Form::kFloat && p_.kernel->wide && m_ >= kWideRows);
+  }
   std::int64_t units() const noexcept { return wide() ? (p_.panels + 1) / 2 : p_.panels; }
-  void run(std::int64_t unit, std::byte* strip) const noexcept { wide() ? run_wide(unit, strip) : run_narrow(unit); }
+  void run(std::int64_t unit, std::byte* strip) const noexcept {
+    if (wide()) return run_wide(unit, strip);
+    form_ == Form::kDigits ? run_digits(unit) : run_narrow(unit);
+  }
 
  private:
   int outputs(std::int64_t panel) const noexcept {
@@ -217,6 +258,24 @@ class Product {
     }
   }
 
+  void run_digits(std::int64_t panel) const noexcept {
+    for (std::int64_t row = 0; row < m_; row += kNarrowRows) {
+      NBitsDigits call{};
+      call.panel = p_.panel(panel);
+      call.a_stride = p_.padded_k();
+      for (int d = 0; d < 3; ++d)
+        call.digit[d] = reinterpret_cast<const std::int8_t*>(s_.a8) + (d * m_ + row) * call.a_stride;
+      call.a_scale = s_.a_scale + row * p_.blocks;
+      call.a_sum = s_.a_sum + row * p_.blocks;
+      call.bias = bias(panel);
+      call.y_stride = p_.shape.n;
+      call.y = y_ + row * call.y_stride + panel * kLanes;
+      call.rows = static_cast<int>(std::min(kNarrowRows, m_ - row));
+      call.outputs = outputs(panel);
+      p_.kernel->digits(call);
+    }
+  }
+
   void run_wide(std::int64_t pair, std::byte* strip) const noexcept {
     NBitsWide call{};
     for (int i = 0; i < 2; ++i) {
@@ -232,7 +291,7 @@ class Product {
     call.y_stride = p_.shape.n;
     call.y = y_ + 2 * pair * kLanes;
     call.scratch = strip;
-    int8_ ? p_.kernel->wide_int8(call) : p_.kernel->wide(call);
+    form_ == Form::kInt8 ? p_.kernel->wide_int8(call) : p_.kernel->wide(call);
   }
 
   const NBitsMatrix::Packed& p_;
@@ -240,8 +299,20 @@ class Product {
   const float* bias_;
   float* y_;
   const Scratch& s_;
-  bool int8_;
+  Form form_;
 };
+
+/// Few rows of numbers of 2 or 4 bits go by digits where the CPU multiplies bytes.
+Form form_of(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, bool int8) noexcept {
+  if (int8) return Form::kInt8;
+  const bool digits =
+      p.kernel->digits && p.numbers && p.shape.bits < 8 && m < kWideRows && p.padded_k() / p.blocks <= kDeepestDigits;
+  if (!digits) return Form::kFloat;
+  // Infinities and NaN have no digits.
+  float sum = 0;
+  for (std::int64_t i = 0; i < m * p.shape.k; ++i) sum += a[i] * 0.0f;
+  return sum == 0 ? Form::kDigits : Form::kFloat;
+}
 
 }  // namespace
 
@@ -339,11 +410,11 @@ void nbits_matmul(const NBitsMatrix& matrix, std::int64_t m, const float* a, con
                   int threads, bool int8) noexcept {
   const NBitsMatrix::Packed& p = matrix.packed();
   const Scratch s(p, m, threads, scratch);
-  if (int8)
-    prepare_int8(p, m, a, s);
-  else
-    prepare_float(p, m, a, s);
-  const Product product(p, m, bias, y, s, int8);
+  const Form form = form_of(p, m, a, int8);
+  if (form == Form::kInt8) prepare_int8(p, m, a, s);
+  if (form == Form::kFloat) prepare_float(p, m, a, s);
+  if (form == Form::kDigits) prepare_digits(p, m, a, s);
+  const Product product(p, m, bias, y, s, form);
   const std::int64_t parts = std::max(threads, 1), units = product.units();
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t part = begin; part < end; ++part)

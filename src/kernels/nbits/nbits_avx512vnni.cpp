@@ -87,7 +87,65 @@ void last_tile(const NBitsWide& c, std::int64_t row, const Strip& strip) noexcep
   }
 }
 
+template <int kBits, int kRows>
+void digits(const NBitsDigits& c) noexcept {
+  const NBitsPanel& p = c.panel;
+  const __m512i mask = _mm512_set1_epi8((1 << kBits) - 1);
+  const __m512 centre = _mm512_set1_ps(1 << (kBits - 1)), base = _mm512_set1_ps(256.0f);
+  __m512 total[kRows];
+  for (int r = 0; r < kRows; ++r) total[r] = _mm512_setzero_ps();
+  const std::uint32_t* words = p.words;
+  std::int64_t k = 0;
+  for (std::int64_t block = 0; block < p.blocks; ++block) {
+    __m512i sum[kRows][3];
+    for (int r = 0; r < kRows; ++r)
+      for (int d = 0; d < 3; ++d) sum[r][d] = _mm512_setzero_si512();
+    for (std::int64_t w = 0; w < p.words_per_block; ++w, words += 16) {
+      _mm_prefetch(reinterpret_cast<const char*>(words + 16 * 48), _MM_HINT_T0);
+      __m512i fields = _mm512_loadu_si512(words);
+      for (int f = 0; f < 8 / kBits; ++f, k += 4) {
+        const __m512i codes = _mm512_and_si512(fields, mask);
+        for (int r = 0; r < kRows; ++r)
+          for (int d = 0; d < 3; ++d)
+            sum[r][d] = _mm512_dpbusd_epi32(
+                sum[r][d], codes,
+                _mm512_set1_epi32(*reinterpret_cast<const std::int32_t*>(c.digit[d] + r * c.a_stride + k)));
+        fields = _mm512_srli_epi32(fields, kBits);
+      }
+    }
+    const __m512 scale = _mm512_loadu_ps(p.scale + 16 * block);
+    const __m512 offset =
+        _mm512_fnmadd_ps(scale, centre, p.offset ? _mm512_loadu_ps(p.offset + 16 * block) : _mm512_setzero_ps());
+    for (int r = 0; r < kRows; ++r) {
+      const std::int64_t at = r * p.blocks + block;
+      const __m512 low = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][1]), base, _mm512_cvtepi32_ps(sum[r][2]));
+      const __m512 all = _mm512_fmadd_ps(_mm512_cvtepi32_ps(sum[r][0]), _mm512_mul_ps(base, base), low);
+      total[r] = _mm512_fmadd_ps(all, _mm512_mul_ps(scale, _mm512_set1_ps(c.a_scale[at])), total[r]);
+      total[r] = _mm512_fmadd_ps(offset, _mm512_set1_ps(c.a_sum[at]), total[r]);
+    }
+  }
+  const auto outputs = static_cast<__mmask16>((1U << c.outputs) - 1);
+  const __m512 bias = c.bias ? _mm512_maskz_loadu_ps(outputs, c.bias) : _mm512_setzero_ps();
+  for (int r = 0; r < kRows; ++r) _mm512_mask_storeu_ps(c.y + r * c.y_stride, outputs, _mm512_add_ps(total[r], bias));
+}
+
+template <int kBits>
+void digits_rows(const NBitsDigits& c) noexcept {
+  switch (c.rows) {
+    case 1:
+      return digits<kBits, 1>(c);
+    case 2:
+      return digits<kBits, 2>(c);
+    case 3:
+      return digits<kBits, 3>(c);
+    default:
+      return digits<kBits, 4>(c);
+  }
+}
+
 }  // namespace
+
+void nbits_digits(const NBitsDigits& c) noexcept { c.panel.bits == 4 ? digits_rows<4>(c) : digits_rows<2>(c); }
 
 void nbits_wide_int8(const NBitsWide& c) noexcept {
   const NBitsPanel& p = c.panel[0];

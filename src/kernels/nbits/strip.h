@@ -33,6 +33,20 @@ struct NBitsNarrow {
   int rows, outputs;  ///< 1 … 4, 1 … 16
 };
 
+/// Few rows and weights that are numbers: activations as integers of 23 bits in each block, in three digits of base
+/// 256, so that products are integers and exact; what rounding there is, is that of f32.
+struct NBitsDigits {
+  NBitsPanel panel;
+  const std::int8_t* digit[3];  ///< the highest first: [rows], a_stride apart
+  const float* a_scale;         ///< [rows][blocks]
+  const float* a_sum;           ///< [rows][blocks]: sums of the rounded activations
+  std::int64_t a_stride;
+  const float* bias;
+  float* y;
+  std::int64_t y_stride;
+  int rows, outputs;
+};
+
 /// Many rows, two panels.
 struct NBitsWide {
   NBitsPanel panel[2];  ///< the second with words == nullptr: absent

@@ -1,6 +1,7 @@
 // Gemm and MatMul with a constant matrix on the right, and batches of products.
 #include <algorithm>
 
+#include "runtime/lower/nbits.h"
 #include "runtime/lower/product.h"
 
 namespace pare::runtime {
@@ -75,6 +76,10 @@ std::optional<std::string> lower_batched(Lowerer& lw, const Group& group) {
 
 std::optional<std::string> lower_Gemm(Lowerer& lw, const Group& group) {
   const ir::Node& node = lw.main(group);
+  if (group.nodes.size() == 1 && !group.integer && !why_not_nbits(lw.graph(), node)) {
+    lower_nbits(lw, group);
+    return std::nullopt;
+  }
   const Tensor weight = lw.constant(node.input(1)), bias = lw.constant(node.input(2));
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
   if (node.int_or("transA", 0) || node.float_or("alpha", 1) != 1) return "transA or alpha";
@@ -91,6 +96,10 @@ std::optional<std::string> lower_Gemm(Lowerer& lw, const Group& group) {
 
 std::optional<std::string> lower_MatMul(Lowerer& lw, const Group& group) {
   const ir::Node& node = lw.main(group);
+  if (group.nodes.size() == 1 && !group.integer && !why_not_nbits(lw.graph(), node)) {
+    lower_nbits(lw, group);
+    return std::nullopt;
+  }
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
   const Dims in = lw.dims(node.input(0)), weight = lw.dims(node.input(1));
   const bool constant = lw.constant(node.input(1)).defined();

@@ -1,4 +1,5 @@
 // QuantizeLinear and DequantizeLinear as steps of their own.
+#include "runtime/lower/nbits.h"
 #include "runtime/lower/quant_layout.h"
 
 namespace pare::runtime {
@@ -38,6 +39,7 @@ std::optional<std::string> lower_QuantizeLinear(Lowerer& lw, const Group& group)
 }
 
 std::optional<std::string> lower_DequantizeLinear(Lowerer& lw, const Group& group) {
+  if (only_nbits_read(lw.graph(), group.output)) return std::nullopt;
   if (!dequantized(lw.graph(), group.output)) return "no kernel for these parameters";
   return std::nullopt;  // Lowerer::read makes the float form when a reader wants it
 }

@@ -1,0 +1,108 @@
+// Low-bit weights run packed, whichever way the model spells them, and give what the reference gives.
+#include "runtime/graphs.h"
+
+namespace pare {
+namespace {
+
+using ir::Shape;
+using ir::ValueId;
+
+Tensor random_bytes(DType dtype, const Dims& dims, std::uint64_t seed) {
+  Rng rng(seed, kRngTest);
+  Tensor tensor(dtype, dims);
+  for (std::size_t i = 0; i < tensor.bytes(); ++i) tensor.mutable_raw()[i] = static_cast<std::byte>(rng.below(256));
+  return tensor;
+}
+
+struct Operator {
+  std::int64_t m, k, n, bits, block;
+  bool zero = false, float_zero = false, bias = false;
+  std::int64_t level = 0;
+};
+
+ir::Model model_of(const Operator& o) {
+  test::Builder b;
+  b.model.opsets = {{"", 17}, {"com.microsoft", 1}};
+  const std::int64_t blocks = (o.k + o.block - 1) / o.block;
+  ir::Node node;
+  node.op_type = "MatMulNBits", node.domain = "com.microsoft", node.name = "nbits";
+  node.inputs = {b.input("x", Shape::of({o.m, o.k})),
+                 b.constant(random_bytes(DType::kUint8, {o.n, blocks, o.block * o.bits / 8}, 3), "b"),
+                 b.constant(test::random_tensor({o.n * blocks}, 4, 0.01F, 0.1F), "s"),
+                 ir::kNoValue,
+                 ir::kNoValue,
+                 ir::kNoValue};
+  if (o.zero) node.inputs[3] = b.constant(random_bytes(DType::kUint8, {o.n * ((blocks * o.bits + 7) / 8)}, 5), "z");
+  if (o.float_zero) node.inputs[3] = b.constant(test::random_tensor({o.n * blocks}, 5, 0, 10), "z");
+  if (o.bias) node.inputs[5] = b.constant(test::random_tensor({o.n}, 6), "bias");
+  for (const auto& [name, value] : {std::pair("K", o.k), {"N", o.n}, {"bits", o.bits}, {"block_size", o.block}})
+    node.set(name, value);
+  if (o.level) node.set("accuracy_level", o.level);
+  node.outputs = {b.model.graph.add_value("y")};
+  const ValueId y = node.outputs[0];
+  b.model.graph.add_node(node);
+  return b.finish({y});
+}
+
+void expect_packed(const ir::Model& model, const Dims& x, double tolerance) {
+  test::expect_like_reference(model, {{"x", test::random_tensor(x, 9)}}, tolerance);
+  const auto executor = runtime::backend().compile(model, {});
+  const auto kernels = test::kernels_of(*executor, {{"x", x}});
+  ASSERT_EQ(kernels.size(), 1U);
+  EXPECT_TRUE(kernels[0].starts_with("nbits")) << kernels[0];
+}
+
+TEST(NBits, TheOperatorRunsPacked) {
+  for (const std::int64_t m : {1, 3, 20})
+    for (const std::int64_t bits : {2, 4, 8})
+      for (const Operator o :
+           {Operator{m, 96, 40, bits, 32}, Operator{m, 100, 17, bits, 16, true},
+            Operator{m, 64, 33, bits, 64, false, true, true}, Operator{m, 300, 5, bits, 128, true, false, true}})
+        expect_packed(model_of(o), {m, o.k}, 2e-5);
+}
+
+TEST(NBits, AccuracyLevelFourMayQuantizeActivations) {
+  for (const std::int64_t block : {32, 128}) {
+    const Operator o{20, 512, 48, 4, block, true, false, true, 4};
+    expect_packed(model_of(o), {20, 512}, 2e-2);
+  }
+}
+
+TEST(NBits, AnUnusualBlockIsExpanded) {
+  const ir::Model model = model_of({3, 24, 8, 4, 8});
+  test::expect_like_reference(model, {{"x", test::random_tensor({3, 24}, 9)}});
+}
+
+/// DequantizeLinear of `type` [k, n] (or [n, k], transposed) and the product that reads it.
+ir::Model dequantized(DType type, std::int64_t block, bool zero, bool transposed, bool per_output) {
+  constexpr std::int64_t kM = 9, kK = 64, kN = 24;
+  test::Builder b;
+  b.model.opsets = {{"", 21}};
+  const Dims q = transposed ? Dims{kN, kK} : Dims{kK, kN};
+  Dims scales = per_output ? Dims{kN} : Dims{};
+  if (block > 0) scales = transposed ? Dims{kN, kK / block} : Dims{kK / block, kN};
+  const std::int64_t axis = (block > 0) == transposed ? 1 : 0;
+  const ValueId x = b.input("x", Shape::of({kM, kK}));
+  const ValueId w = b.constant(random_bytes(type, q, 3), "q"),
+                s = b.constant(test::random_tensor(scales, 4, 0.01F, 0.1F), "s");
+  const ValueId z = zero ? b.constant(random_bytes(type, scales, 5), "z") : ir::kNoValue;
+  const std::int64_t shown = block > 0 ? axis : (transposed ? 0 : 1);
+  const ValueId d = b.node("DequantizeLinear", {w, s, z}, {{"axis", shown}, {"block_size", block}}, "d");
+  if (!transposed) return b.finish({b.node("MatMul", {x, d}, {}, "y")});
+  const ValueId bias = b.constant(test::random_tensor({kN}, 6), "bias");
+  return b.finish({b.node("Gemm", {x, d, bias}, {{"transB", std::int64_t{1}}}, "y")});
+}
+
+TEST(NBits, DequantizedWeightsStayPacked) {
+  for (const DType type : {DType::kInt4, DType::kUint4, DType::kInt8, DType::kUint8})
+    for (const bool zero : {false, true})
+      for (const bool transposed : {false, true}) {
+        expect_packed(dequantized(type, 16, zero, transposed, true), {9, 64}, 2e-5);
+        if (type == DType::kInt4 || type == DType::kUint4)
+          for (const bool per_output : {false, true})
+            expect_packed(dequantized(type, 0, zero, transposed, per_output), {9, 64}, 2e-5);
+      }
+}
+
+}  // namespace
+}  // namespace pare
