@@ -44,4 +44,9 @@ namespace avx2 {
 void qconv_finish16(const QConvFinish& finish, int rows, std::int64_t first, const std::int32_t* sums) noexcept;
 }  // namespace avx2
 
+namespace avx512vnni {
+/// The same of `channels` up to 16 from the tile's first on; sums [rows][16].
+void qconv_finish_rows(const QConvFinish& finish, int rows, int channels, const std::int32_t* sums) noexcept;
+}  // namespace avx512vnni
+
 }  // namespace pare::kernels

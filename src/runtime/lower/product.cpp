@@ -3,6 +3,7 @@
 #include <cmath>
 
 #include "kernels/qdepthwise/qdepthwise.h"
+#include "runtime/lower/sparse.h"
 
 namespace pare::runtime {
 
@@ -12,17 +13,23 @@ namespace {
 struct IntegerStep {
   std::shared_ptr<const kernels::QConvWeights> dense;
   std::shared_ptr<const kernels::QDepthwiseWeights> depthwise;
-  std::shared_ptr<const onednn::IntegerProduct> library;  ///< oneDNN's; instead of both
+  std::shared_ptr<const onednn::IntegerProduct> library;  ///< oneDNN's
+  std::shared_ptr<const kernels::SpConvWeights> sparse;   ///< one of the four is set
   kernels::ConvShape shape;
   kernels::QConvEpilogue epilogue;
   std::vector<float> multiplier;
   int threads = 1;
 
   std::string kernel() const {
+    if (sparse) return sparse->kernel_name();
     return library ? "qconv__onednn" : dense ? dense->kernel_name() : depthwise->kernel_name();
   }
-  std::size_t bytes() const { return library ? library->weight_bytes() : dense ? dense->bytes() : depthwise->bytes(); }
+  std::size_t bytes() const {
+    if (sparse) return sparse->bytes();
+    return library ? library->weight_bytes() : dense ? dense->bytes() : depthwise->bytes();
+  }
   std::size_t scratch_bytes() const {
+    if (sparse) return kernels::spconv_scratch_bytes(*sparse, threads);
     return library ? library->scratch_bytes() : dense ? kernels::qconv_scratch_bytes(*dense, shape, threads) : 0;
   }
   void run(const void* in, const void* residual, void* out, std::byte* scratch) const {
@@ -30,6 +37,7 @@ struct IntegerStep {
     kernels::QConvEpilogue e = epilogue;
     e.multiplier = multiplier.data();
     e.residual = residual;
+    if (sparse) return kernels::spconv(*sparse, shape, in, e, out, scratch, threads);
     if (dense)
       kernels::qconv(*dense, shape, in, e, out, scratch, threads);
     else
@@ -195,16 +203,19 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   kernels::QConvEpilogue epilogue = step.epilogue;
   epilogue.multiplier = step.multiplier.data();
   step.library = library_product(lw, group, *product, strides, *bias, epilogue, shape);
-  if (!step.library) pack(lw, group, *product, strides, *bias, step);
+  const bool amx = step.library && step.library->implementation().find("amx") != std::string::npos;
+  const SparseChoice sparse = choose_sparse(lw, group, *product, strides, *bias, shape, amx);
+  step.sparse = sparse.weights;
+  if (!step.library && !step.sparse) pack(lw, group, *product, strides, *bias, step);
   const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout),
                  scratch = lw.scratch(step.scratch_bytes());
   std::vector<BufferId> reads = {in};
   if (residual != kNoBuffer) reads.push_back(residual);
-  const StepNote note{step.kernel(),
-                      step.library     ? step.library->implementation()
-                      : group.quantize ? "8-bit input, weight and output"
-                                       : "8-bit input and weight, float output",
-                      static_cast<std::int64_t>(step.bytes())};
+  std::string reason = step.library     ? step.library->implementation()
+                       : group.quantize ? "8-bit input, weight and output"
+                                        : "8-bit input and weight, float output";
+  if (!sparse.reason.empty()) reason = step.sparse ? sparse.reason : reason + "; " + sparse.reason;
+  const StepNote note{step.kernel(), reason, static_cast<std::int64_t>(step.bytes())};
   lw.emit(group, note, reads, {out, scratch}, [=, step = std::move(step)](const Frame& frame) {
     step.run(frame.at(in), residual == kNoBuffer ? nullptr : frame.at(residual), frame.at(out), frame.at(scratch));
   });

@@ -1,0 +1,28 @@
+// Rows of the sparse convolution's table and the packed form they read.
+#pragma once
+
+#include <vector>
+
+#include "kernels/qconv/row.h"
+#include "kernels/spconv/spconv.h"
+#include "kernels/spconv/tile.h"
+
+namespace pare::kernels {
+
+struct SpConvKernel {
+  const char* name;
+  Isa isa;
+  void (*tile)(const SpConvTile&) noexcept;
+};
+
+struct SpConvWeights::Packed {
+  const SpConvKernel* kernel = nullptr;
+  QConvWeights::Packed common;          ///< shape, input type and zero point, bias less zero point · Σw
+  std::int64_t groups = 0, blocks = 0;  ///< of input and of output channels
+  std::vector<std::uint8_t> slots;      ///< [blocks][taps][groups]
+  std::vector<std::int64_t> first;      ///< [blocks]: bytes into `data`
+  std::vector<std::uint8_t> data;
+  std::vector<std::uint8_t> padding;  ///< zero points for all input channels, in the input's own type
+};
+
+}  // namespace pare::kernels

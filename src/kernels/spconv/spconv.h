@@ -1,0 +1,59 @@
+// Integer convolution and matrix product with sparse weights, NHWC: arithmetic and epilogue exactly as
+// kernels/qconv/qconv.h, so it gives the same bits as a dense convolution with the zeros in place.
+//
+// For 16 output channels, one tap and a group of 64 input channels the surviving weights are laid out in slots: four a
+// channel, each with the index of its input within the group. A kernel picks the inputs with one byte permutation a
+// slot and pixel and multiplies and adds four of them at once; indices and weights are read once for 8 pixels. A group
+// of q:64 balanced weights takes q / 4 slots for all 16 channels; with other zeros the fullest of 16 channels decides.
+// groups == 1; weights s8 without zero points.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "kernels/qconv/qconv.h"
+
+namespace pare::kernels {
+
+struct SpConvKernel;
+
+/// Packed sparse weights; immutable.
+class SpConvWeights {
+ public:
+  SpConvWeights();
+  ~SpConvWeights();
+  SpConvWeights(SpConvWeights&&) noexcept;
+  SpConvWeights& operator=(SpConvWeights&&) noexcept;
+
+  /// As QConvWeights::pack; requires takes().
+  static SpConvWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
+                            std::int32_t input_zero_point, const std::int32_t* bias,
+                            const SpConvKernel* kernel = nullptr);
+  /// groups == 1, s8 weights, no zero points.
+  static bool takes(const ConvShape& shape, const QConvFilter& filter) noexcept;
+
+  const char* kernel_name() const noexcept;  ///< "spconv__avx512vnni_vbmi", …
+  std::size_t bytes() const noexcept;
+  /// Multiply-adds done as a share of the dense ones, slots that are not full counted as full.
+  double density() const noexcept;
+
+  struct Packed;
+  const Packed& packed() const noexcept { return *packed_; }
+
+ private:
+  std::unique_ptr<Packed> packed_;
+};
+
+/// Bytes of scratch for at most `threads` threads.
+std::size_t spconv_scratch_bytes(const SpConvWeights& weights, int threads) noexcept;
+
+/// Arguments as qconv.
+void spconv(const SpConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,
+            void* output, void* scratch, int threads) noexcept;
+
+/// All rows in order of priority, the reference last.
+std::span<const SpConvKernel* const> spconv_kernels() noexcept;
+const char* spconv_kernel_name(const SpConvKernel& kernel) noexcept;
+Isa spconv_kernel_isa(const SpConvKernel& kernel) noexcept;
+
+}  // namespace pare::kernels

@@ -1,0 +1,105 @@
+// Sparse integer convolution: every row against the dense reference with the zeros in place, bit for bit.
+#include "kernels/spconv/spconv.h"
+
+#include <gtest/gtest.h>
+
+#include "base/threads.h"
+#include "qconv_case.h"
+
+namespace pare::kernels {
+namespace {
+
+using test::QConvCase;
+using test::Random;
+
+enum class Zeros { kBalanced, kUnstructured, kEmptyRows, kFull };
+
+/// Zeros in weights that lie [out_c][taps of in_c] in some order of strides.
+void thin_out(Random& random, Zeros zeros, QConvCase& c) {
+  const ConvShape& s = c.shape;
+  const FilterStrides& f = c.weights.strides;
+  auto* w = const_cast<std::int8_t*>(static_cast<const std::int8_t*>(c.weights.data));
+  const std::int64_t q = 4 * random.integer(1, 8);
+  for (std::int64_t o = 0; o < s.out_c; ++o) {
+    const bool empty = zeros == Zeros::kEmptyRows && random.coin();
+    for (std::int64_t tap = 0; tap < s.taps(); ++tap)
+      for (std::int64_t i = 0; i < s.in_c; ++i) {
+        const bool keep = zeros == Zeros::kFull           ? true
+                          : zeros == Zeros::kBalanced     ? (i + 7 * o + 3 * tap) % 64 * 11 % 64 < q
+                          : zeros == Zeros::kUnstructured ? random.coin(0.1)
+                                                          : !empty && random.coin(0.3);
+        if (!keep) w[o * f.o + i * f.i + tap / s.kw * f.y + tap % s.kw * f.x] = 0;
+      }
+  }
+}
+
+QConvCase random_case(std::uint64_t seed) {
+  Random random(seed);
+  QConvCase c;
+  c.shape = random.coin(0.3) ? ConvShape::matmul(random.integer(1, 30), 1, 1) : test::random_geometry(random);
+  c.shape.groups = 1;
+  c.shape.in_c = random.integer(1, random.coin() ? 40 : 200);
+  c.shape.out_c = random.integer(1, 40);
+  test::fill_case(random, c);
+  c.weights.is_unsigned = false;
+  c.weights.zero_point = nullptr;
+  thin_out(random, static_cast<Zeros>(random.integer(0, 3)), c);
+  return c;
+}
+
+std::vector<std::uint8_t> run(const QConvCase& c, const SpConvKernel* kernel, int threads) {
+  const auto w = SpConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
+  std::vector<std::uint8_t> out(c.output_bytes());
+  std::vector<std::byte> scratch(spconv_scratch_bytes(w, threads));
+  ThreadScope scope(threads);
+  spconv(w, c.shape, c.input.data(), c.epilogue, out.data(), scratch.data(), threads);
+  return out;
+}
+
+std::vector<std::uint8_t> run_dense(const QConvCase& c) {
+  const auto w = QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(),
+                                    qconv_kernels().back());
+  std::vector<std::uint8_t> out(c.output_bytes());
+  qconv(w, c.shape, c.input.data(), c.epilogue, out.data(), nullptr, 1);
+  return out;
+}
+
+TEST(SpConv, EveryRowEqualsTheDenseReferenceBitForBit) {
+  for (std::uint64_t seed = 0; seed < 1500; ++seed) {
+    const QConvCase c = random_case(seed);
+    const std::vector<std::uint8_t> want = run_dense(c);
+    for (const SpConvKernel* kernel : spconv_kernels()) {
+      if (!isa_available(spconv_kernel_isa(*kernel))) continue;
+      for (int threads : {1, 3})
+        ASSERT_EQ(run(c, kernel, threads), want)
+            << spconv_kernel_name(*kernel) << " seed " << seed << " threads " << threads;
+    }
+  }
+}
+
+TEST(SpConv, BalancedWeightsFillTheirSlots) {
+  for (int q : {4, 8, 16, 32}) {
+    const ConvShape s = ConvShape::matmul(5, 128, 32);
+    std::vector<std::int8_t> w(128 * 32);
+    for (std::int64_t o = 0; o < 32; ++o)
+      for (std::int64_t i = 0; i < 128; ++i) w[o * 128 + i] = static_cast<std::int8_t>((i * 5 + o) % 64 < q ? 3 : 0);
+    const QConvFilter filter{w.data(), false, {128, 1, 0, 0}, nullptr};
+    const auto packed = SpConvWeights::pack(s, filter, DType::kUint8, 0, nullptr);
+    EXPECT_DOUBLE_EQ(packed.density(), q / 64.0);
+  }
+}
+
+TEST(SpConv, TakesSignedWeightsWithoutZeroPointsOfOneGroup) {
+  ConvShape s = ConvShape::matmul(1, 8, 2);
+  const std::int8_t w[16] = {};
+  const std::int32_t zeros[2] = {0, 0}, ones[2] = {0, 1};
+  EXPECT_TRUE(SpConvWeights::takes(s, {w, false, {8, 1, 0, 0}, nullptr}));
+  EXPECT_TRUE(SpConvWeights::takes(s, {w, false, {8, 1, 0, 0}, zeros}));
+  EXPECT_FALSE(SpConvWeights::takes(s, {w, false, {8, 1, 0, 0}, ones}));
+  EXPECT_FALSE(SpConvWeights::takes(s, {w, true, {8, 1, 0, 0}, nullptr}));
+  s.groups = 2;
+  EXPECT_FALSE(SpConvWeights::takes(s, {w, false, {8, 1, 0, 0}, nullptr}));
+}
+
+}  // namespace
+}  // namespace pare::kernels
