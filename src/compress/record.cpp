@@ -160,7 +160,9 @@ void judge_step(json& step, const json& before, const json& after, const std::st
   }
   if (step.at("step") == "prune" && step.value("method", "") != "l1-filters" && latency >= kWorthwhile)
     notes.push_back(
-        "this backend runs sparse weights with dense kernels: zeros save bytes in compressed files, not time");
+        "these zeros save bytes in compressed files, not time: `pare inspect --plan` says which layers run on a sparse "
+        "kernel "
+        "and why the others do not");
   step["paid"] = paid;
   step["notes"] = notes;
 }

@@ -1,4 +1,5 @@
 // QDQ graphs: integer execution against the graph run as written.
+#include "base/cpu.h"
 #include "kernels/random.h"
 #include "runtime/graphs.h"
 
@@ -76,6 +77,25 @@ TEST_P(IntegerOn, AdditionBehindAQuantizedProduct) {
         EXPECT_FALSE(uses(kernels, "f32"));
         EXPECT_TRUE(uses(kernels, "binary_8bit"));
       }
+}
+
+/// Few weights in each group of 64: the gathering kernel where the CPU has it, the same integers everywhere.
+TEST_P(IntegerOn, SparseWeights) {
+  Builder b;
+  const ir::ValueId in = b.input("x", ir::Shape({ir::Dim(1), ir::Dim(256), ir::Dim(7), ir::Dim(7)}));
+  const ir::ValueId x = b.qdq(in, 1 / 120.0f, 120);
+  Tensor weight(DType::kInt8, {128, 256, 3, 3});
+  std::span<std::int8_t> w = weight.mutable_data<std::int8_t>();
+  for (std::size_t i = 0; i < w.size(); ++i)
+    w[i] = static_cast<std::int8_t>(i / 9 % 256 * 29 % 64 < 4 ? static_cast<int>(i * 37 % 253) - 126 : 0);
+  const ir::ValueId scales = b.constant(test::random_tensor({128}, 3, 0.002f, 0.01f), "scale");
+  const ir::ValueId dense =
+      b.node("DequantizeLinear", {b.constant(weight, "wq"), scales, b.constant(Tensor(DType::kInt8, {128}), "zero")},
+             {{"axis", std::int64_t{0}}});
+  const ir::ValueId y = b.node("Relu", {b.node("Conv", {x, dense, b.weight({128})}, {{"pads", Ints{1, 1, 1, 1}}})});
+  const ir::Model& model = b.finish({b.qdq(y, 0.03f, 0)});
+  const auto kernels = expect_within_one_step(model, {1, 256, 7, 7}, 0.03f);
+  EXPECT_EQ(uses(kernels, "spconv"), isa_available(Isa::kAvx512VnniVbmi));
 }
 
 TEST_P(IntegerOn, ProductsWithAndWithoutQuantizedOutput) {

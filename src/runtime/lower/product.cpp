@@ -206,6 +206,7 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   const bool amx = step.library && step.library->implementation().find("amx") != std::string::npos;
   const SparseChoice sparse = choose_sparse(lw, group, *product, strides, *bias, shape, amx);
   step.sparse = sparse.weights;
+  if (step.sparse) step.library = nullptr;
   if (!step.library && !step.sparse) pack(lw, group, *product, strides, *bias, step);
   const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout),
                  scratch = lw.scratch(step.scratch_bytes());
