@@ -155,6 +155,7 @@ class Run {
                                    "after " + std::string(step.method->step));
     json& run = state_["run"];
     json before = run["steps"].empty() ? run["before"] : run["steps"].back().at("summary");
+    reference_.reset();  // its packed weights would stand beside those of the two that are timed
     time_in_turns(previous, before, model_, after.summary, inputs_);
     if (run["steps"].empty()) run["before"]["latency"] = before["latency"];
     record["seconds"] = seconds_since(begin);
