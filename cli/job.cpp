@@ -89,7 +89,20 @@ void print_plan(const json& plan) {
   std::cout << "would write " << joined(paths, ", ") << "\n";
 }
 
+/// The step whose budget was not met, in words; "" when all were.
+std::string budget_message(const json& run) {
+  for (const json& step : run.at("steps")) {
+    if (!step.contains("budget") || step.at("budget").at("met").get<bool>()) continue;
+    const json& budget = step.at("budget");
+    return budget.at("of").get<std::string>() + " came down to " + fixed(100 * budget.at("reached").get<double>(), 1) +
+           " % of what they were, the budget is " + fixed(100 * budget.at("wanted").get<double>(), 1) +
+           " %; the best that was reached is written";
+  }
+  return "";
+}
+
 std::string gate_message(const json& run) {
+  if (const std::string budget = budget_message(run); !budget.empty()) return budget;
   const auto number = [&](const char* pointer) {
     const json value = at(run, pointer);
     return value.is_number() ? fixed(value.get<double>(), 2) : std::string("?");

@@ -29,7 +29,7 @@ struct CompressOptions {
 struct CompressResult {
   Model model;
   std::string run_json;              ///< the run record (docs/json.md)
-  bool gate_passed = true;           ///< false: results were written, but the recipe's gate was missed
+  bool gate_passed = true;           ///< false: results were written, but the recipe's gate or a step's budget was missed
   std::vector<std::string> written;  ///< paths
 };
 

@@ -1,5 +1,6 @@
 #include "compress/pipeline.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <ctime>
@@ -43,6 +44,13 @@ std::string fingerprint_of(const data::Dataset& dataset) {
   return hasher.hex();
 }
 
+/// Whether every step kept the budget that it was given.
+bool budgets_met(const json& run) {
+  const json& steps = run.at("steps");
+  return std::all_of(steps.begin(), steps.end(),
+                     [](const json& step) { return !step.contains("budget") || step.at("budget").at("met").get<bool>(); });
+}
+
 /// One run: what checkpoints carry is `model` and `state` (the record, the hashes of the models, the layers at the
 /// start).
 class Run {
@@ -80,7 +88,7 @@ class Run {
     for (const json& step : run["steps"])
       if (step.contains("trainer")) run["environment"]["trainer"] = step["trainer"];
     add_provenance(model_, run, state_["hashes"].get<std::vector<std::string>>(), inputs_.execution.seed);
-    return {std::move(model_), run, run["gate"].is_null() || run["gate"].at("passed").get<bool>()};
+    return {std::move(model_), run, budgets_met(run) && (run["gate"].is_null() || run["gate"].at("passed").get<bool>())};
   }
 
  private:

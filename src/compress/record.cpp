@@ -158,7 +158,7 @@ void judge_step(json& step, const json& before, const json& after, const std::st
                       " of what it was; gzip: " + percent(gzip));
     if (!paid) notes.push_back("the step did not pay: neither latency nor bytes got better");
   }
-  if (step.at("step") == "prune" && step.value("method", "") != "l1-filters" && latency >= kWorthwhile)
+  if (step.at("step") == "prune" && !step.contains("filters") && latency >= kWorthwhile)
     notes.push_back(
         "these zeros save bytes in compressed files, not time: `pare inspect --plan` says which layers run on a sparse "
         "kernel "

@@ -60,6 +60,9 @@ class Trainer {
   virtual void set_mask(const std::string& name, const Tensor& mask) = 0;
   /// Forward, loss, backward, clip, optimizer step. Throws Error(kDiverged) on a non-finite loss, before any update.
   virtual StepResult step(const data::Batch& batch, double learning_rate) = 0;
+  /// Gradients of the batch's mean loss by parameter, without an update (BatchNorm and Dropout in inference mode); zeros
+  /// where the loss does not reach.
+  virtual NamedTensors gradients(const data::Batch& batch) = 0;
   /// Loss and hits without an update (BatchNorm in inference mode).
   virtual StepResult evaluate(const data::Batch& batch) = 0;
   /// Forward in inference mode: the model's outputs in f32.
@@ -93,6 +96,6 @@ struct TrainPlugin {
   const char* build_id;  ///< must equal the host's PARE_BUILD_ID
   const TrainerFactory* factory;
 };
-inline constexpr std::uint32_t kTrainPluginAbi = 1;
+inline constexpr std::uint32_t kTrainPluginAbi = 2;
 
 }  // namespace pare::exec

@@ -21,6 +21,7 @@ class TorchTrainer : public exec::Trainer {
   void set_parameter(const std::string& name, const Tensor& value) override;
   void set_mask(const std::string& name, const Tensor& mask) override;
   exec::StepResult step(const data::Batch& batch, double learning_rate) override;
+  NamedTensors gradients(const data::Batch& batch) override;
   /// With labels the plain cross-entropy, with targets the mean squared error, comparable with what evaluation reports;
   /// without, the distillation loss.
   exec::StepResult evaluate(const data::Batch& batch) override;
@@ -38,8 +39,11 @@ class TorchTrainer : public exec::Trainer {
   struct Pass;  ///< what one part of a batch contributes to a step
   std::int64_t parts_of(const std::vector<at::Tensor>& inputs, std::size_t answers) const;
   Pass differentiate(const std::vector<at::Tensor>& inputs, const std::vector<std::int64_t>& labels,
-                     const at::Tensor& targets, double share);
-  std::vector<Pass> differentiate_parts(const data::Batch& batch);
+                     const at::Tensor& targets, double share, bool training);
+  std::vector<Pass> differentiate_parts(const data::Batch& batch, bool training);
+  /// All parts of a batch as one.
+  Pass differentiate_batch(const data::Batch& batch, bool training);
+  void require_answers(const data::Batch& batch) const;
   exec::StepResult judge(const at::Tensor& logits, const at::Tensor& loss, const at::Tensor& answers) const;
   void require_finite(double value, const char* what) const;
 

@@ -52,9 +52,9 @@ std::int64_t TorchTrainer::parts_of(const std::vector<at::Tensor>& inputs, std::
 
 TorchTrainer::Pass TorchTrainer::differentiate(const std::vector<at::Tensor>& inputs,
                                                const std::vector<std::int64_t>& labels, const at::Tensor& targets,
-                                               double share) {
+                                               double share, bool training) {
   const bool regression = targets.defined();
-  const at::Tensor logits = student_logits(inputs, true, regression);
+  const at::Tensor logits = student_logits(inputs, training, regression);
   const at::Tensor teacher = teacher_ ? teacher_logits(inputs, logits, regression) : at::Tensor();
   at::Tensor answers;
   if (regression) answers = target_tensor(targets, logits);
@@ -69,14 +69,14 @@ TorchTrainer::Pass TorchTrainer::differentiate(const std::vector<at::Tensor>& in
   return pass;
 }
 
-std::vector<TorchTrainer::Pass> TorchTrainer::differentiate_parts(const data::Batch& batch) {
+std::vector<TorchTrainer::Pass> TorchTrainer::differentiate_parts(const data::Batch& batch, bool training) {
   const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
   const at::Tensor targets = batch.targets.defined() ? borrow(batch.targets) : at::Tensor();
   const std::int64_t parts =
       parts_of(inputs, targets.defined() ? static_cast<std::size_t>(targets.size(0)) : batch.labels.size());
   std::vector<Pass> passes(static_cast<std::size_t>(parts));
   if (parts == 1) {
-    passes[0] = differentiate(inputs, batch.labels, targets, 1);
+    passes[0] = differentiate(inputs, batch.labels, targets, 1, training);
     return passes;
   }
   const std::int64_t samples = inputs.front().size(0);
@@ -88,34 +88,57 @@ std::vector<TorchTrainer::Pass> TorchTrainer::differentiate_parts(const data::Ba
       if (!batch.labels.empty()) labels.assign(batch.labels.begin() + begin, batch.labels.begin() + end);
       const at::Tensor own = targets.defined() ? targets.narrow(0, begin, end - begin) : targets;
       const double share = static_cast<double>(end - begin) / static_cast<double>(samples);
-      passes[static_cast<std::size_t>(part)] =
-          guarded("training step", [&] { return differentiate(narrowed(inputs, begin, end), labels, own, share); });
+      passes[static_cast<std::size_t>(part)] = guarded(
+          "training step", [&] { return differentiate(narrowed(inputs, begin, end), labels, own, share, training); });
     }
   });
   return passes;
 }
 
-exec::StepResult TorchTrainer::step(const data::Batch& batch, double learning_rate) {
-  if (batch.labels.empty() && !batch.targets.defined() && options_.loss.alpha != 1) {
-    throw Error(ErrorCode::kBadInput, "data",
-                "has neither labels nor targets, so that training needs distillation alone", "alpha 1",
-                "alpha " + std::to_string(options_.loss.alpha));
+TorchTrainer::Pass TorchTrainer::differentiate_batch(const data::Batch& batch, bool training) {
+  std::vector<Pass> passes = differentiate_parts(batch, training);
+  Pass sum{{}, 1, std::move(passes.front().gradients)};
+  for (Pass& pass : passes) {
+    sum.result.loss += pass.result.loss * pass.share;
+    sum.result.correct += pass.result.correct;
+    sum.result.samples += pass.result.samples;
+    if (&pass != &passes.front()) accumulate(sum.gradients, pass.gradients);
   }
+  return sum;
+}
+
+void TorchTrainer::require_answers(const data::Batch& batch) const {
+  if (!batch.labels.empty() || batch.targets.defined() || options_.loss.alpha == 1) return;
+  throw Error(ErrorCode::kBadInput, "data", "has neither labels nor targets, so that training needs distillation alone",
+              "alpha 1", "alpha " + std::to_string(options_.loss.alpha));
+}
+
+exec::StepResult TorchTrainer::step(const data::Batch& batch, double learning_rate) {
+  require_answers(batch);
   const TorchScope scope(options_.threads);
   return guarded("training step " + std::to_string(optimizer_->steps()), [&] {
-    std::vector<Pass> passes = differentiate_parts(batch);
-    exec::StepResult result;
-    for (Pass& pass : passes) {
-      result.loss += pass.result.loss * pass.share;
-      result.correct += pass.result.correct;
-      result.samples += pass.result.samples;
-      if (&pass != &passes.front()) accumulate(passes.front().gradients, pass.gradients);
+    Pass pass = differentiate_batch(batch, true);
+    optimizer_->set_gradients(pass.gradients);
+    pass.result.gradient_norm = optimizer_->gradient_norm();
+    require_finite(pass.result.gradient_norm, "the gradient");
+    optimizer_->step(learning_rate, pass.result.gradient_norm);
+    return pass.result;
+  });
+}
+
+NamedTensors TorchTrainer::gradients(const data::Batch& batch) {
+  require_answers(batch);
+  const TorchScope scope(options_.threads);
+  return guarded("gradients", [&] {
+    const Pass pass = differentiate_batch(batch, false);
+    NamedTensors named;
+    for (std::size_t i = 0; i < pass.gradients.size(); ++i) {
+      const Network::Entry& entry = student_.parameters()[i];
+      const at::Tensor& gradient = pass.gradients[i];
+      named[entry.name] =
+          from_torch(gradient.defined() ? gradient : at::zeros_like(student_.tensor(entry)), DType::kFloat32);
     }
-    optimizer_->set_gradients(passes.front().gradients);
-    result.gradient_norm = optimizer_->gradient_norm();
-    require_finite(result.gradient_norm, "the gradient");
-    optimizer_->step(learning_rate, result.gradient_norm);
-    return result;
+    return named;
   });
 }
 

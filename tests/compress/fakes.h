@@ -232,6 +232,12 @@ class FakeTrainer : public exec::Trainer {
     return {1.0 / static_cast<double>(steps_) + sum * 1e-7, static_cast<std::int64_t>(batch.labels.size() / 2),
             static_cast<std::int64_t>(batch.indices.size()), 1};
   }
+  /// Of the pretended loss Σw²/2: the weights themselves.
+  NamedTensors gradients(const data::Batch&) override {
+    NamedTensors out;
+    for (const std::string& name : names_) out[name] = weights_.at(name).clone();
+    return out;
+  }
   exec::StepResult evaluate(const data::Batch& batch) override {
     double score = scores.empty()
                        ? 0.5

@@ -91,9 +91,9 @@ def test_lowrank_measures(pare, tmp_path):
             assert layer["factorized"] == (layer["factors_ms"] < 0.98 * layer["whole_ms"])
 
 
-def test_l1_filters(pare, test_images, tmp_path):
+def test_filters(pare, test_images, tmp_path):
     out = tmp_path / "p.onnx"
-    record = pare("prune", RESNET10, "--method", "l1-filters", "--ratio", 0.5, "-o", out, "--json").json
+    record = pare("prune", RESNET10, "--method", "filters", "--ratio", 0.5, "-o", out, "--json").json
     result = layers_of(record, "filters")
     assert result["channels_after"] < 0.6 * result["channels_before"]
     assert record["after"]["macs"] < 0.4 * record["before"]["macs"]
@@ -104,17 +104,17 @@ def test_l1_filters(pare, test_images, tmp_path):
     assert sum(group["channels"] for group in again["groups"]) == result["channels_after"]
 
 
-def test_l1_filters_rank_filters_better_than_chance(pare, small_data, tmp_path):
-    record = pare("prune", RESNET10, "--method", "l1-filters", "--ratio", 0.1, "--scope", "global", "--round-to", 1, "--data", small_data,
+def test_filters_rank_filters_better_than_chance(pare, small_data, tmp_path):
+    record = pare("prune", RESNET10, "--method", "filters", "--ratio", 0.1, "--scope", "global", "--round-to", 1, "--data", small_data,
                   "-o", tmp_path / "p.onnx", "--json").json
     assert record["after"]["test"]["top1"] > 40  # untrained: 10 is chance
 
 
 @pytest.mark.parametrize("name", ["efficientnet_lite0.onnx", "mobilenet_v3_small_dynamo.onnx", "fmnist_resnet18.onnx"])
-def test_l1_filters_on_large_models(pare, tmp_path, name):
+def test_filters_on_large_models(pare, tmp_path, name):
     import onnxruntime
     model, out = large_model(name), tmp_path / "p.onnx"
-    record = pare("prune", model, "--method", "l1-filters", "--ratio", 0.4, "-o", out, "--json", timeout=600).json
+    record = pare("prune", model, "--method", "filters", "--ratio", 0.4, "-o", out, "--json", timeout=600).json
     assert record["after"]["macs"] < 0.75 * record["before"]["macs"]
     session = onnxruntime.InferenceSession(str(out), providers=["CPUExecutionProvider"])
     given = session.get_inputs()[0]

@@ -1,0 +1,272 @@
+// prune/filters: removes the channels that matter least by the chosen importance, with everything that belongs to them
+// in the layers around. Channels that residual sums, depthwise convolutions, attention and the like couple go together
+// (ir/groups.h). BatchNorm is folded before, so a norm counts its scale.
+#include <algorithm>
+#include <functional>
+
+#include "base/threads.h"
+#include "compress/method.h"
+#include "compress/prune/importance.h"
+#include "compress/prune/unit_budget.h"
+#include "compress/prune/unit_selection.h"
+#include "compress/statistics.h"
+#include "compress/targets.h"
+#include "eval/measure.h"
+#include "eval/turns.h"
+#include "ir/groups.h"
+#include "ir/infer.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+using nlohmann::json;
+
+std::vector<std::string_view> importance_names() {
+  std::vector<std::string_view> names;
+  for (const Importance* importance : importances()) names.push_back(importance->name);
+  return names;
+}
+
+std::span<const Option> options() {
+  using enum OptionType;
+  static const std::vector<Option> table = [] {
+    std::vector<Option> list = {
+        {"importance", kString, "\"l1\"", "what a channel's worth is judged by", importance_names()},
+        {"ratio", kFloat, "null", "share of the channels to remove; 0.3 when no budget is given", {}, 0, 0.99},
+        {"macs", kFloat, "null", "budget instead of a ratio: share of the MACs that may stay", {}, 0.001, 1},
+        {"latency",
+         kFloat,
+         "null",
+         "budget instead of a ratio: share of the latency, measured on this machine, that may stay",
+         {},
+         0.001,
+         1},
+        {"threshold",
+         kFloat,
+         "null",
+         "instead of a ratio: remove what scores less than this times its layer's mean",
+         {},
+         0,
+         1e6},
+        {"scope",
+         kString,
+         "\"layer\"",
+         "the share of each coupled group (layer), or of all ranked together (global)",
+         {"layer", "global"}},
+        {"most", kFloat, "0.8", "largest share that a group may lose with scope global or a threshold", {}, 0, 0.99},
+        {"round_to", kInt, "8", "keep a multiple of this many channels, as kernels like them", {}, 1, 1024},
+        {"samples", kInt, "512", "training samples that activations and gradients are measured on", {}, 1, 1e9},
+    };
+    for (Option option : target_options()) list.push_back(option);
+    return list;
+  }();
+  return table;
+}
+
+bool needs_gradients(const json& options) {
+  return find_importance(options.at("importance").get<std::string>()).data == Importance::Data::kGradients;
+}
+std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
+
+/// Groups of the model; those that the step must not touch have `blocked` set.
+std::vector<ir::ChannelGroup> target_groups(const ir::Model& model, const json& options) {
+  const std::vector<Layer> layers = find_layers(model.graph);
+  const auto include = options.at("include").get<std::vector<std::string>>();
+  const auto exclude = options.at("exclude").get<std::vector<std::string>>();
+  const std::set<ir::NodeId> in = select_nodes(model.graph, layers, {}, include, "prune.include");
+  const std::set<ir::NodeId> out = select_nodes(model.graph, layers, {}, exclude, "prune.exclude");
+  std::vector<ir::ChannelGroup> groups = ir::channel_groups(model);
+  for (ir::ChannelGroup& group : groups) {
+    const auto names = [&](const std::set<ir::NodeId>& nodes) {
+      return std::any_of(group.layers.begin(), group.layers.end(), [&](ir::NodeId id) { return nodes.count(id) > 0; });
+    };
+    const bool floats = std::all_of(group.weights.begin(), group.weights.end(), [&](ir::ValueId weight) {
+      return model.graph.constant(weight)->dtype() == DType::kFloat32;
+    });
+    if (!include.empty() && !names(in)) group.blocked = "it is not included";
+    if (names(out)) group.blocked = "one of its layers is excluded";
+    if (!floats && group.blocked.empty()) group.blocked = "its weights are not float32";
+  }
+  return groups;
+}
+
+void require_some(const std::vector<ir::ChannelGroup>& groups) {
+  if (groups.empty())
+    throw Error(ErrorCode::kUnsupported, "prune", "the model has no layer with channels", "Conv, Gemm or MatMul");
+  for (const ir::ChannelGroup& group : groups)
+    if (group.blocked.empty()) return;
+  throw Error(ErrorCode::kUnsupported, "prune",
+              "no channel can be removed; '" + groups[0].name + "': " + groups[0].blocked);
+}
+
+/// One way to say how much goes.
+void require_one_amount(const json& options) {
+  std::string given;
+  for (const char* key : {"ratio", "macs", "latency", "threshold"}) {
+    if (options.at(key).is_null()) continue;
+    if (!given.empty())
+      throw Error(ErrorCode::kUsage, std::string("prune.") + key, "contradicts prune." + given, "one of them", "both");
+    given = key;
+  }
+}
+
+void require_data(const StepContext& context) {
+  const Importance& importance = find_importance(context.options.at("importance").get<std::string>());
+  if (importance.data == Importance::Data::kNone) return;
+  const auto& train = context.dataset.train;
+  if (!train || train->size() == 0)
+    throw Error(ErrorCode::kUsage, "prune.importance",
+                "'" + std::string(importance.name) + "' needs a train split in the data file");
+  if (importance.data == Importance::Data::kGradients && !train->labelled() && !train->regression())
+    throw Error(
+        ErrorCode::kUsage, "prune.importance",
+        "'" + std::string(importance.name) + "' differentiates a loss, and the training data has no labels or targets",
+        "labels, or an importance without gradients such as l1", "neither labels nor targets");
+}
+
+void validate(const ir::Model& model, const StepContext& context) {
+  require_one_amount(context.options);
+  require_data(context);
+  require_some(target_groups(model, context.options));
+}
+
+UnitRule rule_of(const json& options) {
+  UnitRule rule;
+  rule.global = options.at("scope") == "global";
+  rule.most = options.at("most");
+  rule.round_to = options.at("round_to");
+  rule.ratio = options.at("ratio").is_null() ? 0.3 : options.at("ratio").get<double>();
+  if (!options.at("threshold").is_null()) rule.threshold = options.at("threshold");
+  return rule;
+}
+
+/// The model without what the rule removes.
+ir::Model pruned(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups, const RemovedUnits& removed) {
+  ir::Model out = model;
+  ir::remove_units(out, groups, removed);
+  return out;
+}
+
+double total_macs(const ir::Model& model, const data::Dataset& dataset) {
+  double total = 0;
+  for (const auto& [node, count] : ir::count_macs(model, measured_shapes(model, dataset)))
+    total += static_cast<double>(count);
+  return total;
+}
+
+/// Latency of `model` as a share of the original's, both timed in turns on this machine.
+double latency_share(exec::Executor& original, const ir::Model& model, const NamedTensors& inputs,
+                     const StepContext& context) {
+  context.control.check_cancelled();
+  auto executor = context.backend.compile(
+      model, {.threads = resolve_threads(context.execution.threads), .max_memory = context.execution.max_memory});
+  const std::vector<eval::Contestant> pair = {{&original, inputs}, {executor.get(), inputs}};
+  const auto times = eval::measure_in_turns(pair, {.seconds = 0.3});
+  return times[1].median_ms / times[0].median_ms;
+}
+
+/// The rule that meets the option `macs` or `latency`, and what the record tells of it.
+UnitRule within_budget(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
+                       const std::vector<std::vector<double>>& scores, UnitRule rule, StepContext& context) {
+  const bool macs = !context.options.at("macs").is_null();
+  const double wanted = context.options.at(macs ? "macs" : "latency");
+  std::function<double(const UnitRule&)> cost;
+  const double before = total_macs(model, context.dataset);
+  std::unique_ptr<exec::Executor> original;
+  NamedTensors inputs;
+  if (macs) {
+    cost = [&](const UnitRule& one) {
+      return total_macs(pruned(model, groups, select_units(groups, scores, one)), context.dataset) / before;
+    };
+  } else {
+    original = context.backend.compile(model, {.threads = resolve_threads(context.execution.threads)});
+    inputs = eval::random_inputs(model, measured_shapes(model, context.dataset), context.execution.seed);
+    cost = [&](const UnitRule& one) {
+      return latency_share(*original, pruned(model, groups, select_units(groups, scores, one)), inputs, context);
+    };
+  }
+  const BudgetResult result = meet_budget(rule, wanted, macs ? 12 : 7, cost);
+  context.record["budget"] = {{"of", macs ? "macs" : "latency"},
+                              {"wanted", wanted},
+                              {"reached", result.cost},
+                              {"ratio", result.rule.ratio},
+                              {"met", result.met}};
+  return result.rule;
+}
+
+json group_json(const ir::Graph& graph, const ir::ChannelGroup& group, std::size_t removed) {
+  json layers = json::array();
+  for (ir::NodeId id : group.layers) layers.push_back(graph.node(id).name);
+  const auto gone = static_cast<std::int64_t>(removed);
+  return {{"group", group.name},
+          {"layers", layers},
+          {"channels", group.units * group.block},
+          {"kept", (group.units - gone) * group.block},
+          {"reason", !group.blocked.empty() ? json(group.blocked)
+                     : gone == 0            ? json("rounding keeps all of its channels")
+                                            : json(nullptr)}};
+}
+
+/// Empty for what is blocked.
+std::vector<std::vector<double>> score_groups(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
+                                              const StepContext& context) {
+  const Importance& importance = find_importance(context.options.at("importance").get<std::string>());
+  const MeasuresOfLayers measures =
+      measure_units(model, groups, importance.data, context.options.at("samples"), context);
+  std::vector<std::vector<double>> scores;
+  for (const ir::ChannelGroup& group : groups)
+    scores.push_back(group.blocked.empty()
+                         ? score_units(model.graph, group, importance, measures, context.execution.seed)
+                         : std::vector<double>());
+  return scores;
+}
+
+void apply(ir::Model& model, const Statistics&, StepContext& context) {
+  const std::vector<ir::ChannelGroup> groups = target_groups(model, context.options);
+  require_some(groups);
+  const std::vector<std::vector<double>> scores = score_groups(model, groups, context);
+  UnitRule rule = rule_of(context.options);
+  if (!context.options.at("macs").is_null() || !context.options.at("latency").is_null())
+    rule = within_budget(model, groups, scores, rule, context);
+  const RemovedUnits removed = select_units(groups, scores, rule);
+  json entries = json::array();
+  std::int64_t before = 0, after = 0;
+  for (std::size_t g = 0; g < groups.size(); ++g) {
+    entries.push_back(group_json(model.graph, groups[g], removed[g].size()));
+    before += entries.back().at("channels").get<std::int64_t>();
+    after += entries.back().at("kept").get<std::int64_t>();
+  }
+  ir::remove_units(model, groups, removed);
+  context.record["filters"] = {{"channels_before", before}, {"channels_after", after}, {"groups", entries}};
+  if (before == after) context.record["notes"].push_back("no channel was removed; the record says why for each group");
+}
+
+std::vector<std::string> target_names(const ir::Model& model, const json& options) {
+  std::vector<std::string> names;
+  for (const ir::ChannelGroup& group : target_groups(model, options))
+    if (group.blocked.empty())
+      for (ir::NodeId id : group.layers) names.push_back(model.graph.node(id).name);
+  return names;
+}
+
+}  // namespace
+
+const Method& filter_pruning() {
+  static const Method method = {
+      "prune",
+      "filters",
+      "removes the channels that matter least, everywhere",
+      "Li et al., Pruning Filters for Efficient ConvNets, 2017; each importance names its own",
+      options,
+      needs_gradients,
+      needs,
+      validate,
+      apply,
+      true,
+      false,
+      target_names};
+  return method;
+}
+
+}  // namespace pare::compress
