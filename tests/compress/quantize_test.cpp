@@ -158,7 +158,7 @@ TEST(StaticQuantization, StaysNearTheFloatModel) {
   for (const char* options :
        {"{}", "{weights: {granularity: tensor}}", "{activations: {scheme: symmetric}}",
         "{activations: {calibrator: percentile, percentile: 99.99}}", "{activations: {calibrator: mse}}",
-        "{activations: {calibrator: moving-average}}", "{exclude: [first, last]}"}) {
+        "{activations: {calibrator: moving-average}}", "{exclude: [first, last]}", "{equalize: true}", "{smooth: 0.5}"}) {
     World world("quantize");
     double error = error_of_quantized(world, options);
     EXPECT_LT(error, 0.05) << options;
@@ -182,6 +182,9 @@ TEST(StaticQuantization, RefusesWhatItCannotDo) {
             ErrorCode::kUnsupported);
   EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {calibrator: entropi}}}]"); }).code(),
             ErrorCode::kUsage);
+  for (const char* smooth : {"on", "1.5", "-0.1"})
+    EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {smooth: " + std::string(smooth) + "}}]"); }).code(),
+              ErrorCode::kUsage);
   world.dataset.train = nullptr;
   EXPECT_EQ(error_of([&] { world.run("steps: [quantize]"); }).code(), ErrorCode::kUsage);
 }

@@ -37,19 +37,36 @@ const data::Split& deciding_split(const StepContext& context) {
   return context.dataset.val && context.dataset.val->size() > 0 ? *context.dataset.val : *context.dataset.train;
 }
 
-/// Adds each channel's values; the channel lies on `axis`.
-void add_channels(const Tensor& tensor, std::int64_t axis, std::vector<double>& sums, double& count) {
-  const auto channels = static_cast<std::size_t>(tensor.dim(axis));
+struct Channels {
+  std::int64_t axis;
+  InputChannels seen = {};
+  double count = 0;
+};
+
+/// Adds each channel's values to the sums that `mean` and `power` hold meanwhile; the channel lies on `axis`.
+void add_channels(const Tensor& tensor, Channels& channels) {
+  const std::int64_t axis = channels.axis < 0 ? tensor.rank() - 1 : channels.axis;
+  const auto size = static_cast<std::size_t>(tensor.dim(axis));
   std::size_t inner = 1;
   for (std::int64_t i = axis + 1; i < tensor.rank(); ++i) inner *= static_cast<std::size_t>(tensor.dim(i));
   auto values = tensor.data<float>();
-  sums.resize(channels, 0);
-  for (std::size_t start = 0, c = 0; start < values.size(); start += inner, c = c + 1 == channels ? 0 : c + 1) {
-    double sum = 0;
-    for (std::size_t i = 0; i < inner; ++i) sum += static_cast<double>(values[start + i]);
-    sums[c] += sum;
+  channels.seen.mean.resize(size, 0);
+  channels.seen.power.resize(size, 0);
+  channels.seen.largest.resize(size, 0);
+  for (std::size_t start = 0, c = 0; start < values.size(); start += inner, c = c + 1 == size ? 0 : c + 1) {
+    double sum = 0, squares = 0;
+    float largest = 0;
+    for (std::size_t i = 0; i < inner; ++i) {
+      const auto x = static_cast<double>(values[start + i]);
+      sum += x;
+      squares += x * x;
+      largest = std::max(largest, std::fabs(values[start + i]));
+    }
+    channels.seen.mean[c] += sum;
+    channels.seen.power[c] += squares;
+    channels.seen.largest[c] = std::max(channels.seen.largest[c], static_cast<double>(largest));
   }
-  count += static_cast<double>(values.size()) / static_cast<double>(channels);
+  channels.count += static_cast<double>(values.size()) / static_cast<double>(size);
 }
 
 }  // namespace
@@ -86,14 +103,9 @@ double Probe::noise(const ir::Model& model) const {
   return std::isfinite(noise) ? noise / signal_ : std::numeric_limits<double>::infinity();
 }
 
-std::map<std::string, std::vector<double>> input_means(const ir::Model& model, const std::vector<Layer>& layers,
-                                                       std::int64_t samples, const StepContext& context) {
-  struct Sums {
-    std::int64_t axis;
-    std::vector<double> sums;
-    double count = 0;
-  };
-  std::map<std::string, Sums> by_value;
+std::map<std::string, InputChannels> input_channels(const ir::Model& model, const std::vector<Layer>& layers,
+                                                    std::int64_t samples, const StepContext& context) {
+  std::map<std::string, Channels> by_value;
   std::map<std::string, std::string> value_of;
   exec::CompileOptions options = compile_options(context);
   std::set<std::string> inputs;
@@ -102,14 +114,11 @@ std::map<std::string, std::vector<double>> input_means(const ir::Model& model, c
     const ir::Node& node = model.graph.node(layer.node);
     const std::string& value = model.graph.value(node.input(0)).name;
     value_of[layer.name] = value;
-    if (!by_value.try_emplace(value, Sums{node.is("MatMul") ? -1 : 1, {}, 0}).second) continue;
+    if (!by_value.try_emplace(value, Channels{node.is("MatMul") ? -1 : 1}).second) continue;
     if (!inputs.count(value)) options.observed.push_back(value);
   }
   auto see = [&](const std::string& value, const Tensor& tensor) {
-    auto found = by_value.find(value);
-    if (found == by_value.end()) return;
-    const std::int64_t axis = found->second.axis < 0 ? tensor.rank() - 1 : found->second.axis;
-    add_channels(tensor, axis, found->second.sums, found->second.count);
+    if (auto found = by_value.find(value); found != by_value.end()) add_channels(tensor, found->second);
   };
   auto executor = context.backend.compile(model, options);
   std::int64_t taken = 0;
@@ -121,13 +130,14 @@ std::map<std::string, std::vector<double>> input_means(const ir::Model& model, c
       if (!inputs.count(value)) see(value, tensor);
     });
   }
-  std::map<std::string, std::vector<double>> means;
+  std::map<std::string, InputChannels> by_layer;
   for (const auto& [layer, value] : value_of) {
-    Sums& seen = by_value.at(value);
-    means[layer] = seen.sums;
-    for (double& mean : means[layer]) mean /= seen.count;
+    const Channels& channels = by_value.at(value);
+    by_layer[layer] = channels.seen;
+    for (double& mean : by_layer[layer].mean) mean /= channels.count;
+    for (double& power : by_layer[layer].power) power /= channels.count;
   }
-  return means;
+  return by_layer;
 }
 
 }  // namespace pare::compress

@@ -35,8 +35,13 @@ class Probe {
 /// 10·log10(1/noise), at most 200.
 double decibels(double noise);
 
-/// Mean of each channel of each layer's input on the probe's kind of samples, by node name: what bias correction needs.
-std::map<std::string, std::vector<double>> input_means(const ir::Model& model, const std::vector<Layer>& layers,
-                                                       std::int64_t samples, const StepContext& context);
+/// What was seen of each channel of a layer's input.
+struct InputChannels {
+  std::vector<double> mean, power, largest;  ///< mean of x, of x², and largest |x|
+};
+
+/// By node name, over some training samples: what bias correction and SmoothQuant need.
+std::map<std::string, InputChannels> input_channels(const ir::Model& model, const std::vector<Layer>& layers,
+                                                    std::int64_t samples, const StepContext& context);
 
 }  // namespace pare::compress

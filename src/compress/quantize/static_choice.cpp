@@ -1,0 +1,205 @@
+#include "compress/quantize/static_choice.h"
+
+#include <algorithm>
+#include <charconv>
+#include <limits>
+
+#include "compress/quantize/equalize.h"
+#include "compress/quantize/protect.h"
+#include "compress/quantize/smooth.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+using nlohmann::json;
+
+/// What `auto` tries: of those that lose equally, the first.
+constexpr std::string_view kCandidates[] = {"min-max", "mse", "percentile"};
+/// Migration strengths that `auto` tries: the predicted one of each site, and those that the paper's models ask for.
+constexpr std::optional<double> kStrengths[] = {std::nullopt, 0.5, 0.65, 0.8};
+
+const Calibrator& calibrator_of(const json& options) {
+  return find_calibrator(options.at("activations").at("calibrator").get<std::string>());
+}
+
+/// Tries what the options leave open and keeps what disturbs the output least; `found` tells the user.
+class Chooser {
+ public:
+  Chooser(const ir::Model& model, StaticWriter& writer, StepContext& context)
+      : model_(model), writer_(writer), context_(context) {}
+
+  Choice run(const Probe* probe, json& found) {
+    const json& options = context_.options;
+    const bool automatic = options.at("activations").at("calibrator") == kAutomatic;
+    Choice choice{automatic ? calibrators()[0] : &calibrator_of(options), options.at("bias_correction"), {}};
+    if (!probe || !probe->usable()) {
+      choice.correct_bias = choice.correct_bias && !probe;
+      return choice;
+    }
+    const std::vector<Layer> layers = writer_.place({}).layers;
+    if (choice.correct_bias) writer_.observe_means(layers);
+    double noise = choose_calibrator(choice, *probe, automatic, found);
+    if (choice.correct_bias) noise = try_without_correction(choice, *probe, noise, found);
+    const json& limits = options.at("protect");
+    protect(choice, layers, *probe, noise, {limits.at("snr"), limits.at("macs")}, found);
+    return choice;
+  }
+
+ private:
+  double choose_calibrator(Choice& choice, const Probe& probe, bool automatic, json& found) {
+    if (!automatic) return probe.noise(writer_.write(choice));
+    double least = std::numeric_limits<double>::infinity();
+    Choice best = choice;
+    for (std::string_view name : kCandidates) {
+      Choice candidate = choice;
+      candidate.calibrator = &find_calibrator(name);
+      const double noise = probe.noise(writer_.write(candidate));
+      found["calibrators"][std::string(name)] = decibels(noise);
+      if (noise < least) least = noise, best = candidate;
+    }
+    choice = best;
+    return least;
+  }
+
+  double try_without_correction(Choice& choice, const Probe& probe, double noise, json& found) {
+    Choice plain = choice;
+    plain.correct_bias = false;
+    const double without = probe.noise(writer_.write(plain));
+    found["bias_correction"] = {{"without_db", decibels(without)}, {"with_db", decibels(noise)}};
+    if (noise < without) return noise;
+    choice = plain;
+    return without;
+  }
+
+  void protect(Choice& choice, const std::vector<Layer>& layers, const Probe& probe, double noise,
+               const ProtectionLimits& limits, json& found) {
+    const Protection protection = protect_layers(
+        model_, layers, probe, noise, limits,
+        [&](const std::set<std::string>& floats) {
+          Choice with = choice;
+          with.floats = floats;
+          return writer_.write(with);
+        },
+        [&](const Layer& layer) { return writer_.write_one(layer, choice); }, context_);
+    choice.floats = protection.floats;
+    json layers_json = json::array();
+    for (const LayerSensitivity& layer : protection.layers)
+      layers_json.push_back(
+          {{"node", layer.node}, {"snr_db", layer.snr_db}, {"mac_share", layer.mac_share}, {"float", layer.kept}});
+    found["protected"] = {{"nodes", protection.floats},
+                          {"mac_share", protection.mac_share},
+                          {"before_db", protection.before_db},
+                          {"after_db", protection.after_db},
+                          {"sensitivity", layers_json}};
+  }
+
+  const ir::Model& model_;
+  StaticWriter& writer_;
+  StepContext& context_;
+};
+
+
+/// A model that SmoothQuant rewrote, as an attempt.
+struct Attempt {
+  ir::Model model;
+  Smoothed smoothed;
+};
+
+Attempt attempt(const ir::Model& model, const Placement& placement, const std::map<std::string, InputChannels>& inputs,
+                std::optional<double> alpha) {
+  Attempt made{model, {}};
+  made.smoothed = smooth(made.model, placement, inputs, alpha);
+  return made;
+}
+
+/// Of the model quantized by ranges of few samples: enough to compare strengths by.
+double smoothed_noise(const ir::Model& model, const Probe& probe, const StepContext& context) {
+  constexpr std::int64_t kSamples = 64;
+  StatisticsRequest request = activation_request(model, context.options);
+  request.kind = "range";
+  request.samples = kSamples;
+  const Statistics seen = gather_statistics(model, {request}, context);
+  const StaticWriter writer(model, seen, context);
+  return probe.noise(writer.write(Choice{&find_calibrator("min-max"), false, {}}));
+}
+
+}  // namespace
+
+StatisticsRequest activation_request(const ir::Model& model, const json& options) {
+  const bool automatic = options.at("activations").at("calibrator") == kAutomatic;
+  StatisticsRequest request{.kind = automatic ? "histogram" : std::string(calibrator_of(options).statistics),
+                            .samples = options.at("activations").at("samples")};
+  for (const auto& group : place_integers(model.graph, options, "quantize").groups)
+    request.values.insert(request.values.end(), group.begin(), group.end());
+  return request;
+}
+
+SmoothOption smooth_option(const json& options) {
+  const auto text = options.at("smooth").get<std::string>();
+  if (text == kAutomatic) return {.automatic = true};
+  if (text == "off") return {};
+  double alpha = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), alpha);
+  if (fault != std::errc() || end != text.data() + text.size() || !(alpha >= 0 && alpha <= 1))
+    throw Error(ErrorCode::kUsage, "quantize.smooth", "not a migration strength", "auto, off or a number from 0 to 1",
+                text);
+  return {.alpha = alpha};
+}
+
+bool leaves_choice(const ir::Model& model, const json& options) {
+  return options.at("activations").at("calibrator") == kAutomatic || options.at("bias_correction").get<bool>() ||
+         options.at("protect").at("macs").get<double>() > 0 ||
+         (smooth_option(options).automatic && has_attention(model.graph));
+}
+
+void equalize_layers(ir::Model& model, Statistics& statistics, StepContext& context, json& found) {
+  if (!context.options.at("equalize").get<bool>()) return;
+  const auto pairs = equalize(model, place_integers(model.graph, context.options, "quantize").layers);
+  found["equalized"] = pairs;
+  if (pairs.empty())
+    context.control.warn("quantize: no two layers have only ReLU or pooling between them: nothing to equalize");
+  else
+    statistics = gather_statistics(model, {activation_request(model, context.options)}, context);
+}
+
+void choose_smoothing(ir::Model& model, Statistics& statistics, const Probe* probe, StepContext& context,
+                      json& found) {
+  constexpr std::int64_t kSamples = 128;
+  const SmoothOption option = smooth_option(context.options);
+  const bool automatic = option.automatic && has_attention(model.graph) && probe && probe->usable();
+  if (!automatic && !option.alpha) return;
+  const Placement placement = place_integers(model.graph, context.options, "quantize");
+  const auto inputs = input_channels(model, placement.layers, kSamples, context);
+  std::optional<Attempt> best;
+  json& told = found["smooth"];
+  if (automatic) {
+    double least = smoothed_noise(model, *probe, context);
+    told["off_db"] = decibels(least);
+    for (const std::optional<double>& alpha : kStrengths) {
+      Attempt made = attempt(model, placement, inputs, alpha);
+      const double noise = smoothed_noise(made.model, *probe, context);
+      told["tried"].push_back({{"alpha", alpha ? json(*alpha) : json("by site")}, {"snr_db", decibels(noise)}});
+      if (noise >= least) continue;
+      least = noise;
+      best = std::move(made);
+      told["alpha"] = alpha ? json(*alpha) : json("by site");
+    }
+  } else {
+    best = attempt(model, placement, inputs, *option.alpha);
+    told["alpha"] = *option.alpha;
+  }
+  if (!best) return;
+  told["folded"] = best->smoothed.folded;
+  told["multiplied"] = best->smoothed.multiplied;
+  told["left"] = best->smoothed.left;
+  told["strengths"] = best->smoothed.strengths;
+  model = std::move(best->model);
+  statistics = gather_statistics(model, {activation_request(model, context.options)}, context);
+}
+
+Choice choose(const ir::Model& model, StaticWriter& writer, const Probe* probe, StepContext& context, json& found) {
+  return Chooser(model, writer, context).run(probe, found);
+}
+
+}  // namespace pare::compress

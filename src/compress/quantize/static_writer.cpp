@@ -1,0 +1,94 @@
+#include "compress/quantize/static_writer.h"
+
+#include <algorithm>
+
+#include "compress/quantize/bias_correction.h"
+#include "compress/quantize/params.h"
+
+namespace pare::compress {
+namespace {
+
+using nlohmann::json;
+
+Range group_range(const std::vector<std::string>& group, const Statistics& statistics, const Calibrator& calibrator,
+                  const json& options) {
+  Range range;
+  for (std::size_t i = 0; i < group.size(); ++i) {
+    Range one = calibrator.range(statistics.of(group[i]), options.at("activations"));
+    range = i == 0 ? one : Range{std::min(range.low, one.low), std::max(range.high, one.high)};
+  }
+  return range;
+}
+
+}  // namespace
+
+Placement StaticWriter::place(const std::set<std::string>& floats) const {
+  return place_integers(model_.graph, context_.options, "quantize", floats);
+}
+
+passes::QdqPlan StaticWriter::plan(const Placement& placement, const Calibrator& calibrator, int& raised) const {
+  const json& options = context_.options;
+  passes::QdqPlan plan;
+  const bool symmetric = options.at("activations").at("scheme") == "symmetric";
+  for (const auto& group : placement.groups) {
+    Range range = group_range(group, statistics_, calibrator, options);
+    for (const std::string& value : group)
+      plan.activations[value] = symmetric ? symmetric_params(range) : affine_params(range);
+  }
+  for (const Layer& layer : placement.layers) add_layer(plan, layer, raised);
+  plan.readers = placement.readers;
+  return plan;
+}
+
+ir::Model StaticWriter::write(const passes::QdqPlan& plan, const std::vector<Layer>& layers, bool correct_bias) const {
+  ir::Model out = model_;
+  if (correct_bias)
+    for (const Layer& layer : layers)
+      correct_bias_of(out.graph, layer, plan.weights.at(layer.weight_name), channels_.at(layer.name).mean);
+  passes::insert_qdq(out, plan);
+  return out;
+}
+
+ir::Model StaticWriter::write(const Choice& choice) const {
+  int raised = 0;
+  const Placement placement = place(choice.floats);
+  return write(plan(placement, *choice.calibrator, raised), placement.layers, choice.correct_bias);
+}
+
+ir::Model StaticWriter::write_one(const Layer& layer, const Choice& choice) const {
+  int raised = 0;
+  Placement placement;
+  const std::string& input = model_.graph.value(model_.graph.node(layer.node).input(0)).name;
+  placement.layers = {layer};
+  for (const auto& group : all_groups())
+    if (std::find(group.begin(), group.end(), input) != group.end()) placement.groups.push_back(group);
+  passes::QdqPlan one = plan(placement, *choice.calibrator, raised);
+  std::erase_if(one.activations, [&](const auto& entry) { return entry.first != input; });
+  one.readers[input] = {layer.name};
+  return write(one, placement.layers, choice.correct_bias);
+}
+
+void StaticWriter::observe_means(const std::vector<Layer>& layers) {
+  constexpr std::int64_t kSamples = 64;
+  channels_ = input_channels(model_, layers, kSamples, context_);
+}
+
+const std::vector<std::vector<std::string>>& StaticWriter::all_groups() const {
+  if (groups_.empty()) groups_ = place({}).groups;
+  return groups_;
+}
+
+void StaticWriter::add_layer(passes::QdqPlan& plan, const Layer& layer, int& raised) const {
+  const bool per_channel = context_.options.at("weights").at("granularity") == "channel";
+  const ir::Node& node = model_.graph.node(layer.node);
+  auto [params, first] = plan.weights.try_emplace(layer.weight_name);
+  if (first)
+    params->second = weight_params(*model_.graph.constant(layer.weight.value), layer.weight.view,
+                                   layer.weight.output_axis, per_channel);
+  if (const Tensor* bias = node.is("MatMul") ? nullptr : model_.graph.constant(node.input(2)))
+    raised += raise_for_bias(params->second, plan.activations.at(model_.graph.value(node.input(0)).name).scale[0],
+                             bias->data<float>());
+  plan.nodes.push_back(layer.name);
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,48 @@
+// The quantized model that a choice gives: what static quantization tries and, in the end, writes.
+#pragma once
+
+#include <map>
+#include <set>
+
+#include "compress/quantize/calibrator.h"
+#include "compress/quantize/placement.h"
+#include "compress/quantize/probe.h"
+#include "passes/qdq.h"
+
+namespace pare::compress {
+
+/// What decides how the model is written.
+struct Choice {
+  const Calibrator* calibrator = nullptr;
+  bool correct_bias = false;
+  std::set<std::string> floats;  ///< layers that stay float besides those that `exclude` names
+};
+
+/// A float model and what was seen of it, from which quantized ones are made. All references outlive it.
+class StaticWriter {
+ public:
+  StaticWriter(const ir::Model& model, const Statistics& statistics, const StepContext& context)
+      : model_(model), statistics_(statistics), context_(context) {}
+
+  Placement place(const std::set<std::string>& floats) const;
+  /// `raised`: counts weight scales that were raised for a bias.
+  passes::QdqPlan plan(const Placement& placement, const Calibrator& calibrator, int& raised) const;
+  ir::Model write(const passes::QdqPlan& plan, const std::vector<Layer>& layers, bool correct_bias) const;
+  ir::Model write(const Choice& choice) const;
+  /// Only this layer on integers: its input, read by no other node, and its weight.
+  ir::Model write_one(const Layer& layer, const Choice& choice) const;
+  /// Before a choice that corrects biases.
+  void observe_means(const std::vector<Layer>& layers);
+
+ private:
+  const std::vector<std::vector<std::string>>& all_groups() const;
+  void add_layer(passes::QdqPlan& plan, const Layer& layer, int& raised) const;
+
+  const ir::Model& model_;
+  const Statistics& statistics_;
+  const StepContext& context_;
+  std::map<std::string, InputChannels> channels_;
+  mutable std::vector<std::vector<std::string>> groups_;
+};
+
+}  // namespace pare::compress
