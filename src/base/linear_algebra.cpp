@@ -34,4 +34,17 @@ Svd singular_values(std::span<const float> matrix, std::int64_t rows, std::int64
   return svd;
 }
 
+std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n) {
+  const auto size = static_cast<lapack_int>(n);
+  const auto at = static_cast<std::size_t>(n);
+  // A row-major upper triangle is a column-major lower one: with 'L' LAPACK's A⁻¹ = L·Lᵀ is our Uᵀ·U, untransposed.
+  if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0 ||
+      LAPACKE_dpotri(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0 ||
+      LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0)
+    throw Error(ErrorCode::kBadInput, "Cholesky", "the matrix is not positive definite");
+  for (std::size_t row = 1; row < at; ++row)
+    std::fill_n(matrix.begin() + static_cast<std::ptrdiff_t>(row * at), row, 0.0);
+  return matrix;
+}
+
 }  // namespace pare

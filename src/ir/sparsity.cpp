@@ -67,22 +67,27 @@ WeightView convolution_view(const Dims& dims) {
 /// Reads "is zero" of an element whatever the type. Integer weights are symmetric here: stored 0 means 0.
 class ZeroTest {
  public:
-  explicit ZeroTest(const Tensor& tensor) : bytes_(bits(tensor.dtype()) / 8), data_(tensor.raw()) {
-    if (bytes_ == 0 || bytes_ > 8)
-      throw Error(ErrorCode::kUnsupported, "sparsity", "element type has no whole-byte zero", "8 to 64 bits an element",
-                  std::string(name(tensor.dtype())));
+  explicit ZeroTest(const Tensor& tensor) : width_(bits(tensor.dtype())), data_(tensor.raw()) {
+    if (width_ == 0 || width_ > 64)
+      throw Error(ErrorCode::kUnsupported, "sparsity", "element type has no zero to look for",
+                  "2 to 64 bits an element", std::string(name(tensor.dtype())));
     // −0.0 is a zero too: mask the sign bit of floats away.
-    mask_ = bytes_ == 8 ? ~0ull : (1ull << (8 * bytes_)) - 1;
+    mask_ = width_ == 64 ? ~0ull : (1ull << width_) - 1;
     if (is_float(tensor.dtype())) mask_ >>= 1;
   }
   bool operator()(std::int64_t index) const noexcept {
     std::uint64_t value = 0;
-    std::memcpy(&value, data_ + index * bytes_, static_cast<std::size_t>(bytes_));
+    if (width_ < 8) {
+      const std::int64_t bit = index * width_;
+      value = std::to_integer<std::uint64_t>(data_[bit / 8]) >> (bit % 8);
+    } else {
+      std::memcpy(&value, data_ + index * (width_ / 8), static_cast<std::size_t>(width_ / 8));
+    }
     return (value & mask_) == 0;
   }
 
  private:
-  int bytes_;
+  int width_;
   const std::byte* data_;
   std::uint64_t mask_ = 0;
 };

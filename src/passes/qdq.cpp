@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
-#include <limits>
+#include <cstring>
 
 #include "ir/sparsity.h"
 #include "pare/error.h"
@@ -15,67 +15,41 @@ using ir::NodeId;
 using ir::ValueId;
 
 constexpr std::int64_t kQdqOpset = 13, kQdqIrVersion = 7;  // per-axis DequantizeLinear came with these
+constexpr std::int64_t kBlockOpset = 21;                   // and with this 4 bits and blocks
 
-std::pair<double, double> limits(DType type) {
-  switch (type) {
-    case DType::kInt8:
-      return {-128, 127};
-    case DType::kUint8:
-      return {0, 255};
-    case DType::kInt32:
-      return {std::numeric_limits<std::int32_t>::min(), std::numeric_limits<std::int32_t>::max()};
-    default:
-      throw Error(ErrorCode::kInternal, "quantize", "unsupported integer type", "int8, uint8 or int32",
-                  std::string(name(type)));
-  }
-}
-
-template <class T>
-void quantize_into(const Tensor& tensor, const QuantParams& params, Tensor& out) {
-  const auto [low, high] = limits(params.dtype);
+std::vector<std::int32_t> rounded(const Tensor& tensor, const QuantParams& params) {
+  const auto [low, high] = integer_limits(params);
+  const ParamMap map(params, tensor.dims());
   auto from = tensor.data<float>();
-  auto to = out.mutable_data<T>();
-  std::int64_t inner = 1, channels = static_cast<std::int64_t>(params.scale.size());
-  for (std::int64_t axis = params.axis + 1; params.axis >= 0 && axis < tensor.rank(); ++axis) inner *= tensor.dim(axis);
+  std::vector<std::int32_t> to(from.size());
   for (std::size_t i = 0; i < from.size(); ++i) {
-    auto c = params.axis < 0 ? 0 : static_cast<std::size_t>(static_cast<std::int64_t>(i) / inner % channels);
-    double value =
+    const std::size_t c = map(i);
+    const double value =
         std::nearbyint(static_cast<double>(from[i]) / static_cast<double>(params.scale[c])) + params.zero_point[c];
-    to[i] = static_cast<T>(std::clamp(value, low, high));
+    to[i] = static_cast<std::int32_t>(std::clamp(value, low, high));
   }
-}
-
-template <class T>
-Tensor integers(const QuantParams& params) {
-  std::vector<T> values(params.zero_point.begin(), params.zero_point.end());
-  Dims dims = params.axis < 0 ? Dims{} : Dims{static_cast<std::int64_t>(values.size())};
-  return Tensor::from(dims, values);
-}
-
-Tensor zero_points(const QuantParams& params) {
-  if (params.dtype == DType::kInt8) return integers<std::int8_t>(params);
-  if (params.dtype == DType::kUint8) return integers<std::uint8_t>(params);
-  return integers<std::int32_t>(params);
+  return to;
 }
 
 struct Constants {
   ValueId scale, zero_point;
 };
 
-Constants add_constants(Graph& graph, const std::string& base, const QuantParams& params) {
-  Dims dims = params.axis < 0 ? Dims{} : Dims{static_cast<std::int64_t>(params.scale.size())};
+Constants add_constants(Graph& graph, const std::string& base, const QuantParams& params, const Dims& tensor) {
+  const Dims dims = ParamMap(params, tensor).scale_dims();
   return {graph.add_initializer(base + "_scale", Tensor::from(dims, params.scale)),
-          graph.add_initializer(base + "_zero_point", zero_points(params))};
+          graph.add_initializer(base + "_zero_point", pack_integers(params.zero_point, dims, params.dtype))};
 }
 
 NodeId add_linear(Graph& graph, const std::string& op, const std::string& base, ValueId in, const Constants& constants,
-                  ValueId out, int axis, NodeId before) {
+                  ValueId out, const QuantParams& params, NodeId before) {
   ir::Node node;
   node.name = graph.unique_node_name(base + "_" + op);
   node.op_type = op;
   node.inputs = {in, constants.scale, constants.zero_point};
   node.outputs = {out};
-  if (axis >= 0) node.set("axis", static_cast<std::int64_t>(axis));
+  if (params.axis >= 0) node.set("axis", static_cast<std::int64_t>(params.axis));
+  if (params.block > 0) node.set("block_size", params.block);
   return graph.add_node(std::move(node), before);
 }
 
@@ -102,11 +76,11 @@ void quantize_activation(Graph& graph, const std::string& name, const QuantParam
   if (consumers.empty()) return;
   const ir::Shape shape = graph.value(value).shape;
   const NodeId before = first_in_order(graph, consumers);
-  const Constants constants = add_constants(graph, name, params);
+  const Constants constants = add_constants(graph, name, params, {});
   const ValueId quantized = graph.add_value(name + "_quantized", params.dtype, shape);
   const ValueId restored = graph.add_value(name + "_dequantized", DType::kFloat32, shape);
-  add_linear(graph, "QuantizeLinear", name, value, constants, quantized, -1, before);
-  add_linear(graph, "DequantizeLinear", name, quantized, constants, restored, -1, before);
+  add_linear(graph, "QuantizeLinear", name, value, constants, quantized, params, before);
+  add_linear(graph, "DequantizeLinear", name, quantized, constants, restored, params, before);
   for (NodeId consumer : consumers) {
     const std::vector<ValueId> inputs = graph.node(consumer).inputs;
     for (std::size_t slot = 0; slot < inputs.size(); ++slot)
@@ -116,11 +90,12 @@ void quantize_activation(Graph& graph, const std::string& name, const QuantParam
 
 /// The stored integers and a DequantizeLinear in front of `node`'s slot.
 ValueId store_quantized(Graph& graph, const std::string& name, const Tensor& tensor, const QuantParams& params,
-                        NodeId node) {
-  const ValueId stored = graph.add_initializer(name + "_quantized", quantize_tensor(tensor, params));
-  const Constants constants = add_constants(graph, name, params);
+                        NodeId node, const Tensor* integers = nullptr) {
+  const ValueId stored =
+      graph.add_initializer(name + "_quantized", integers ? *integers : quantize_tensor(tensor, params));
+  const Constants constants = add_constants(graph, name, params, tensor.dims());
   const ValueId restored = graph.add_value(name + "_dequantized", DType::kFloat32, ir::Shape::of(tensor.dims()));
-  add_linear(graph, "DequantizeLinear", name, stored, constants, restored, params.axis, node);
+  add_linear(graph, "DequantizeLinear", name, stored, constants, restored, params, node);
   return restored;
 }
 
@@ -142,19 +117,61 @@ void quantize_bias(Graph& graph, NodeId node, const QuantParams& input, const Qu
 
 }  // namespace
 
-Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params) {
-  Tensor out(params.dtype, tensor.dims());
-  if (params.dtype == DType::kInt8)
-    quantize_into<std::int8_t>(tensor, params, out);
-  else if (params.dtype == DType::kUint8)
-    quantize_into<std::uint8_t>(tensor, params, out);
-  else
-    quantize_into<std::int32_t>(tensor, params, out);
+ParamMap::ParamMap(const QuantParams& params, const Dims& dims) {
+  if (params.axis < 0) return;
+  const auto axis = static_cast<std::size_t>(params.axis);
+  length_ = static_cast<std::size_t>(dims[axis]);
+  for (std::size_t i = axis + 1; i < dims.size(); ++i) inner_ *= static_cast<std::size_t>(dims[i]);
+  if (params.block == 0) {
+    count_ = length_;
+    scale_dims_ = {dims[axis]};
+    return;
+  }
+  block_ = static_cast<std::size_t>(params.block);
+  blocks_ = (length_ + block_ - 1) / block_;
+  scale_dims_ = dims;
+  scale_dims_[axis] = static_cast<std::int64_t>(blocks_);
+  for (std::int64_t dim : scale_dims_) count_ *= static_cast<std::size_t>(dim);
+}
+
+std::pair<double, double> integer_limits(const QuantParams& params) {
+  const bool is_signed = params.dtype == DType::kInt8 || params.dtype == DType::kInt4 || params.dtype == DType::kInt32;
+  if (!is_signed && params.dtype != DType::kUint8 && params.dtype != DType::kUint4)
+    throw Error(ErrorCode::kInternal, "quantize", "unsupported integer type", "int4, uint4, int8, uint8 or int32",
+                std::string(name(params.dtype)));
+  const int width = params.bits > 0 ? params.bits : bits(params.dtype);
+  if (!is_signed) return {0, std::ldexp(1, width) - 1};
+  const double most = std::ldexp(1, width - 1) - 1;
+  return {params.bits > 0 ? -most : -most - 1, most};
+}
+
+Tensor pack_integers(std::span<const std::int32_t> values, const Dims& dims, DType dtype) {
+  Tensor out(dtype, dims);
+  auto* bytes = reinterpret_cast<std::uint8_t*>(out.mutable_raw());
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto value = static_cast<std::uint32_t>(values[i]);
+    if (bits(dtype) == 32)
+      std::memcpy(bytes + 4 * i, &value, 4);
+    else if (bits(dtype) == 8)
+      bytes[i] = static_cast<std::uint8_t>(value);
+    else
+      bytes[i / 2] = static_cast<std::uint8_t>(bytes[i / 2] | (value & 15U) << (i % 2 * 4));
+  }
   return out;
 }
 
+Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params) {
+  return pack_integers(rounded(tensor, params), tensor.dims(), params.dtype);
+}
+
+std::int64_t opset_for(const QuantParams& params) {
+  return bits(params.dtype) < 8 || params.block > 0 ? kBlockOpset : kQdqOpset;
+}
+
 void insert_qdq(ir::Model& model, const QdqPlan& plan) {
-  raise_opset(model, kQdqOpset);
+  std::int64_t opset = kQdqOpset;
+  for (const auto& [name, params] : plan.weights) opset = std::max(opset, opset_for(params));
+  raise_opset(model, opset);
   model.ir_version = std::max(model.ir_version, kQdqIrVersion);
   Graph& graph = model.graph;
   std::map<ValueId, ValueId> restored;  // shared weights are stored once
@@ -168,8 +185,10 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan) {
     const QuantParams& params = plan.weights.at(weight_name);
     if (auto bias_input = plan.activations.find(graph.value(input).name); bias_input != plan.activations.end())
       quantize_bias(graph, node, bias_input->second, params);
+    const auto integers = plan.integers.find(weight_name);
     if (!restored.count(weight))
-      restored[weight] = store_quantized(graph, weight_name, *graph.constant(weight), params, node);
+      restored[weight] = store_quantized(graph, weight_name, *graph.constant(weight), params, node,
+                                         integers == plan.integers.end() ? nullptr : &integers->second);
     graph.set_input(node, 1, restored[weight]);
   }
   for (const auto& [weight, unused] : restored)

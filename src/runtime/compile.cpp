@@ -114,6 +114,7 @@ PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& option
     graph.outputs.push_back(id);
   }
   passes::simplify(prepared.model, true);
+  widen_4_bit_weights(graph);
   ir::lift_captures(prepared.model.graph);
   std::size_t weights = 0;
   for (ir::ValueId id : graph.values())

@@ -88,7 +88,44 @@ class Widener {
   std::map<ValueId, ValueId> wide_;
 };
 
+bool is_4_bit(const Tensor* tensor) {
+  return tensor && (tensor->dtype() == DType::kInt4 || tensor->dtype() == DType::kUint4);
+}
+
+/// The kernel that takes `value` as its weight wants bytes.
+bool wants_bytes(const Graph& graph, NodeId reader, ValueId value) {
+  const ir::Node& node = graph.node(reader);
+  if (node.input(1) != value || node.input(0) == value) return false;
+  if (node.is("Conv")) return true;
+  const NodeId from = graph.producer(node.input(0));
+  return (node.is("MatMul") || node.is("Gemm")) && from != ir::kNoNode && graph.node(from).is("DequantizeLinear");
+}
+
+void to_bytes(Graph& graph, NodeId id, std::size_t slot) {
+  const ValueId old = graph.node(id).input(slot);
+  if (!is_4_bit(graph.constant(old))) return;
+  const Tensor& from = *graph.constant(old);
+  const DType type = from.dtype() == DType::kInt4 ? DType::kInt8 : DType::kUint8;
+  graph.set_input(id, slot, graph.add_initializer(graph.value(old).name + "/bytes", cast(from, type)));
+}
+
 }  // namespace
+
+void widen_4_bit_weights(Graph& graph) {
+  const std::vector<NodeId> nodes = graph.nodes();
+  for (NodeId id : nodes) {
+    const ir::Node& node = graph.node(id);
+    if (!node.is("DequantizeLinear") || !is_4_bit(graph.constant(node.input(0))) || node.int_or("block_size", 0) != 0)
+      continue;
+    const std::vector<NodeId>& readers = graph.value(node.output(0)).consumers;
+    if (graph.is_output(node.output(0)) ||
+        !std::ranges::all_of(readers, [&](NodeId reader) { return wants_bytes(graph, reader, node.output(0)); }))
+      continue;
+    to_bytes(graph, id, 0);
+    to_bytes(graph, id, 2);
+  }
+  graph.erase_dead();
+}
 
 void widen_to_float32(ir::Model& model, WeightCache& cache) {
   Widener(model, cache).run();

@@ -1,4 +1,4 @@
-// float16 and bfloat16 nodes on the float32 kernels.
+// Types without kernels of their own on those that have some: 16-bit floats on float32, 4-bit weights on bytes.
 #pragma once
 
 #include "ir/model.h"
@@ -10,5 +10,9 @@ namespace pare::runtime {
 /// float32 and compute: inputs exact, one rounding an operator, which is what the operator means. What only moves
 /// elements keeps its type. Constants are widened once and kept in the cache.
 void widen_to_float32(ir::Model& model, WeightCache& cache);
+
+/// Constants of 4 bits become bytes where the kernels that read them take bytes: weights of convolutions, and of products
+/// whose other operand is quantized too. Scales for the tensor or along an axis; the meaning stays.
+void widen_4_bit_weights(ir::Graph& graph);
 
 }  // namespace pare::runtime

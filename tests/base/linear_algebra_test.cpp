@@ -17,6 +17,27 @@ std::vector<float> random_matrix(std::int64_t rows, std::int64_t columns, std::u
   return out;
 }
 
+TEST(Cholesky, OfTheInverseByProducts) {
+  constexpr std::size_t n = 9;
+  const std::vector<float> x = random_matrix(30, n, 4);
+  std::vector<double> a(n * n, 0.0);
+  for (std::size_t s = 0; s < 30; ++s)
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j)
+        a[i * n + j] += static_cast<double>(x[s * n + i]) * static_cast<double>(x[s * n + j]);
+  const std::vector<double> u = cholesky_of_inverse(a, n);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) {
+      if (j < i) EXPECT_EQ(u[i * n + j], 0);
+      double sum = 0;  // A · Uᵀ · U = I
+      for (std::size_t k = 0; k < n; ++k)
+        for (std::size_t l = 0; l < n; ++l) sum += a[i * n + k] * u[l * n + k] * u[l * n + j];
+      EXPECT_NEAR(sum, i == j, 1e-9);
+    }
+  a[0] = -1;
+  EXPECT_THROW(cholesky_of_inverse(a, n), Error);
+}
+
 TEST(SingularValues, RebuildTheMatrix) {
   for (auto [rows, columns] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 7}, {7, 3}, {40, 40}, {65, 130}}) {
     const std::vector<float> matrix = random_matrix(rows, columns, 1);

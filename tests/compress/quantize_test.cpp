@@ -2,6 +2,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
+#include "base/float16.h"
 #include "compress/quantize/params.h"
 #include "compress/quantize/placement.h"
 #include "compress/statistics.h"
@@ -45,15 +46,14 @@ RC_GTEST_PROP(QuantParams, ZeroIsExactAndTheRangeIsCovered, ()) {
 
 TEST(QuantParams, WeightsPerChannel) {
   Tensor weight = Tensor::from({2, 3}, std::vector<float>{1.27f, 0, -0.5f, 0, 0, 0});
-  ir::WeightView view{.outputs = 2, .inputs = 3, .output_stride = 3};
-  passes::QuantParams channel = weight_params(weight, view, 0, true);
+  passes::QuantParams channel = weight_params(weight, 0, {});
   EXPECT_FLOAT_EQ(channel.scale[0], 0.01f);
   EXPECT_FLOAT_EQ(channel.scale[1], 0.01f);  // a channel of zeros takes the tensor's
   EXPECT_EQ(channel.axis, 0);
   Tensor stored = passes::quantize_tensor(weight, channel);
   EXPECT_EQ(std::vector<int>(stored.data<std::int8_t>().begin(), stored.data<std::int8_t>().end()),
             (std::vector<int>{127, 0, -50, 0, 0, 0}));
-  EXPECT_EQ(weight_params(weight, view, 0, false).scale.size(), 1u);
+  EXPECT_EQ(weight_params(weight, 0, {.per_channel = false}).scale.size(), 1u);
 }
 
 TEST(QuantParams, TinyWeightsWithABiasGetALargerScale) {
@@ -166,6 +166,80 @@ TEST(StaticQuantization, StaysNearTheFloatModel) {
   }
 }
 
+TEST(StaticQuantization, FewerBitsCostMoreAndAreStored) {
+  double last = 0;
+  for (const int bits : {8, 5, 4, 3, 2}) {
+    World world("quantize_bits");
+    const std::string options = "{weights: {bits: " + std::to_string(bits) + "}, protect: {macs: 0}}";
+    const double error = error_of_quantized(world, options);
+    EXPECT_GT(error, last) << bits;
+    last = error;
+    const ir::Model model = world.run("steps: [{quantize: " + options + "}]").model;
+    const Tensor& stored = *model.graph.constant(model.graph.find_value("body.weight_quantized"));
+    EXPECT_EQ(stored.dtype(), bits == 4 ? DType::kInt4 : DType::kInt8);
+    std::set<int> levels;
+    for (std::int64_t i = 0; i < stored.numel(); ++i) levels.insert(static_cast<int>(element_as_double(stored, i)));
+    EXPECT_LE(static_cast<int>(levels.size()), (1 << bits) - 1);
+    EXPECT_GE(*levels.rbegin(), (1 << (bits - 1)) - 1) << "the range is used";
+  }
+}
+
+/// Brute force over a grid of scales.
+TEST(QuantParams, ClippedRangesLoseLeast) {
+  const Tensor weight = random_tensor({2, 64}, 5);
+  const passes::QuantParams params = weight_params(weight, 0, {.bits = 3});
+  const auto error = [&](std::size_t row, double scale) {
+    double sum = 0;
+    for (std::size_t i = 0; i < 64; ++i) {
+      const auto w = static_cast<double>(weight.data<float>()[row * 64 + i]);
+      sum += std::pow(std::clamp(std::nearbyint(w / scale), -3.0, 3.0) * scale - w, 2);
+    }
+    return sum;
+  };
+  for (std::size_t row : {0u, 1u})
+    for (double scale = 0.02; scale < 0.5; scale += 0.001)
+      EXPECT_LT(error(row, static_cast<double>(params.scale[row])), 1.03 * error(row, scale)) << scale;
+}
+
+TEST(QuantParams, GroupsAndAffine) {
+  const Tensor weight = Tensor::from({5, 1}, std::vector<float>{0, 1.5f, 3.0f, -7.5f, 0});
+  const passes::QuantParams params = weight_params(weight, 1, {.bits = 4, .symmetric = false, .group = 3});
+  EXPECT_EQ(params.dtype, DType::kUint4);
+  EXPECT_EQ(params.axis, 0);
+  EXPECT_EQ(params.block, 3);
+  ASSERT_EQ(params.scale.size(), 2u) << "three rows, then two";
+  const Tensor stored = passes::quantize_tensor(weight, params);
+  for (std::int64_t i = 0; i < 5; ++i) {
+    const auto part = static_cast<std::size_t>(i / 3);
+    EXPECT_NEAR((element_as_double(stored, i) - params.zero_point[part]) * static_cast<double>(params.scale[part]),
+                static_cast<double>(weight.data<float>()[i]), 0.11)
+        << i;
+  }
+}
+
+TEST(WeightOnly, StoresGroupsAndStaysNearTheFloatModel) {
+  World world("weight_only");
+  const double error = error_of_quantized(world, "{method: weight_only, weights: {group_size: 4}}");
+  EXPECT_GT(error, 0);
+  EXPECT_LT(error, 0.2);
+  EXPECT_LT(error_of_quantized(world, "{method: weight_only, weights: {bits: 8, group_size: 4}}"), error);
+  EXPECT_LT(error_of_quantized(world, "{method: weight_only, weights: {scheme: affine, group_size: 4}}"), 0.2);
+  const ir::Model model = world.run("steps: [{quantize: {method: weight_only, weights: {group_size: 4}}}]").model;
+  EXPECT_GE(model.opset(), 21);
+  const ir::Node& node = model.graph.node(model.graph.producer(model.graph.node(model.graph.find_node("head")).input(1)));
+  EXPECT_EQ(node.op_type, "DequantizeLinear");
+  EXPECT_EQ(node.int_or("block_size", 0), 4);
+  EXPECT_EQ(model.graph.constant(node.input(0))->dtype(), DType::kInt4);
+  EXPECT_EQ(model.graph.constant(node.input(1))->dims(), (Dims{4, 2})) << "[outputs, groups] as transB has it";
+}
+
+TEST(WeightOnly, AGroupThatDoesNotDivideNamesTheLayer) {
+  World world("weight_only_group");
+  const Error error = error_of([&] { world.run("steps: [{quantize: {method: weight_only, weights: {group_size: 5}}}]"); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_EQ(error.subject(), "node 'head'");
+}
+
 TEST(StaticQuantization, PrunedWeightsStayZero) {
   World world("quantize_zeros");
   PipelineResult result = world.run("steps: [{prune: {sparsity: 0.75}}, quantize]");
@@ -177,7 +251,9 @@ TEST(StaticQuantization, PrunedWeightsStayZero) {
 
 TEST(StaticQuantization, RefusesWhatItCannotDo) {
   World world("quantize_refuse");
-  EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {weights: {bits: 4}}}]"); }).code(), ErrorCode::kUnsupported);
+  for (const char* bits : {"1", "9"})
+    EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {weights: {bits: " + std::string(bits) + "}}}]"); }).code(),
+              ErrorCode::kUnsupported);
   EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {bits: 16}}}]"); }).code(),
             ErrorCode::kUnsupported);
   EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {calibrator: entropi}}}]"); }).code(),

@@ -58,6 +58,13 @@ TEST(DetectBalanced, TailIsJudgedByItsOwnSize) {
   EXPECT_EQ(detect_balanced(Tensor::from({1, 80}, values), rows_view(1, 80))->q, 9);
 }
 
+TEST(Sparsity, FourBitElements) {
+  Tensor tensor(DType::kInt4, {3});
+  tensor.mutable_raw()[0] = std::byte{0x0f};  // −1, 0
+  tensor.mutable_raw()[1] = std::byte{0x08};  // −8
+  EXPECT_DOUBLE_EQ(sparsity(tensor), 1.0 / 3);
+}
+
 TEST(Sparsity, NegativeZeroIsZeroAndInt8Counts) {
   EXPECT_DOUBLE_EQ(sparsity(Tensor::from<float>({4}, {0.0f, -0.0f, 1e-30f, -1})), 0.5);
   EXPECT_DOUBLE_EQ(sparsity(Tensor::from<std::int8_t>({4}, {0, -128, 1, 0})), 0.5);

@@ -93,6 +93,43 @@ ir::Model dequantized(DType type, std::int64_t block, bool zero, bool transposed
   return b.finish({b.node("Gemm", {x, d, bias}, {{"transB", std::int64_t{1}}}, "y")});
 }
 
+TEST(NBits, ABiasBehindTheProductIsTakenAlong) {
+  ir::Model model = dequantized(DType::kInt4, 16, true, false, true);
+  ir::Graph& graph = model.graph;
+  ir::Node add;
+  add.op_type = "Add", add.name = "add";
+  add.inputs = {graph.outputs[0], graph.add_initializer("behind", test::random_tensor({24}, 6))};
+  add.outputs = {graph.add_value("sum")};
+  graph.outputs = add.outputs;
+  graph.add_node(add);
+  ir::infer_shapes(model);
+  expect_packed(model, {9, 64}, 2e-5);
+}
+
+/// x → Q → DQ → MatMul or Conv with 4-bit weights, a scale an output: integer kernels, on bytes.
+TEST(NBits, FourBitWeightsOfQuantizedActivationsRunAsBytes) {
+  for (const bool conv : {false, true}) {
+    test::Builder b;
+    b.model.opsets = {{"", 21}};
+    const Dims shape = conv ? Dims{1, 8, 6, 6} : Dims{9, 64};
+    const ValueId x = b.input("x", Shape::of(shape));
+    const ValueId s = b.constant(Tensor::from({}, std::vector<float>{0.02F}), "xs"),
+                  z = b.constant(Tensor::from({}, std::vector<std::uint8_t>{128}), "xz");
+    const ValueId in = b.node("DequantizeLinear", {b.node("QuantizeLinear", {x, s, z}, {}, "q"), s, z}, {}, "dq");
+    const ValueId w = b.constant(random_bytes(DType::kInt4, conv ? Dims{24, 8, 3, 3} : Dims{64, 24}, 3), "w"),
+                  ws = b.constant(test::random_tensor({24}, 4, 0.01F, 0.1F), "ws");
+    const std::int64_t axis = conv ? 0 : 1;
+    const ValueId d = b.node("DequantizeLinear", {w, ws}, {{"axis", axis}}, "wd");
+    const ir::Model model = b.finish({b.node(conv ? "Conv" : "MatMul", {in, d}, {}, "y")});
+    const NamedTensors inputs = {{"x", test::random_tensor(shape, 9)}};
+    test::expect_like_reference(model, inputs, 2e-4);
+    const auto executor = runtime::backend().compile(model, {});
+    const auto kernels = test::kernels_of(*executor, {{"x", shape}});
+    EXPECT_TRUE(std::ranges::any_of(kernels, [](const std::string& name) { return name.starts_with("qconv"); }));
+    for (const std::string& kernel : kernels) EXPECT_EQ(kernel.find("reference"), std::string::npos) << kernel;
+  }
+}
+
 TEST(NBits, DequantizedWeightsStayPacked) {
   for (const DType type : {DType::kInt4, DType::kUint4, DType::kInt8, DType::kUint8})
     for (const bool zero : {false, true})

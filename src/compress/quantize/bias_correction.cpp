@@ -1,5 +1,6 @@
 #include "compress/quantize/bias_correction.h"
 
+#include "base/float16.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -26,16 +27,15 @@ Slot bias_slot(const ir::Graph& graph, const Layer& layer) {
 }  // namespace
 
 bool correct_bias_of(ir::Graph& graph, const Layer& layer, const passes::QuantParams& params,
-                     std::span<const double> means) {
+                     std::span<const double> means, const Tensor* integers) {
   const ir::Node& node = graph.node(layer.node);
   const Slot slot = bias_slot(graph, layer);
   if (slot.node == ir::kNoNode) return false;
   const ir::ValueId old = graph.node(slot.node).input(slot.index);
   const Tensor* bias = graph.constant(old);
   const Tensor& weight = *graph.constant(layer.weight.value);
-  const Tensor stored = passes::quantize_tensor(weight, params);
+  const Tensor stored = integers ? *integers : passes::quantize_tensor(weight, params);
   const auto exact = weight.data<float>();
-  const auto levels = stored.data<std::int8_t>();
   const ir::WeightView& view = layer.weight.view;
   const std::int64_t groups = node.is("Conv") ? node.int_or("group", 1) : 1;
   if (static_cast<std::int64_t>(means.size()) != view.inputs * groups)
@@ -49,7 +49,7 @@ bool correct_bias_of(ir::Graph& graph, const Layer& layer, const passes::QuantPa
     for (std::int64_t t = 0; t < view.taps; ++t)
       for (std::int64_t i = 0; i < view.inputs; ++i) {
         const auto at = static_cast<std::size_t>(view.index(o, t, i));
-        shift += (levels[at] * scale - static_cast<double>(exact[at])) * means[static_cast<std::size_t>(first + i)];
+        shift += (element_as_double(stored, static_cast<std::int64_t>(at)) * scale - static_cast<double>(exact[at])) * means[static_cast<std::size_t>(first + i)];
       }
     out[static_cast<std::size_t>(o)] -= static_cast<float>(shift);
   }

@@ -24,6 +24,20 @@ Option weights_option() {
             {"channel", "tensor"}}}};
 }
 
+WeightSpec weight_spec(const nlohmann::json& weights) {
+  return {.bits = weights.at("bits"),
+          .symmetric = weights.at("scheme") == "symmetric",
+          .per_channel = weights.value("granularity", "channel") == "channel",
+          .group = weights.value("group_size", std::int64_t{0})};
+}
+
+void require_weight_bits(const nlohmann::json& options) {
+  const auto bits = options.at("weights").at("bits").get<int>();
+  if (bits < 2 || bits > 8)
+    throw Error(ErrorCode::kUnsupported, "quantize.weights.bits", "weights are stored as integers of few bits",
+                "2 to 8", std::to_string(bits));
+}
+
 void require_8_bits(const nlohmann::json& options, const std::string& group) {
   const auto bits = options.at(group).at("bits").get<int>();
   if (bits != 8)

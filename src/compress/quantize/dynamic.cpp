@@ -155,8 +155,8 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   json nodes = json::array(), skipped = json::array();
   std::map<ValueId, passes::QuantParams> params;  // before the first weight goes: layers may share one
   for (const Layer& layer : placement.layers)
-    params.try_emplace(layer.weight.value, weight_params(*model.graph.constant(layer.weight.value), layer.weight.view,
-                                                         layer.weight.output_axis, per_channel));
+    params.try_emplace(layer.weight.value, weight_params(*model.graph.constant(layer.weight.value),
+                                                         layer.weight.output_axis, {.per_channel = per_channel}));
   Writer writer(model.graph);
   for (const Layer& layer : placement.layers) {
     writer.convert(layer, params.at(layer.weight.value));

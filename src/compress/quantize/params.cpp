@@ -14,6 +14,52 @@ float usable(double scale) {
   return static_cast<float>(std::clamp(scale, kSmallest, static_cast<double>(std::numeric_limits<float>::max())));
 }
 
+/// Scale and zero of weights that share them, over `share` of their range; scale 0 when all are 0.
+passes::QuantParams part_params(const std::vector<float>& part, const passes::QuantParams& like, double share) {
+  passes::QuantParams params{.scale = {0}, .zero_point = {0}, .dtype = like.dtype, .bits = like.bits};
+  const auto [least, most] = passes::integer_limits(params);
+  double low = 0, high = 0;
+  for (float w : part) {
+    low = std::min(low, static_cast<double>(w));
+    high = std::max(high, static_cast<double>(w));
+  }
+  if (low == high) return params;
+  if (least < 0) {
+    params.scale[0] = usable(share * std::max(-low, high) / most);
+    return params;
+  }
+  params.scale[0] = usable(share * (high - low) / most);
+  params.zero_point[0] =
+      static_cast<std::int32_t>(std::clamp(std::nearbyint(-share * low / static_cast<double>(params.scale[0])), 0.0, most));
+  return params;
+}
+
+double rounding_error(const std::vector<float>& part, const passes::QuantParams& params) {
+  const auto [least, most] = passes::integer_limits(params);
+  const auto scale = static_cast<double>(params.scale[0]);
+  const double inverse = 1 / scale, zero = params.zero_point[0];
+  double sum = 0;
+  for (float w : part) {
+    const double level = std::clamp(std::nearbyint(static_cast<double>(w) * inverse) + zero, least, most);
+    const double off = (level - zero) * scale - static_cast<double>(w);
+    sum += off * off;
+  }
+  return sum;
+}
+
+passes::QuantParams clipped_part(const std::vector<float>& part, const passes::QuantParams& like) {
+  constexpr int kSteps = 50, kNarrowest = 20;
+  passes::QuantParams best = part_params(part, like, 1);
+  if (best.scale[0] == 0) return best;
+  double least = rounding_error(part, best);
+  for (int step = kSteps - 1; step >= kNarrowest; --step) {
+    const passes::QuantParams now = part_params(part, like, static_cast<double>(step) / kSteps);
+    const double error = rounding_error(part, now);
+    if (error < least) least = error, best = now;
+  }
+  return best;
+}
+
 }  // namespace
 
 passes::QuantParams affine_params(Range range) {
@@ -39,21 +85,28 @@ passes::QuantParams symmetric_params(Range range) {
   return params;
 }
 
-passes::QuantParams weight_params(const Tensor& weight, const ir::WeightView& view, int output_axis, bool per_channel) {
-  auto values = weight.data<float>();
-  std::vector<double> largest(static_cast<std::size_t>(view.outputs), 0.0);
-  for (std::int64_t o = 0; o < view.outputs; ++o)
-    for (std::int64_t t = 0; t < view.taps; ++t)
-      for (std::int64_t i = 0; i < view.inputs; ++i) {
-        double magnitude = std::fabs(static_cast<double>(values[static_cast<std::size_t>(view.index(o, t, i))]));
-        largest[static_cast<std::size_t>(o)] = std::max(largest[static_cast<std::size_t>(o)], magnitude);
-      }
-  const double overall = largest.empty() ? 0 : *std::max_element(largest.begin(), largest.end());
-  const double fallback = overall == 0 ? 1.0 : overall / 127;
-  passes::QuantParams params{.dtype = DType::kInt8, .axis = per_channel ? output_axis : -1};
-  if (!per_channel) largest.assign(1, overall);
-  for (double magnitude : largest) params.scale.push_back(usable(magnitude == 0 ? fallback : magnitude / 127));
-  params.zero_point.assign(params.scale.size(), 0);
+passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec) {
+  passes::QuantParams params;
+  params.dtype = spec.bits == 4 ? (spec.symmetric ? DType::kInt4 : DType::kUint4)
+                                : (spec.symmetric ? DType::kInt8 : DType::kUint8);
+  params.bits = spec.bits;
+  if (spec.group > 0)
+    params.axis = 1 - output_axis, params.block = spec.group;
+  else if (spec.per_channel)
+    params.axis = output_axis;
+  const passes::ParamMap map(params, weight.dims());
+  std::vector<std::vector<float>> parts(map.count());
+  const auto values = weight.data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) parts[map(i)].push_back(values[i]);
+  float largest = 0;
+  for (const auto& part : parts) {
+    const passes::QuantParams one = spec.clip() ? clipped_part(part, params) : part_params(part, params, 1);
+    params.scale.push_back(one.scale[0]);
+    params.zero_point.push_back(one.zero_point[0]);
+    largest = std::max(largest, one.scale[0]);
+  }
+  for (float& scale : params.scale)
+    if (scale == 0) scale = largest == 0 ? 1.0f : largest;
   return params;
 }
 

@@ -2,7 +2,6 @@
 #pragma once
 
 #include "compress/quantize/calibrator.h"
-#include "ir/sparsity.h"
 #include "passes/qdq.h"
 
 namespace pare::compress {
@@ -13,9 +12,22 @@ passes::QuantParams affine_params(Range range);
 /// int8 around 0: scale = max(|low|, |high|)/127, zero_point 0.
 passes::QuantParams symmetric_params(Range range);
 
-/// int8 weights, −127 … 127 with scale = max|w|/127 for the tensor or for each output channel (`output_axis`). A
-/// channel of zeros takes the largest scale of the tensor, so that its bias keeps a sensible step.
-passes::QuantParams weight_params(const Tensor& weight, const ir::WeightView& view, int output_axis, bool per_channel);
+/// How weights become integers.
+struct WeightSpec {
+  int bits = 8;  ///< 2 … 8
+  bool symmetric = true;
+  bool per_channel = true;
+  std::int64_t group = 0;  ///< input channels of a matrix that share a scale; 0: all
+  /// Narrower than the largest weight where that makes less squared error, as few bits ask for; at 8 bits it costs
+  /// more than it gives.
+  bool clip() const noexcept { return bits < 8; }
+};
+
+/// Symmetric: −(2^(bits−1)−1) … with zero 0; affine: 0 … 2^bits−1 over the range with 0 in it. 4 bits are stored as
+/// int4 or uint4, others in bytes. A scale for the tensor, each output channel (`output_axis`), or each group along the
+/// other axis. With `clip` the range is shrunk to the fiftieth of itself with the least squared error. A part of zeros
+/// takes the largest scale of the tensor, so that its bias keeps a sensible step.
+passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec);
 
 /// Raises scales until bias/(input_scale · scale) fits into int32 with room for the accumulation (2³⁰), as a channel of
 /// tiny weights with an ordinary bias needs. Returns the number of channels raised.

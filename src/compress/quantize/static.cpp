@@ -75,7 +75,7 @@ std::vector<StatisticsRequest> needs(const ir::Model& model, const json& options
 }
 
 void validate(const ir::Model& model, const StepContext& context) {
-  require_8_bits(context.options, "weights");
+  require_weight_bits(context.options);
   require_8_bits(context.options, "activations");
   require_not_quantized(model.graph);
   smooth_option(context.options);
@@ -83,7 +83,7 @@ void validate(const ir::Model& model, const StepContext& context) {
     throw Error(ErrorCode::kUsage, "quantize", "calibration needs a train split in the data file");
   place_integers(model.graph, context.options, "quantize");
   ir::Model trial = model;
-  passes::raise_opset(trial, 13);
+  passes::raise_opset(trial, context.options.at("weights").at("bits") == 4 ? 21 : 13);
 }
 
 std::string decimal(double value) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compress/quantize/bias_correction.h"
+#include "compress/quantize/common.h"
 #include "compress/quantize/params.h"
 
 namespace pare::compress {
@@ -78,13 +79,18 @@ const std::vector<std::vector<std::string>>& StaticWriter::all_groups() const {
   return groups_;
 }
 
+const passes::QuantParams& StaticWriter::rounded(const Layer& layer) const {
+  const auto [found, first] = weights_.try_emplace(layer.weight_name);
+  if (first)
+    found->second = weight_params(*model_.graph.constant(layer.weight.value), layer.weight.output_axis,
+                                  weight_spec(context_.options.at("weights")));
+  return found->second;
+}
+
 void StaticWriter::add_layer(passes::QdqPlan& plan, const Layer& layer, int& raised) const {
-  const bool per_channel = context_.options.at("weights").at("granularity") == "channel";
   const ir::Node& node = model_.graph.node(layer.node);
   auto [params, first] = plan.weights.try_emplace(layer.weight_name);
-  if (first)
-    params->second = weight_params(*model_.graph.constant(layer.weight.value), layer.weight.view,
-                                   layer.weight.output_axis, per_channel);
+  if (first) params->second = rounded(layer);
   if (const Tensor* bias = node.is("MatMul") ? nullptr : model_.graph.constant(node.input(2)))
     raised += raise_for_bias(params->second, plan.activations.at(model_.graph.value(node.input(0)).name).scale[0],
                              bias->data<float>());

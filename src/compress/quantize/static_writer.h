@@ -36,6 +36,7 @@ class StaticWriter {
 
  private:
   const std::vector<std::vector<std::string>>& all_groups() const;
+  const passes::QuantParams& rounded(const Layer& layer) const;
   void add_layer(passes::QdqPlan& plan, const Layer& layer, int& raised) const;
 
   const ir::Model& model_;
@@ -43,6 +44,7 @@ class StaticWriter {
   const StepContext& context_;
   std::map<std::string, InputChannels> channels_;
   mutable std::vector<std::vector<std::string>> groups_;
+  mutable std::map<std::string, passes::QuantParams> weights_;  ///< by initializer: each choice asks for them again
 };
 
 }  // namespace pare::compress

@@ -76,7 +76,7 @@ std::optional<std::string> lower_batched(Lowerer& lw, const Group& group) {
 
 std::optional<std::string> lower_Gemm(Lowerer& lw, const Group& group) {
   const ir::Node& node = lw.main(group);
-  if (group.nodes.size() == 1 && !group.integer && !why_not_nbits(lw.graph(), node)) {
+  if (takes_nbits(lw, group)) {
     lower_nbits(lw, group);
     return std::nullopt;
   }
@@ -96,7 +96,7 @@ std::optional<std::string> lower_Gemm(Lowerer& lw, const Group& group) {
 
 std::optional<std::string> lower_MatMul(Lowerer& lw, const Group& group) {
   const ir::Node& node = lw.main(group);
-  if (group.nodes.size() == 1 && !group.integer && !why_not_nbits(lw.graph(), node)) {
+  if (takes_nbits(lw, group)) {
     lower_nbits(lw, group);
     return std::nullopt;
   }

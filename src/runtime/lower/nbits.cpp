@@ -167,6 +167,12 @@ bool only_nbits_read(const ir::Graph& graph, ir::ValueId value) {
   });
 }
 
+bool takes_nbits(Lowerer& lw, const Group& group) {
+  if (group.integer || !group.follow.empty() || group.quantize) return false;
+  if (group.nodes.size() > 1 && !lw.constant(group.bias).defined()) return false;
+  return !why_not_nbits(lw.graph(), lw.main(group));
+}
+
 void lower_nbits(Lowerer& lw, const Group& group) {
   using kernels::NBitsMatrix;
   const ir::Node& node = lw.main(group);
@@ -176,7 +182,7 @@ void lower_nbits(Lowerer& lw, const Group& group) {
       NBitsMatrix::packing_key(weight.shape, weight.values()), weight.codes,
       [&](kernels::PackedReader& reader) { return NBitsMatrix::view(weight.shape, {}, reader); },
       [&] { return NBitsMatrix::pack(weight.shape, weight.values(), weight.row); });
-  const ir::ValueId bias_value = op ? node.input(5) : node.is("Gemm") ? node.input(2) : ir::kNoValue;
+  const ir::ValueId bias_value = op ? node.input(5) : node.is("Gemm") ? node.input(2) : group.bias;
   const Tensor bias = lw.constant(bias_value);
   const std::int64_t m = element_count(lw.dims(node.input(0))) / weight.shape.k;
   // accuracy_level 4 lets activations be 8 bits; with few rows memory is the limit anyway.

@@ -12,7 +12,10 @@ namespace pare::runtime {
 /// whose right operand is a DequantizeLinear of a constant in blocks along K or of 4 or 2 bits.
 std::optional<std::string> why_not_nbits(const ir::Graph& graph, const ir::Node& node);
 
-/// Emits the product; `why_not_nbits` must have agreed.
+/// Whether lower_nbits() takes the group: a product that the kernels take, with at most a bias behind it.
+bool takes_nbits(Lowerer& lw, const Group& group);
+
+/// Emits the product; takes_nbits() (or, for a MatMulNBits, why_not_nbits) must have agreed.
 void lower_nbits(Lowerer& lw, const Group& group);
 
 /// The value is read by products alone that take it packed: nobody needs it in f32.

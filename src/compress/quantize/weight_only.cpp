@@ -1,0 +1,111 @@
+// quantize/weight_only: weights of 2 to 8 bits, for matrices in groups of input channels; activations stay float. Written
+// as DequantizeLinear, which keeps the product as it is:
+//
+//   int4 [K, N], scales [K/g, N] → DequantizeLinear(block_size g) → MatMul
+//
+// A product with few rows is bound by the reading of its weights, so it gets faster by what they shrink.
+#include "compress/quantize/common.h"
+#include "compress/quantize/placement.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+using nlohmann::json;
+
+std::span<const Option> options() {
+  using enum OptionType;
+  static const std::vector<Option> table = [] {
+    std::vector<Option> list = {
+        {"weights",
+         kGroup,
+         "{}",
+         "how weights are stored",
+         {},
+         {},
+         {},
+         {{"bits", kInt, "4", "of a weight; 4 are stored as int4, others in bytes", {}, 2, 8},
+          {"scheme",
+           kString,
+           "\"symmetric\"",
+           "symmetric: around 0; affine: with a zero point, which few bits of one-sided weights need",
+           {"symmetric", "affine"}},
+          {"group_size", kInt, "32", "input channels of a matrix that share a scale; 0: all of an output channel", {}, 0,
+           1e6}}}};
+    for (Option option : target_options()) list.push_back(option);
+    return list;
+  }();
+  return table;
+}
+
+bool needs_gradients(const json&) { return false; }
+std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
+
+Placement place(const ir::Model& model, const json& options) {
+  std::set<ir::NodeId> excluded;
+  return place_layers(model.graph, options, {}, excluded, "quantize");
+}
+
+/// Convolutions have a scale for each output channel.
+WeightSpec spec_of(const ir::Model& model, const Layer& layer, const json& options) {
+  WeightSpec spec = weight_spec(options.at("weights"));
+  if (model.graph.constant(layer.weight.value)->rank() != 2) spec.group = 0;
+  return spec;
+}
+
+void validate(const ir::Model& model, const StepContext& context) {
+  require_not_quantized(model.graph);
+  const auto group = context.options.at("weights").at("group_size").get<std::int64_t>();
+  for (const Layer& layer : place(model, context.options).layers)
+    if (spec_of(model, layer, context.options).group > 0 && layer.weight.view.inputs % group != 0)
+      throw Error(ErrorCode::kUnsupported, "node '" + layer.name + "'",
+                  "quantize.weights.group_size does not divide the input channels; exclude the layer or choose another",
+                  "a divisor of " + std::to_string(layer.weight.view.inputs), std::to_string(group));
+  ir::Model trial = model;
+  passes::raise_opset(trial, 21);
+}
+
+void apply(ir::Model& model, const Statistics&, StepContext& context) {
+  const Placement placement = place(model, context.options);
+  passes::QdqPlan plan;
+  for (const Layer& layer : placement.layers) {
+    plan.weights.try_emplace(layer.weight_name,
+                             weight_params(*model.graph.constant(layer.weight.value), layer.weight.output_axis,
+                                           spec_of(model, layer, context.options)));
+    plan.nodes.push_back(layer.name);
+  }
+  passes::insert_qdq(model, plan);
+  json skipped = json::array();
+  for (const auto& [node, reason] : placement.skipped) {
+    skipped.push_back({{"node", node}, {"reason", reason}});
+    context.control.warn("quantize: '" + node + "' stays float: " + reason);
+  }
+  context.record["quantized"] = {{"nodes", plan.nodes}, {"skipped", skipped}};
+}
+
+std::vector<std::string> target_names(const ir::Model& model, const json& options) {
+  std::vector<std::string> names;
+  for (const Layer& layer : place(model, options).layers) names.push_back(layer.name);
+  return names;
+}
+
+}  // namespace
+
+const Method& weight_only_quantization() {
+  static const Method method = {"quantize",
+                                "weight_only",
+                                "weights of 2 to 8 bits in groups, activations in float",
+                                "Frantar et al., GPTQ: Accurate Post-Training Quantization for Generative Pre-trained "
+                                "Transformers, 2023",
+                                options,
+                                needs_gradients,
+                                needs,
+                                validate,
+                                apply,
+                                true,
+                                true,
+                                target_names};
+  return method;
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,132 @@
+// GPTQ against the method written down literally: Optimal Brain Quantization in a fixed order, with the inverse Hessian
+// of the remaining inputs computed anew at every step (Frantar et al. 2023, section 3, equations 2 and 3).
+#include "compress/quantize/gptq.h"
+
+#include <gtest/gtest.h>
+
+#include "base/float16.h"
+#include "compress/quantize/params.h"
+#include "fakes.h"
+
+namespace pare::compress {
+namespace {
+
+constexpr std::size_t kN = 6;
+using Matrix = std::vector<std::vector<double>>;
+
+std::vector<double> hessian_of(const Tensor& x) {
+  std::vector<double> h(kN * kN, 0.0);
+  for (std::size_t s = 0; s < static_cast<std::size_t>(x.dim(0)); ++s)
+    for (std::size_t i = 0; i < kN; ++i)
+      for (std::size_t j = 0; j < kN; ++j)
+        h[i * kN + j] +=
+            static_cast<double>(x.data<float>()[s * kN + i]) * static_cast<double>(x.data<float>()[s * kN + j]);
+  return h;
+}
+
+/// By Gauss and Jordan.
+Matrix inverse(Matrix a) {
+  const std::size_t n = a.size();
+  Matrix b(n, std::vector<double>(n, 0.0));
+  for (std::size_t i = 0; i < n; ++i) b[i][i] = 1;
+  for (std::size_t p = 0; p < n; ++p) {
+    const double pivot = a[p][p];
+    for (std::size_t j = 0; j < n; ++j) a[p][j] /= pivot, b[p][j] /= pivot;
+    for (std::size_t i = 0; i < n; ++i) {
+      const double factor = a[i][p];
+      if (i == p) continue;
+      for (std::size_t j = 0; j < n; ++j) a[i][j] -= factor * a[p][j], b[i][j] -= factor * b[p][j];
+    }
+  }
+  return b;
+}
+
+std::vector<int> literal(std::vector<double> w, const std::vector<double>& h, std::vector<std::size_t> order,
+                         double scale, double damping) {
+  double mean = 0;
+  for (std::size_t i = 0; i < kN; ++i) mean += h[i * kN + i] / kN;
+  std::vector<int> q(kN);
+  while (!order.empty()) {
+    Matrix left(order.size(), std::vector<double>(order.size()));
+    for (std::size_t i = 0; i < order.size(); ++i)
+      for (std::size_t j = 0; j < order.size(); ++j)
+        left[i][j] = h[order[i] * kN + order[j]] + (i == j ? damping * mean : 0);
+    const Matrix inverted = inverse(left);
+    const std::size_t now = order[0];
+    q[now] = static_cast<int>(std::clamp(std::nearbyint(w[now] / scale), -7.0, 7.0));
+    const double off = (w[now] - q[now] * scale) / inverted[0][0];
+    for (std::size_t k = 1; k < order.size(); ++k) w[order[k]] -= off * inverted[0][k];
+    order.erase(order.begin());
+  }
+  return q;
+}
+
+Tensor correlated(std::uint64_t seed) {
+  Tensor x = random_tensor({50, kN}, seed, 1.0f);
+  for (std::size_t s = 0; s < 50; ++s)
+    for (std::size_t i = 1; i < kN; ++i) x.mutable_data<float>()[s * kN + i] += 0.8f * x.data<float>()[s * kN + i - 1];
+  return x;
+}
+
+TEST(Gptq, IsTheMethodWrittenDownLiterally) {
+  const Tensor weight = random_tensor({3, kN}, 2);  // [outputs, inputs]
+  const ir::WeightView view{.outputs = 3, .inputs = kN, .output_stride = kN};
+  const passes::QuantParams params = weight_params(weight, 0, {.bits = 4});
+  const std::vector<double> h = hessian_of(correlated(3));
+  for (const bool act_order : {false, true}) {
+    std::vector<std::size_t> order(kN);
+    std::iota(order.begin(), order.end(), 0);
+    if (act_order) std::sort(order.begin(), order.end(), [&](auto a, auto b) { return h[a * kN + a] > h[b * kN + b]; });
+    const Tensor got = gptq(weight, view, params, h, 1, {.act_order = act_order});
+    EXPECT_EQ(got.dtype(), DType::kInt4);
+    for (std::size_t o = 0; o < 3; ++o) {
+      std::vector<double> row;
+      for (std::size_t i = 0; i < kN; ++i) row.push_back(static_cast<double>(weight.data<float>()[o * kN + i]));
+      const std::vector<int> want = literal(row, h, order, static_cast<double>(params.scale[o]), 0.01);
+      for (std::size_t i = 0; i < kN; ++i)
+        EXPECT_EQ(element_as_double(got, static_cast<std::int64_t>(o * kN + i)), want[i]) << o << i << act_order;
+    }
+  }
+}
+
+double output_error(const Tensor& weight, const Tensor& integers, const passes::QuantParams& params, const Tensor& x) {
+  const passes::ParamMap map(params, weight.dims());
+  double sum = 0;
+  for (std::size_t s = 0; s < static_cast<std::size_t>(x.dim(0)); ++s)
+    for (std::size_t o = 0; o < static_cast<std::size_t>(weight.dim(1)); ++o) {
+      double off = 0;
+      for (std::size_t i = 0; i < kN; ++i) {
+        const std::size_t at = i * static_cast<std::size_t>(weight.dim(1)) + o, p = map(at);
+        const double q = element_as_double(integers, static_cast<std::int64_t>(at)) - params.zero_point[p];
+        off += (q * static_cast<double>(params.scale[p]) - static_cast<double>(weight.data<float>()[at])) *
+               static_cast<double>(x.data<float>()[s * kN + i]);
+      }
+      sum += off * off;
+    }
+  return sum;
+}
+
+TEST(Gptq, LosesLessThanTheNearestWithAnyBitsAndGroups) {
+  const Tensor weight = random_tensor({kN, 20}, 2), x = correlated(5);  // [inputs, outputs]
+  const ir::WeightView view{.outputs = 20, .inputs = kN, .output_stride = 1, .input_stride = 20};
+  for (const int bits : {2, 3, 4, 5, 8})
+    for (const std::int64_t group : {0, 3})
+      for (const bool symmetric : {true, false}) {
+        const passes::QuantParams params =
+            weight_params(weight, 1, {.bits = bits, .symmetric = symmetric, .group = group});
+        const Tensor nearest = passes::quantize_tensor(weight, params);
+        const Tensor chosen = gptq(weight, view, params, hessian_of(x), 1, {});
+        EXPECT_LT(output_error(weight, chosen, params, x), 0.95 * output_error(weight, nearest, params, x)) << bits;
+      }
+}
+
+TEST(Gptq, AnInputThatIsNeverSeenIsRoundedToTheNearest) {
+  const Tensor weight = random_tensor({1, kN}, 2);
+  const ir::WeightView view{.outputs = 1, .inputs = kN, .output_stride = kN};
+  const passes::QuantParams params = weight_params(weight, 0, {.bits = 4});
+  const Tensor chosen = gptq(weight, view, params, std::vector<double>(kN * kN, 0.0), 1, {});
+  EXPECT_TRUE(chosen.identical(passes::quantize_tensor(weight, params)));
+}
+
+}  // namespace
+}  // namespace pare::compress
