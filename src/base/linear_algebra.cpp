@@ -1,5 +1,6 @@
 #include "base/linear_algebra.h"
 
+#include <cblas.h>
 #include <lapacke.h>
 
 #include <algorithm>
@@ -32,6 +33,21 @@ Svd singular_values(std::span<const float> matrix, std::int64_t rows, std::int64
     throw Error(ErrorCode::kInternal, "singular values", "LAPACK's sgesdd did not converge", "0",
                 std::to_string(failed));
   return svd;
+}
+
+void add_gram(std::span<const float> matrix, std::int64_t rows, std::int64_t columns, std::span<double> gram) {
+  const auto n = static_cast<std::size_t>(columns);
+  if (static_cast<std::int64_t>(matrix.size()) != rows * columns || gram.size() != n * n)
+    throw Error(ErrorCode::kInternal, "Gram matrix", "the matrices do not have the sizes they are said to have");
+  std::vector<float> upper(n * n);
+  const auto size = static_cast<int>(columns);
+  cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, size, static_cast<int>(rows), 1, matrix.data(), size, 0,
+              upper.data(), size);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = i; j < n; ++j) {
+      gram[i * n + j] += static_cast<double>(upper[i * n + j]);
+      if (j > i) gram[j * n + i] += static_cast<double>(upper[i * n + j]);
+    }
 }
 
 std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n) {

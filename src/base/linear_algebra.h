@@ -18,6 +18,9 @@ struct Svd {
 /// Error(kBadInput) for elements that are not finite, Error(kInternal) when the iteration does not converge.
 Svd singular_values(std::span<const float> matrix, std::int64_t rows, std::int64_t columns);
 
+/// gram += Xᵀ · X for row-major X [rows, columns] (ssyrk on X, then added in double); gram [columns, columns], both halves.
+void add_gram(std::span<const float> matrix, std::int64_t rows, std::int64_t columns, std::span<double> gram);
+
 /// U, row-major and upper triangular (zeros below), of A⁻¹ = Uᵀ · U for a symmetric positive definite A [n, n] (dpotrf,
 /// dpotri, dpotrf). Error(kBadInput) where A is not.
 std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n);

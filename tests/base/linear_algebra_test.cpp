@@ -17,6 +17,18 @@ std::vector<float> random_matrix(std::int64_t rows, std::int64_t columns, std::u
   return out;
 }
 
+TEST(Gram, AddsProductsOfColumns) {
+  const std::vector<float> x = random_matrix(5, 3, 8);
+  std::vector<double> gram(9, 1.0);
+  add_gram(x, 5, 3, gram);
+  for (std::size_t i = 0; i < 3; ++i)
+    for (std::size_t j = 0; j < 3; ++j) {
+      double sum = 1;
+      for (std::size_t r = 0; r < 5; ++r) sum += static_cast<double>(x[r * 3 + i]) * static_cast<double>(x[r * 3 + j]);
+      EXPECT_NEAR(gram[i * 3 + j], sum, 1e-5);
+    }
+}
+
 TEST(Cholesky, OfTheInverseByProducts) {
   constexpr std::size_t n = 9;
   const std::vector<float> x = random_matrix(30, n, 4);

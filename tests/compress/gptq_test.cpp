@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/float16.h"
+#include "compress/quantize/hessian.h"
 #include "compress/quantize/params.h"
 #include "fakes.h"
 
@@ -126,6 +127,35 @@ TEST(Gptq, AnInputThatIsNeverSeenIsRoundedToTheNearest) {
   const passes::QuantParams params = weight_params(weight, 0, {.bits = 4});
   const Tensor chosen = gptq(weight, view, params, std::vector<double>(kN * kN, 0.0), 1, {});
   EXPECT_TRUE(chosen.identical(passes::quantize_tensor(weight, params)));
+}
+
+/// By the definition: every position's inputs, read with padding.
+TEST(Hessian, UnfoldsAConvolution) {
+  const Tensor x = random_tensor({2, 4, 5, 6}, 3, 1.0f), weight = random_tensor({6, 2, 3, 2}, 4);
+  Builder b;
+  ir::ValueId in = b.input("x", {2, 4, 5, 6});
+  ir::Model model = b.finish(b.add("Conv", "c", {in, b.constant("w", weight)},
+                                   {{"group", std::int64_t{2}},
+                                    {"strides", std::vector<std::int64_t>{2, 1}},
+                                    {"dilations", std::vector<std::int64_t>{1, 2}},
+                                    {"pads", std::vector<std::int64_t>{1, 0, 1, 1}}}));
+  const Tensor y = ir::evaluate(model, {{"x", x}}).begin()->second;
+  const Layer layer = find_layers(model.graph)[0];
+  const std::int64_t area = y.dim(2) * y.dim(3);
+  for (std::int64_t o = 0; o < 6; ++o) {
+    std::int64_t positions = 0;
+    const auto rows = unfold(x, model.graph.node(layer.node), weight.dims(), o / 3, positions);
+    ASSERT_EQ(positions, 2 * area);
+    for (std::int64_t p = 0; p < positions; ++p) {
+      double sum = 0;
+      for (std::int64_t t = 0; t < 6; ++t)
+        for (std::int64_t i = 0; i < 2; ++i)
+          sum += static_cast<double>(rows[static_cast<std::size_t>((p * 6 + t) * 2 + i)]) *
+                 static_cast<double>(weight.data<float>()[static_cast<std::size_t>(layer.weight.view.index(o, t, i))]);
+      EXPECT_NEAR(sum, static_cast<double>(y.data<float>()[static_cast<std::size_t>((p / area * 6 + o) * area + p % area)]),
+                  1e-4);
+    }
+  }
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 //
 // A product with few rows is bound by the reading of its weights, so it gets faster by what they shrink.
 #include "compress/quantize/common.h"
+#include "compress/quantize/gptq.h"
+#include "compress/quantize/hessian.h"
 #include "compress/quantize/placement.h"
 #include "pare/error.h"
 
@@ -27,9 +29,15 @@ std::span<const Option> options() {
          {{"bits", kInt, "4", "of a weight; 4 are stored as int4, others in bytes", {}, 2, 8},
           {"scheme",
            kString,
-           "\"symmetric\"",
-           "symmetric: around 0; affine: with a zero point, which few bits of one-sided weights need",
-           {"symmetric", "affine"}},
+           "\"affine\"",
+           "affine: with a zero point, since the few weights of a group are seldom symmetric; symmetric: around 0",
+           {"affine", "symmetric"}},
+          {"rounding", kString, "\"auto\"",
+           "nearest; gptq: later inputs make up for the error of earlier ones, by training samples; auto: gptq where "
+           "there are some",
+           {"auto", "nearest", "gptq"}},
+          {"act_order", kBool, "true", "gptq rounds the inputs of most energy first"},
+          {"samples", kInt, "512", "training samples that gptq looks at; 0: all", {}, 0, 1e12},
           {"group_size", kInt, "32", "input channels of a matrix that share a scale; 0: all of an output channel", {}, 0,
            1e6}}}};
     for (Option option : target_options()) list.push_back(option);
@@ -53,8 +61,15 @@ WeightSpec spec_of(const ir::Model& model, const Layer& layer, const json& optio
   return spec;
 }
 
+bool uses_gptq(const StepContext& context) {
+  const auto rounding = context.options.at("weights").at("rounding").get<std::string>();
+  return rounding == "gptq" || (rounding == "auto" && context.dataset.train && context.dataset.train->size() > 0);
+}
+
 void validate(const ir::Model& model, const StepContext& context) {
   require_not_quantized(model.graph);
+  if (uses_gptq(context) && (!context.dataset.train || context.dataset.train->size() == 0))
+    throw Error(ErrorCode::kUsage, "quantize.weights.rounding", "gptq needs a train split in the data file");
   const auto group = context.options.at("weights").at("group_size").get<std::int64_t>();
   for (const Layer& layer : place(model, context.options).layers)
     if (spec_of(model, layer, context.options).group > 0 && layer.weight.view.inputs % group != 0)
@@ -63,6 +78,18 @@ void validate(const ir::Model& model, const StepContext& context) {
                   "a divisor of " + std::to_string(layer.weight.view.inputs), std::to_string(group));
   ir::Model trial = model;
   passes::raise_opset(trial, 21);
+}
+
+void round_by_gptq(const ir::Model& model, const std::vector<Layer>& layers, StepContext& context,
+                   passes::QdqPlan& plan) {
+  const json& options = context.options.at("weights");
+  visit_hessians(model, layers, options.at("samples"), context,
+                 [&](const Layer& layer, std::span<const double> hessian, std::int64_t groups) {
+                   plan.integers.try_emplace(
+                       layer.weight_name, gptq(*model.graph.constant(layer.weight.value), layer.weight.view,
+                                               plan.weights.at(layer.weight_name), hessian, groups,
+                                               {.act_order = options.at("act_order")}));
+                 });
 }
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
@@ -74,13 +101,15 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
                                            spec_of(model, layer, context.options)));
     plan.nodes.push_back(layer.name);
   }
+  if (uses_gptq(context)) round_by_gptq(model, placement.layers, context, plan);
   passes::insert_qdq(model, plan);
   json skipped = json::array();
   for (const auto& [node, reason] : placement.skipped) {
     skipped.push_back({{"node", node}, {"reason", reason}});
     context.control.warn("quantize: '" + node + "' stays float: " + reason);
   }
-  context.record["quantized"] = {{"nodes", plan.nodes}, {"skipped", skipped}};
+  context.record["quantized"] = {
+      {"nodes", plan.nodes}, {"skipped", skipped}, {"rounding", uses_gptq(context) ? "gptq" : "nearest"}};
 }
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {

@@ -1,0 +1,149 @@
+#include "compress/quantize/hessian.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "base/linear_algebra.h"
+#include "base/threads.h"
+#include "compress/statistics.h"
+#include "data/padding.h"
+
+namespace pare::compress {
+namespace {
+
+using ir::Node;
+
+std::int64_t groups_of(const Node& node) { return node.is("Conv") ? node.int_or("group", 1) : 1; }
+
+/// What layers must share to see the same columns.
+std::string key_of(const ir::Graph& graph, const Layer& layer) {
+  const Node& node = graph.node(layer.node);
+  std::string key = graph.value(node.input(0)).name;
+  if (!node.is("Conv")) return key + "|matrix";
+  key += "|" + std::to_string(groups_of(node)) + "|" + to_string(graph.constant(layer.weight.value)->dims());
+  for (const char* attribute : {"strides", "pads", "dilations"})
+    for (std::int64_t x : node.ints_or(attribute, {})) key += "," + std::to_string(x);
+  return key;
+}
+
+struct Gathered {
+  const Layer* first = nullptr;
+  std::vector<const Layer*> layers;
+  std::vector<double> hessian;
+};
+
+std::size_t size_of(const ir::Graph& graph, const Layer& layer) {
+  const auto columns = static_cast<std::size_t>(layer.weight.view.taps * layer.weight.view.inputs);
+  return static_cast<std::size_t>(groups_of(graph.node(layer.node))) * columns * columns;
+}
+
+void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
+  const Node& node = graph.node(to.first->node);
+  const std::int64_t columns = to.first->weight.view.taps * to.first->weight.view.inputs;
+  if (!node.is("Conv")) return add_gram(x.data<float>(), x.numel() / columns, columns, to.hessian);
+  const auto part = static_cast<std::size_t>(columns * columns);
+  for (std::int64_t group = 0; group < groups_of(node); ++group) {
+    std::int64_t positions = 0;
+    const std::vector<float> rows =
+        unfold(x, node, graph.constant(to.first->weight.value)->dims(), group, positions);
+    add_gram(rows, positions, columns, std::span(to.hessian).subspan(static_cast<std::size_t>(group) * part, part));
+  }
+}
+
+/// One pass over the samples.
+void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t samples, const StepContext& context) {
+  const data::Split& split = *context.dataset.train;
+  std::map<std::string, std::vector<Gathered*>> by_value;
+  std::set<std::string> inputs;
+  for (ir::ValueId id : model.graph.inputs) inputs.insert(model.graph.value(id).name);
+  for (Gathered& one : wanted) {
+    one.hessian.assign(size_of(model.graph, *one.first), 0.0);
+    by_value[model.graph.value(model.graph.node(one.first->node).input(0)).name].push_back(&one);
+  }
+  exec::CompileOptions options{.threads = resolve_threads(context.execution.threads),
+                               .max_memory = context.execution.max_memory};
+  for (const auto& [value, unused] : by_value)
+    if (!inputs.count(value)) options.observed.push_back(value);
+  const auto see = [&](const std::string& value, const Tensor& tensor) {
+    if (const auto found = by_value.find(value); found != by_value.end())
+      for (Gathered* one : found->second) add(model.graph, tensor, *one);
+  };
+  auto executor = context.backend.compile(model, options);
+  const std::vector<std::int64_t> indices = calibration_indices(split.size(), samples, context.execution.seed);
+  const auto batch = static_cast<std::size_t>(forward_batch(model, 8));
+  const std::int64_t fixed = fixed_batch(model);
+  for (std::size_t done = 0; done < indices.size(); done += batch) {
+    context.control.check_cancelled();
+    const auto from = indices.begin() + static_cast<std::ptrdiff_t>(done);
+    const std::size_t count = std::min(batch, indices.size() - done);
+    NamedTensors batch_inputs = split.batch({from, from + static_cast<std::ptrdiff_t>(count)}).inputs;
+    if (fixed > 1) data::fill_up(batch_inputs, static_cast<std::int64_t>(count), fixed);
+    for (const auto& [name, tensor] : batch_inputs)
+      if (inputs.count(name)) see(name, tensor);
+    executor->observe(batch_inputs, [&](const std::string& value, const Tensor& tensor) {
+      if (!inputs.count(value)) see(value, tensor);
+    });
+  }
+}
+
+}  // namespace
+
+std::string why_no_hessian(const ir::Graph& graph, const Layer& layer) {
+  const Node& node = graph.node(layer.node);
+  if (!node.is("Conv")) return "";
+  if (graph.constant(layer.weight.value)->rank() != 4) return "only convolutions of images are unfolded";
+  const std::string padding = node.string_or("auto_pad", "NOTSET");
+  return padding == "NOTSET" || padding == "VALID" ? "" : "auto_pad is " + padding;
+}
+
+std::vector<float> unfold(const Tensor& x, const Node& conv, const Dims& weight, std::int64_t group,
+                          std::int64_t& positions) {
+  const auto stride = conv.ints_or("strides", {1, 1}), dilation = conv.ints_or("dilations", {1, 1}),
+             pads = conv.ints_or("pads", {0, 0, 0, 0});
+  const std::int64_t channels = weight[1], kh = weight[2], kw = weight[3], h = x.dim(2), w = x.dim(3);
+  const std::int64_t rows = (h + pads[0] + pads[2] - dilation[0] * (kh - 1) - 1) / stride[0] + 1;
+  const std::int64_t columns = (w + pads[1] + pads[3] - dilation[1] * (kw - 1) - 1) / stride[1] + 1;
+  positions = x.dim(0) * rows * columns;
+  std::vector<float> out(static_cast<std::size_t>(positions * kh * kw * channels), 0.0f);
+  const auto values = x.data<float>();
+  std::size_t at = 0;
+  for (std::int64_t n = 0; n < x.dim(0); ++n)
+    for (std::int64_t p = 0; p < rows * columns; ++p)
+      for (std::int64_t t = 0; t < kh * kw; ++t) {
+        const std::int64_t y = p / columns * stride[0] - pads[0] + t / kw * dilation[0];
+        const std::int64_t z = p % columns * stride[1] - pads[1] + t % kw * dilation[1];
+        const bool inside = y >= 0 && y < h && z >= 0 && z < w;
+        for (std::int64_t c = 0; c < channels; ++c, ++at)
+          if (inside)
+            out[at] = values[static_cast<std::size_t>(((n * x.dim(1) + group * channels + c) * h + y) * w + z)];
+      }
+  return out;
+}
+
+void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
+                    const StepContext& context, const HessianVisitor& visit) {
+  constexpr std::size_t kBudget = (std::size_t{1} << 30) / sizeof(double);
+  std::vector<Gathered> all;
+  std::map<std::string, std::size_t> at;
+  for (const Layer& layer : layers) {
+    if (!why_no_hessian(model.graph, layer).empty()) continue;
+    const auto [found, first] = at.try_emplace(key_of(model.graph, layer), all.size());
+    if (first) all.push_back({&layer, {}, {}});
+    all[found->second].layers.push_back(&layer);
+  }
+  for (std::size_t begin = 0; begin < all.size();) {
+    std::size_t end = begin, held = 0;
+    while (end < all.size() && (end == begin || held + size_of(model.graph, *all[end].first) <= kBudget))
+      held += size_of(model.graph, *all[end++].first);
+    gather(model, std::span(all).subspan(begin, end - begin), samples, context);
+    for (; begin < end; ++begin) {
+      for (const Layer* layer : all[begin].layers)
+        visit(*layer, all[begin].hessian, groups_of(model.graph.node(layer->node)));
+      all[begin].hessian = {};
+    }
+    context.control.report({"hessians", static_cast<std::int64_t>(end), static_cast<std::int64_t>(all.size()), "inputs",
+                            {}, -1});
+  }
+}
+
+}  // namespace pare::compress

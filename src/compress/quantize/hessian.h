@@ -1,0 +1,27 @@
+// Σ x xᵀ of what layers see: the Hessian of a layer's squared output error.
+#pragma once
+
+#include <functional>
+#include <span>
+
+#include "compress/method.h"
+#include "compress/targets.h"
+
+namespace pare::compress {
+
+/// Why there is none for a layer; "": there is.
+std::string why_no_hessian(const ir::Graph& graph, const Layer& layer);
+
+/// `hessian`: [groups, columns, columns], columns = taps · inputs in the order of the weight's view.
+using HessianVisitor = std::function<void(const Layer& layer, std::span<const double> hessian, std::int64_t groups)>;
+
+/// Visits each layer that has one, on training samples of the float model. Layers that read one value alike share it.
+/// As many passes over the samples as it takes to hold at most 1 GiB of Hessians (or one layer's) at a time.
+void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
+                    const StepContext& context, const HessianVisitor& visit);
+
+/// The inputs that each output position of a convolution meets, for one group: [positions, taps · inputs].
+std::vector<float> unfold(const Tensor& x, const ir::Node& conv, const Dims& weight, std::int64_t group,
+                          std::int64_t& positions);
+
+}  // namespace pare::compress
