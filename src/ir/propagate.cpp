@@ -78,6 +78,18 @@ void evaluate_small(const Node& node, const Operator& op, std::int64_t opset, st
   }
 }
 
+/// Sizes whose product passes 63 bits are the error of the node that asks for them, not of whoever counts them first.
+void require_countable(const Node& node, const ValueFacts& facts) {
+  const auto dims = facts.shape.static_dims();
+  if (!dims) return;
+  try {
+    element_count(*dims);
+  } catch (const Error&) {
+    throw Error(ErrorCode::kMemory, describe(node), "result does not fit in memory", "elements that 63 bits can count",
+                to_string(*dims));
+  }
+}
+
 }  // namespace
 
 ValueFacts declared_facts(const Value& value) {
@@ -116,6 +128,7 @@ std::vector<ValueFacts> infer_node(const Node& node, const Operator& op, std::in
   std::vector<ValueFacts> outputs(std::max<std::size_t>(node.outputs.size(), static_cast<std::size_t>(op.min_outputs)));
   InferContext context{node, opset, inputs, outputs};
   op.infer(context);
+  for (const ValueFacts& facts : outputs) require_countable(node, facts);
   outputs.resize(node.outputs.size());
   for (ValueFacts& facts : outputs) complete_facts(facts);
   if (can_evaluate(node, inputs, outputs)) evaluate_small(node, op, opset, inputs, outputs);

@@ -50,7 +50,8 @@ bool captures_are_lifted(const Node& node);
 /// is an edge of the graph. For private copies: such a node is no ONNX.
 void lift_captures(Graph& graph);
 
-/// While alive, what loops of this thread may gather (states and slices); without one, half of the machine's memory.
+/// While alive, what loops of this thread may gather (states and slices) and what a result of the scalar reference may
+/// take; without one, half of the machine's memory.
 class MemoryBudget {
  public:
   explicit MemoryBudget(std::int64_t bytes);  ///< 0: no change

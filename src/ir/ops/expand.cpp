@@ -1,4 +1,6 @@
 // Expand: broadcasts the input with a shape, which is an input (two-way: a 1 in it keeps the dimension).
+#include <algorithm>
+
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/limits.h"
@@ -9,6 +11,9 @@ namespace {
 
 void infer(InferContext& ctx) {
   set_output(ctx, 0, ctx.in(0).dtype);
+  const auto known = known_ints(ctx, 1);
+  if (known && std::ranges::any_of(*known, [](std::int64_t dim) { return dim < 0; }))
+    ctx.fail("target dimension is out of range", "0 or more", to_string(Dims(*known)));
   const auto target = known_dims(ctx, 1);
   if (target) set_output(ctx, 0, ctx.in(0).dtype, broadcast(ctx, ctx.in(0).shape, Shape(*target)));
 }

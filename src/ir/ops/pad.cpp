@@ -27,6 +27,19 @@ std::vector<std::int64_t> spread(const Context& ctx, const std::vector<std::int6
   return out;
 }
 
+/// The size of an axis with its pads.
+template <class Context>
+std::int64_t padded(const Context& ctx, std::size_t axis, std::int64_t size, std::int64_t begin, std::int64_t end) {
+  std::int64_t out = 0;
+  if (__builtin_add_overflow(size, begin, &out) || __builtin_add_overflow(out, end, &out))
+    ctx.fail("pads of axis " + std::to_string(axis) + " are out of range", "sizes of 63 bits",
+             std::to_string(begin) + " and " + std::to_string(end));
+  if (out < 0)
+    ctx.fail("pads crop more than axis " + std::to_string(axis) + " holds", std::to_string(size) + " at most",
+             std::to_string(begin) + " and " + std::to_string(end));
+  return out;
+}
+
 void infer(InferContext& ctx) {
   const Shape& x = ctx.in(0).shape;
   set_output(ctx, 0, ctx.in(0).dtype);
@@ -37,15 +50,12 @@ void infer(InferContext& ctx) {
   if (pads && axes) {
     const std::vector<std::int64_t> all = spread(ctx, *pads, *axes, x.rank());
     for (std::size_t i = 0; i < dims.size(); ++i) {
-      const std::int64_t grow = all[i] + all[i + dims.size()];
+      const std::int64_t begin = all[i], end = all[i + dims.size()];
       const Dim& dim = x[static_cast<std::int64_t>(i)];
-      if (grow == 0)
+      if (dim.is_known())
+        dims[i] = Dim(padded(ctx, i, dim.value(), begin, end));
+      else if (std::int64_t grow = 0; !__builtin_add_overflow(begin, end, &grow) && grow == 0)
         dims[i] = dim;
-      else if (dim.is_known())
-        dims[i] = Dim(dim.value() + grow);
-      if (dim.is_known() && dim.value() + grow < 0)
-        ctx.fail("pads crop more than axis " + std::to_string(i) + " holds", "at most " + to_string(dim),
-                 std::to_string(-grow));
     }
   }
   set_output(ctx, 0, ctx.in(0).dtype, Shape(std::move(dims)));
@@ -83,7 +93,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   Dims dims = x.dims();
   for (std::size_t i = 0; i < dims.size(); ++i) {
     if (dims[i] == 0 && mode != "constant") ctx.fail("an empty axis cannot be padded by " + mode);
-    dims[i] += pads[i] + pads[i + dims.size()];
+    dims[i] = padded(ctx, i, dims[i], pads[i], pads[i + dims.size()]);
   }
   require_room(ctx, dims);
   const Dims strides = strides_of(dims), from = strides_of(x.dims());

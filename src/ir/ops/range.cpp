@@ -43,7 +43,8 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
                delta = to_doubles(ctx.in(2)).at(0);
   if (delta == 0) ctx.fail("delta is zero");
   const double count = std::max(0.0, std::ceil((limit - start) / delta));
-  if (!(count < 1e18)) ctx.fail("range is out of range", "finite numbers", std::to_string(count));
+  if (std::isnan((limit - start) / delta) || !(count < 1e18))
+    ctx.fail("range is out of range", "finite numbers", std::to_string(start) + " to " + std::to_string(limit));
   require_room(ctx, {static_cast<std::int64_t>(count)});
   std::vector<double> out(static_cast<std::size_t>(count));
   for (std::size_t i = 0; i < out.size(); ++i) out[i] = start + static_cast<double>(i) * delta;

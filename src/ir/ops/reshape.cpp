@@ -6,10 +6,10 @@ namespace {
 
 /// A target without −1 must hold as many elements as the input.
 void check_count(const InferContext& ctx, const Shape& in, const Shape& out) {
-  const auto from = in.static_dims(), to = out.static_dims();
-  if (from && to && element_count(*from) != element_count(*to)) {
-    ctx.fail("the elements do not fit the shape", std::to_string(element_count(*from)) + " elements", to_string(*to));
-  }
+  if (!in.is_static() || !out.is_static()) return;
+  const Dim from = product(in.dims()), to = product(out.dims());  // unknown: past 63 bits
+  if (from.is_known() && from != to)
+    ctx.fail("the elements do not fit the shape", to_string(from) + " elements", to_string(out));
 }
 
 /// Target with full constants: −1 and 0 are told apart.
@@ -95,8 +95,10 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
       open = static_cast<std::int64_t>(i);
     } else if (dims[i] < 0) {
       ctx.fail("target dimension is out of range", "-1 or more", std::to_string(dims[i]));
-    } else {
-      taken *= dims[i];
+    } else if (dims[i] == 0) {
+      taken = 0;
+    } else if (__builtin_mul_overflow(taken, dims[i], &taken)) {
+      ctx.fail("the elements do not fit the shape", std::to_string(x.numel()) + " elements", to_string(dims));
     }
   }
   if (open >= 0) dims[static_cast<std::size_t>(open)] = taken == 0 ? 0 : x.numel() / taken;

@@ -57,6 +57,7 @@ std::optional<std::string> lower_Slice(Lowerer& lw, const Group& group) {
 }
 
 std::optional<std::string> lower_Expand(Lowerer& lw, const Group& group) {
+  if (!ConstantInputs(lw, lw.main(group)).known()) return "its target is not constant and has to be checked";
   const Dims in = lw.dims(lw.main(group).input(0)), out = lw.dims(group.output);
   return lower_view(lw, group, "expand", {out, ir::ops::broadcast_strides(in, out)});
 }

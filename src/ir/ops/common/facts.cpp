@@ -105,15 +105,19 @@ Dim product(std::span<const Dim> dims) {
   std::int64_t known = 1;
   Dim open;
   int opens = 0;
+  bool zero = false, overflow = false;
   for (const Dim& dim : dims) {
     if (dim.is_known()) {
-      known *= dim.value();
+      zero = zero || dim.value() == 0;
+      overflow = overflow || __builtin_mul_overflow(known, dim.value(), &known);
     } else {
       open = dim;
       ++opens;
     }
   }
-  if (known == 0 || opens == 0) return Dim(known);
+  if (zero) return Dim(0);
+  if (overflow) return {};
+  if (opens == 0) return Dim(known);
   return opens == 1 && known == 1 ? open : Dim();
 }
 

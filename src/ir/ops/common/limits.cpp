@@ -1,8 +1,7 @@
 #include "ir/ops/common/limits.h"
 
-#include <unistd.h>
-
 #include "ir/ops/common/numeric.h"
+#include "ir/subgraph.h"
 #include "pare/error.h"
 
 namespace pare::ir::ops {
@@ -19,7 +18,7 @@ void require_one(const EvaluateContext& ctx, std::size_t slot, const char* what)
 }  // namespace
 
 void require_room(const EvaluateContext& ctx, const Dims& dims) {
-  static const std::int64_t most = sysconf(_SC_PHYS_PAGES) * (sysconf(_SC_PAGESIZE) / kBytesPerElement);
+  const std::int64_t most = MemoryBudget::bytes() / kBytesPerElement;
   std::int64_t count = 1;
   bool too_many = false, empty = false;
   for (std::int64_t dim : dims) {

@@ -7,8 +7,8 @@
 
 namespace pare::ir::ops {
 
-/// Throws Error(kBadInput) on a negative dimension and Error(kMemory) when a result of this shape cannot fit in the
-/// machine's memory.
+/// Throws Error(kBadInput) on a negative dimension and Error(kMemory) when a result of this shape passes the thread's
+/// MemoryBudget.
 void require_room(const EvaluateContext& ctx, const Dims& dims);
 
 /// An index into an axis of `size`; a negative one counts from the end. Throws Error(kBadInput) outside the axis.

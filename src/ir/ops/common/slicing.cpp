@@ -31,7 +31,7 @@ Cut cut(std::int64_t size, std::int64_t start, std::int64_t end, std::int64_t st
   if (step > 0) {
     start = std::clamp<std::int64_t>(start, 0, size);
     end = std::clamp<std::int64_t>(end, 0, size);
-    return {start, step, std::max<std::int64_t>(0, (end - start + step - 1) / step)};
+    return {start, step, end > start ? (end - start - 1) / step + 1 : 0};
   }
   start = std::clamp<std::int64_t>(start, -1, size - 1);
   end = std::clamp<std::int64_t>(end, -1, size - 1);
