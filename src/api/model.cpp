@@ -15,6 +15,7 @@
 #include "pack/pare_file.h"
 #include "pare/error.h"
 #include "passes/pass.h"
+#include "passes/rewrite.h"
 #include "runtime/runtime.h"
 
 namespace pare {
@@ -44,6 +45,11 @@ void naming(const std::string& subject, F&& work) {
   }
 }
 
+void complete(ir::Model& model) {
+  passes::require_no_recursion(model);  // wherever it would show only when a command inlines
+  ir::infer_shapes(model);
+}
+
 }  // namespace
 
 const ir::Model& Model::Impl::prepared() const {
@@ -57,13 +63,13 @@ const ir::Model& Model::Impl::prepared() const {
 
 Model Model::load(const std::string& path) {
   pack::ModelFile file = pack::read_file(path);
-  naming(path, [&] { ir::infer_shapes(file.model); });
+  naming(path, [&] { complete(file.model); });
   return api::wrap(std::move(file.model), path, std::move(file.packed));
 }
 
 Model Model::parse(std::string bytes, const std::string& name) {
   ir::Model model = pack::parse_model(std::move(bytes), name);
-  naming(name, [&] { ir::infer_shapes(model); });
+  naming(name, [&] { complete(model); });
   return api::wrap(std::move(model), {});
 }
 

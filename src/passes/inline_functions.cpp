@@ -14,6 +14,7 @@
 #include "passes/body_copy.h"
 #include "passes/pass.h"
 #include "passes/qdq.h"
+#include "passes/rewrite.h"
 
 namespace pare::passes {
 namespace {
@@ -227,6 +228,8 @@ int run(ir::Model& model) {
 }
 
 }  // namespace
+
+void require_no_recursion(const ir::Model& model) { const Functions all(model.functions); }
 
 extern const Pass k_inline_functions;
 const Pass k_inline_functions{"inline_functions", "calls of local functions → their bodies", run};

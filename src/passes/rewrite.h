@@ -28,6 +28,9 @@ void replace_constant(ir::Graph& graph, ir::NodeId node, std::size_t slot, Tenso
 /// `keep` says so. Returns how many were replaced.
 int expand_nodes(ir::Model& model, bool quantized, const std::function<bool(const ir::Node&)>& keep = {});
 
+/// Throws Error(kBadInput) naming the local functions that call themselves, directly or through others.
+void require_no_recursion(const ir::Model& model);
+
 /// The elements of a constant integer input (int32 or int64), or nullopt.
 std::optional<std::vector<std::int64_t>> constant_ints(const ir::Graph& graph, ir::ValueId value);
 

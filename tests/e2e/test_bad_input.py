@@ -120,7 +120,10 @@ def test_unsupported_operators_are_all_named(refused, fmnist, tmp_path):
                       ("prune", "odd.onnx", "-o", "p.onnx")):
         refused(4, ["Frobnicate", "Twiddle"], *arguments)
     report = run_pare("check", tmp_path / "odd.onnx", "--json").json
-    assert {r["op_type"] for r in report["runtime"]["refusals"]} == {"Frobnicate", "Twiddle"}
+    refusals = {r["op_type"]: r for r in report["runtime"]["refusals"]}
+    assert set(refusals) == {"Frobnicate", "Twiddle"}
+    assert refusals["Frobnicate"]["opset"] == 1 and refusals["Frobnicate"]["inputs"][0].startswith("float32 [")
+    assert refusals["Frobnicate"]["inputs"][0] in run_pare("check", tmp_path / "odd.onnx").out
     assert report["possible"] == ["inspect"]
     assert run_pare("inspect", tmp_path / "odd.onnx").code == 0
 
@@ -134,6 +137,39 @@ def test_contradictory_shape(refused, tmp_path):
                 return
     edited(tmp_path / "bad.onnx", edit)
     refused(3, ["bad.onnx"], "inspect", "bad.onnx")
+
+
+def recursive(path, calls):
+    """x → first function → y; calls: the one function that each function's body calls."""
+    imports = [helper.make_opsetid("", 17), helper.make_opsetid("mine", 1)]
+    functions = [helper.make_function("mine", name, ["a"], ["c"], [
+        helper.make_node("Relu", ["a"], ["b"]), helper.make_node(called, ["b"], ["c"], domain="mine")], imports)
+        for name, called in calls.items()]
+    port = lambda name: helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, [2])
+    graph = helper.make_graph([helper.make_node(next(iter(calls)), ["x"], ["y"], domain="mine")], "g", [port("x")], [port("y")])
+    onnx.save(helper.make_model(graph, opset_imports=imports, functions=functions), str(path))
+
+
+@pytest.mark.parametrize("calls,named", [({"Self": "Self"}, "mine.Self → mine.Self"),
+                                         ({"A": "B", "B": "A"}, "mine.A → mine.B → mine.A"),
+                                         ({"A": "B", "B": "C", "C": "B"}, "mine.B → mine.C → mine.B")],
+                         ids=["itself", "pair", "inner"])
+def test_recursive_functions(refused, tmp_path, calls, named):
+    recursive(tmp_path / "loop.onnx", calls)
+    np.save(tmp_path / "x.npy", np.zeros(2, np.float32))
+    for arguments in (["check", "loop.onnx"], ["inspect", "loop.onnx"], ["bench", "loop.onnx"], ["convert", "loop.onnx", "o.pare"],
+                      ["run", "loop.onnx", "--input", "x=x.npy", "-o", "y.npz"], ["prune", "loop.onnx", "-o", "p.onnx"]):
+        refused(3, ["loop.onnx", "calls itself", named], *arguments)
+
+
+def test_cyclic_graph(refused, tmp_path):
+    def edit(model):
+        node = next(n for n in model.graph.node if n.op_type == "Relu")
+        node.op_type = "Add"
+        node.input.append(model.graph.node[-1].output[0])
+    edited(tmp_path / "ring.onnx", edit)
+    for command in ("check", "inspect", "bench"):
+        refused(3, ["ring.onnx", "cycle"], command, "ring.onnx")
 
 
 # Data --------------------------------------------------------------------------------------------------------------------------
