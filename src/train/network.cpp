@@ -28,15 +28,11 @@ bool fits(const ir::Shape& wanted, const Dims& dims) {
 }  // namespace
 
 Error unsupported(const std::vector<exec::Refusal>& refusals) {
-  std::vector<std::string> lines;
-  for (const exec::Refusal& refusal : refusals) {
-    lines.push_back(refusal.node.empty() ? refusal.reason
-                                         : refusal.node + " (" + refusal.op_type + "): " + refusal.reason);
-  }
-  return Error(ErrorCode::kUnsupported, "model", "cannot be trained: " + join(lines, "; "));
+  return Error(ErrorCode::kUnsupported, "model", "cannot be trained: " + ir::describe(refusals));
 }
 
-Network::Network(const ir::Model& model, at::Device device, bool trainable) : device_(device) {
+Network::Network(const ir::Model& given, at::Device device, bool trainable) : device_(device) {
+  const ir::Model model = expand_fused(given);
   const ir::Graph& graph = model.graph;
   std::vector<exec::Refusal> refusals;
   program_ = lower(model, refusals);
@@ -50,6 +46,9 @@ Network::Network(const ir::Model& model, at::Device device, bool trainable) : de
     const bool moves = tensor.is_floating_point();
     initial_[static_cast<std::size_t>(program_.slots.at(id))] = moves ? laid_out(tensor).to(device_) : tensor;
   }
+  // What an expansion computed (a dequantized weight) has no place in the model that it could be written back to.
+  std::erase_if(program_.roles.parameters,
+                [&](ir::ValueId id) { return given.graph.find_value(graph.value(id).name) == ir::kNoValue; });
   add_entries(graph, program_.roles.parameters, trainable, parameters_);
   add_entries(graph, program_.roles.statistics, false, statistics_);
   for (const ir::ValueId id : graph.inputs) {

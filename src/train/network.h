@@ -14,7 +14,7 @@ namespace pare::train {
 class Network {
  public:
   /// Copies every initializer. `trainable`: parameters ask for gradients. Throws Error(kUnsupported) listing refusals.
-  Network(const ir::Model& model, at::Device device, bool trainable);
+  Network(const ir::Model& given, at::Device device, bool trainable);
 
   /// An initializer that training changes.
   struct Entry {

@@ -13,7 +13,7 @@ class Factory : public exec::TrainerFactory {
   std::vector<exec::Refusal> refusals(const ir::Model& model) const override {
     return guarded("model", [&] {
       std::vector<exec::Refusal> refusals;
-      lower(model, refusals);
+      lower(expand_fused(model), refusals);
       return refusals;
     });
   }

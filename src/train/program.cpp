@@ -2,8 +2,10 @@
 
 #include <utility>
 
+#include "ir/infer.h"
 #include "ir/op.h"
 #include "pare/error.h"
+#include "passes/rewrite.h"
 
 namespace pare::train {
 namespace {
@@ -29,7 +31,8 @@ ir::ValueId judged_value(const ir::Graph& graph) {
 }
 
 void refuse_outputs(const ir::Graph& graph, std::vector<exec::Refusal>& refusals) {
-  if (graph.outputs.empty()) refusals.push_back({"", "", "the model has no output"});
+  if (graph.outputs.empty())
+    refusals.push_back({.node = {}, .op_type = {}, .reason = "the model has no output", .inputs = {}});
 }
 
 void plan_last_uses(const ir::Graph& graph, Program& program) {
@@ -47,6 +50,12 @@ void plan_last_uses(const ir::Graph& graph, Program& program) {
 }
 
 }  // namespace
+
+ir::Model expand_fused(const ir::Model& model) {
+  ir::Model expanded = model;
+  while (passes::expand_nodes(expanded, false) > 0) ir::infer_shapes(expanded);  // what further ones depend on
+  return expanded;
+}
 
 Program lower(const ir::Model& model, std::vector<exec::Refusal>& refusals) {
   const ir::Graph& graph = model.graph;
@@ -69,7 +78,7 @@ Program lower(const ir::Model& model, std::vector<exec::Refusal>& refusals) {
         reason = error.what();
       }
     }
-    if (!reason.empty()) refusals.push_back({node.name, node.op_type, reason});
+    if (!reason.empty()) refusals.push_back(ir::refusal_of(graph, node, model.opset(node.domain), reason));
     program.steps.push_back({node.name, std::move(call), {}});
   }
   if (refusals.size() == before) {

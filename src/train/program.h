@@ -27,7 +27,12 @@ struct Program {
   int judged = kNoSlot;
 };
 
-/// Lowers every node. What cannot be lowered is appended to `refusals`; the program is then incomplete.
+/// The model with the operators that others define (Attention, Swish, com.microsoft's) replaced by these others, as far
+/// as what their form depends on is known. Initializers keep their names.
+ir::Model expand_fused(const ir::Model& model);
+
+/// Lowers every node of an expanded model. What cannot be lowered is appended to `refusals`; the program is then
+/// incomplete.
 Program lower(const ir::Model& model, std::vector<exec::Refusal>& refusals);
 
 }  // namespace pare::train

@@ -72,7 +72,9 @@ class Builder {
   Builder& node(const std::string& op, const std::vector<std::string>& inputs, const std::vector<std::string>& outputs,
                 const std::vector<std::pair<std::string, ir::AttributeValue>>& attributes = {}) {
     ir::Node node;
-    node.op_type = op;
+    const std::size_t dot = op.rfind('.') + 1;  // com.microsoft.Gelu; npos + 1 = 0
+    node.op_type = op.substr(dot);
+    if (dot > 0) model_.opsets[node.domain = op.substr(0, dot - 1)] = 1;
     node.name = op + "_" + outputs.front();
     for (const std::string& name : inputs)
       node.inputs.push_back(name.empty() ? ir::kNoValue : model_.graph.find_value(name));

@@ -322,6 +322,21 @@ void recurrent(std::vector<ForwardCase>& cases, const std::string& op, std::int6
   cases.push_back({op + "_" + direction, b.build({"out"}), {2, 5, 4}});
 }
 
+/// Operators that others define.
+void expanded(std::vector<ForwardCase>& cases) {
+  Builder s(24);
+  s.input("x", {2, 5, 4}).node("Swish", {"x"}, {"y"}, {{"alpha", 0.7F}});
+  cases.push_back({"Swish", s.build({"y"}), {2, 5, 4}});
+  Builder a(23);  // grouped queries: 4 heads of 3 against 2
+  a.input("x", {2, 5, 12}).constant("k", random_tensor({2, 7, 6}, 1)).constant("v", random_tensor({2, 7, 8}, 2));
+  a.node("Attention", {"x", "k", "v"}, {"y"},
+         {{"q_num_heads", std::int64_t{4}}, {"kv_num_heads", std::int64_t{2}}, {"softcap", 2.0F}});
+  cases.push_back({"Attention", a.build({"y"}), {2, 5, 12}});
+  Builder g(17);
+  g.input("x", {2, 5, 4}).constant("b", random_tensor({4}, 3)).node("com.microsoft.BiasGelu", {"x", "b"}, {"y"});
+  cases.push_back({"BiasGelu", g.build({"y"}), {2, 5, 4}});
+}
+
 /// Every row of lowerings.inc appears in at least one case (a test checks that).
 std::vector<ForwardCase> forward_cases() {
   std::vector<ForwardCase> cases;
@@ -338,6 +353,7 @@ std::vector<ForwardCase> forward_cases() {
   further_normalizations(cases);
   further_arithmetic(cases);
   indices(cases);
+  expanded(cases);
   for (const char* direction : {"forward", "reverse", "bidirectional"}) {
     recurrent(cases, "LSTM", 4, direction);
     recurrent(cases, "GRU", 3, direction, {{"linear_before_reset", std::int64_t{1}}});

@@ -79,6 +79,22 @@ GradientCase recurrent(const std::string& op, std::int64_t gates, const std::str
   return {op + "_" + direction, b.build({"logits"})};
 }
 
+/// Operators that others define are trained as these others.
+void add_expanded_cases(std::vector<GradientCase>& cases) {
+  cases.push_back(behind_conv("swish", "Swish", {{"alpha", 1.5F}}, {}, 24));
+  cases.push_back(behind_conv("skip_layer_norm", "com.microsoft.SkipLayerNormalization", {},
+                              {{"r", random_tensor({4, 3, 5, 5}, 3)},
+                               {"s", random_tensor({5}, 4, 0.3F, 1)},
+                               {"t", random_tensor({5}, 5, 0.3F)}}));
+  Builder b(23);
+  b.input("x", {4, 2, 5, 5})
+      .constant("w", random_tensor({3, 2, 1, 1}, 1))
+      .constant("u", random_tensor({3, 2, 1, 1}, 2));
+  b.node("Conv", {"x", "w"}, {"q"}).node("Conv", {"x", "u"}, {"k"});
+  b.node("Attention", {"q", "k", "k"}, {"y"}, {{"is_causal", std::int64_t{1}}}).node("Flatten", {"y"}, {"logits"});
+  cases.push_back({"attention", b.build({"logits"})});
+}
+
 Tensor indices(const Dims& dims, const std::vector<std::int64_t>& values) {
   return Tensor::from<std::int64_t>(dims, values);
 }
@@ -154,6 +170,7 @@ std::vector<GradientCase> gradient_cases() {
   cases.push_back(behind_conv("transpose", "Transpose", {{"perm", Ints{0, 3, 1, 2}}}));
   cases.push_back(behind_conv("pad", "Pad", {}, {{"p", Tensor::from<std::int64_t>({8}, {0, 0, 1, 0, 0, 0, -1, 1})}}));
   add_further_cases(cases);
+  add_expanded_cases(cases);
   return cases;
 }
 

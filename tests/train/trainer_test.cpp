@@ -91,6 +91,26 @@ TEST(Errors, DivergenceNamesTheStepAndChangesNothing) {
   for (std::size_t i = 0; i < before.size(); ++i) EXPECT_TRUE(before[i].identical(after[i]));
 }
 
+TEST(Expansions, KeepWeightsThatTheModelHolds) {
+  Builder b(17);
+  b.free_input("x", "batch", {32}).constant("v", random_tensor({32, 32}, 1, 0.2F));
+  Tensor packed(DType::kUint8, {4, 1, 16});
+  b.constant("q", packed).constant("s", random_tensor({4}, 2, 0.1F, 1)).constant("c", random_tensor({4}, 3));
+  b.node("MatMul", {"x", "v"}, {"h"});
+  b.node(
+      "com.microsoft.MatMulNBits", {"h", "q", "s"}, {"m"},
+      {{"K", std::int64_t{32}}, {"N", std::int64_t{4}}, {"bits", std::int64_t{4}}, {"block_size", std::int64_t{32}}});
+  b.node("Add", {"m", "c"}, {"logits"});
+  const ir::Model model = b.build({"logits"});
+  const auto trainer = factory().create(model, nullptr, plain_options());
+  EXPECT_EQ(trainer->parameters(), (std::vector<std::string>{"v", "c"}));  // not the weight that 4 bits hold
+  trainer->step(batch_for({2, 32}, 4), 0.1);
+  ir::Model trained = model;
+  trainer->write_back(trained);
+  EXPECT_EQ(trained.graph.node(trained.graph.nodes()[1]).op_type, "MatMulNBits");
+  EXPECT_FALSE(trained.graph.constant(trained.graph.find_value("c"))->identical(random_tensor({4}, 3)));
+}
+
 TEST(Errors, RefusalsNameNodeAndReason) {
   Builder b;
   b.input("x", {2, 3, 4, 4}).constant("m", random_tensor({3}, 1)).constant("v", random_tensor({3}, 2, 0.1F, 1));
@@ -101,10 +121,12 @@ TEST(Errors, RefusalsNameNodeAndReason) {
   ASSERT_EQ(refusals.size(), 2U);
   EXPECT_EQ(refusals[0].node, "MaxPool_p");
   EXPECT_NE(refusals[0].reason.find("output 1 is used"), std::string::npos);
+  EXPECT_EQ(refusals[0].opset, 17);
+  EXPECT_EQ(refusals[0].inputs, std::vector<std::string>{"float32 [2, 3, 4, 4]"});
   EXPECT_EQ(refusals[1].op_type, "Mystery");
   const Error error = thrown_by([&] { factory().create(model, nullptr, plain_options()); });
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
-  EXPECT_NE(std::string(error.what()).find("Mystery"), std::string::npos);
+  EXPECT_NE(std::string(error.what()).find("Mystery, opset 17, inputs float32 [2, 3, 3, 3]"), std::string::npos);
   EXPECT_NE(std::string(error.what()).find("MaxPool"), std::string::npos);
   EXPECT_TRUE(factory().refusals(small_network()).empty());
 }
