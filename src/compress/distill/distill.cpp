@@ -23,7 +23,7 @@ std::span<const Option> options() {
         {"alpha",
          kFloat,
          "null",
-         "weight of the teacher against the labels (null: 0.9, or 1 without labels)",
+         "weight of the teacher against the labels; 0.9 if not given, or 1 without labels",
          {},
          1e-6,
          1},

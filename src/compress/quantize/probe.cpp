@@ -6,6 +6,7 @@
 
 #include "base/threads.h"
 #include "compress/statistics.h"
+#include "data/padding.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -15,20 +16,22 @@ exec::CompileOptions compile_options(const StepContext& context) {
   return {.threads = resolve_threads(context.execution.threads), .max_memory = context.execution.max_memory};
 }
 
-std::vector<NamedTensors> batches_of(const ir::Model& model, const data::Split& split, std::int64_t samples,
+std::vector<Probe::Batch> batches_of(const ir::Model& model, const data::Split& split, std::int64_t samples,
                                      const StepContext& context, std::int64_t& taken) {
   const std::vector<std::int64_t> indices = calibration_indices(split.size(), samples, context.execution.seed);
   const auto size = static_cast<std::size_t>(forward_batch(model, 8));
-  const bool fixed = forward_batch(model, 1) > 1;
-  std::vector<NamedTensors> batches;
+  const std::int64_t fixed = fixed_batch(model);
+  std::vector<Probe::Batch> batches;
   for (std::size_t done = 0; done < indices.size(); done += size) {
     const std::size_t end = std::min(indices.size(), done + size);
-    if (fixed && end - done < size) break;
-    batches.push_back(split
-                          .batch({indices.begin() + static_cast<std::ptrdiff_t>(done),
-                                  indices.begin() + static_cast<std::ptrdiff_t>(end)})
-                          .inputs);
-    taken += static_cast<std::int64_t>(end - done);
+    const auto rows = static_cast<std::int64_t>(end - done);
+    NamedTensors inputs = split
+                              .batch({indices.begin() + static_cast<std::ptrdiff_t>(done),
+                                      indices.begin() + static_cast<std::ptrdiff_t>(end)})
+                              .inputs;
+    if (fixed > 1) data::fill_up(inputs, rows, fixed);
+    batches.push_back({std::move(inputs), rows, std::max(rows, fixed)});
+    taken += rows;
   }
   return batches;
 }
@@ -76,10 +79,10 @@ double decibels(double noise) { return noise <= 1e-20 ? 200 : -10 * std::log10(n
 Probe::Probe(const ir::Model& model, std::int64_t samples, const StepContext& context) : context_(context) {
   if (model.graph.outputs.empty()) return;
   const std::string output = model.graph.value(model.graph.outputs[0]).name;
-  inputs_ = batches_of(model, deciding_split(context), samples, context, samples_);
+  batches_ = batches_of(model, deciding_split(context), samples, context, samples_);
   auto executor = context.backend.compile(model, compile_options(context));
-  for (const NamedTensors& inputs : inputs_) {
-    const Tensor answer = executor->run(inputs).at(output);
+  for (const Batch& batch : batches_) {
+    const Tensor answer = batch.judged(executor->run(batch.inputs).at(output));
     if (answer.dtype() != DType::kFloat32) return;
     for (float value : answer.data<float>()) signal_ += static_cast<double>(value) * static_cast<double>(value);
     reference_.push_back(answer.clone());
@@ -91,9 +94,9 @@ double Probe::noise(const ir::Model& model) const {
   context_.control.check_cancelled();
   auto executor = context_.backend.compile(model, compile_options(context_));
   double noise = 0;
-  for (std::size_t i = 0; i < inputs_.size(); ++i) {
-    const NamedTensors outputs = executor->run(inputs_[i]);
-    const auto wanted = reference_[i].data<float>(), got = outputs.at(output_).data<float>();
+  for (std::size_t i = 0; i < batches_.size(); ++i) {
+    const Tensor answer = batches_[i].judged(executor->run(batches_[i].inputs).at(output_));
+    const auto wanted = reference_[i].data<float>(), got = answer.data<float>();
     if (wanted.size() != got.size()) throw Error(ErrorCode::kInternal, output_, "quantization changed the output");
     for (std::size_t k = 0; k < got.size(); ++k) {
       const double off = static_cast<double>(wanted[k]) - static_cast<double>(got[k]);
@@ -122,12 +125,12 @@ std::map<std::string, InputChannels> input_channels(const ir::Model& model, cons
   };
   auto executor = context.backend.compile(model, options);
   std::int64_t taken = 0;
-  for (const NamedTensors& batch : batches_of(model, *context.dataset.train, samples, context, taken)) {
+  for (const Probe::Batch& batch : batches_of(model, *context.dataset.train, samples, context, taken)) {
     context.control.check_cancelled();
-    for (const auto& [name, tensor] : batch)
-      if (inputs.count(name)) see(name, tensor);
-    executor->observe(batch, [&](const std::string& value, const Tensor& tensor) {
-      if (!inputs.count(value)) see(value, tensor);
+    for (const auto& [name, tensor] : batch.inputs)
+      if (inputs.count(name)) see(name, batch.judged(tensor));
+    executor->observe(batch.inputs, [&](const std::string& value, const Tensor& tensor) {
+      if (!inputs.count(value)) see(value, batch.judged(tensor));
     });
   }
   std::map<std::string, InputChannels> by_layer;

@@ -8,12 +8,20 @@
 
 #include "compress/method.h"
 #include "compress/quantize/placement.h"
+#include "data/padding.h"
 
 namespace pare::compress {
 
 /// Some samples of the split that decides (val, else train) and what the float model answers to them.
 class Probe {
  public:
+  /// A model of a fixed batch gets the last sample again and again where there are too few; only `rows` count.
+  struct Batch {
+    NamedTensors inputs;
+    std::int64_t rows = 0, size = 0;
+    Tensor judged(const Tensor& tensor) const { return data::first_rows(tensor, rows, size); }
+  };
+
   /// `samples` > 0 of them, chosen by the seed. Batches are small: memory is that of one.
   Probe(const ir::Model& model, std::int64_t samples, const StepContext& context);
 
@@ -27,7 +35,7 @@ class Probe {
   const StepContext& context_;
   std::string output_;
   std::int64_t samples_ = 0;
-  std::vector<NamedTensors> inputs_;
+  std::vector<Batch> batches_;
   std::vector<Tensor> reference_;
   double signal_ = 0;
 };

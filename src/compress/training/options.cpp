@@ -52,7 +52,7 @@ std::vector<Option> declare() {
        {},
        {},
        {{"temperature", kFloat, "4", "softens the outputs", {}, 0.01, 1000},
-        {"alpha", kFloat, "null", "weight of the distillation loss (null: 0.9, or 1 without labels)", {}, 0, 1}}},
+        {"alpha", kFloat, "null", "weight of the distillation loss; 0.9 if not given, or 1 without labels", {}, 0, 1}}},
   };
 }
 
