@@ -48,8 +48,10 @@ void print_refusals(const char* executor, const std::vector<RefusalInfo>& refusa
     return;
   }
   std::cout << executor << "  refuses " << refusals.size() << (refusals.size() == 1 ? " node\n" : " nodes\n");
-  Table table({{"node"}, {"operator"}, {"because"}});
-  for (const RefusalInfo& refusal : refusals) table.add({refusal.node, refusal.op_type, refusal.reason});
+  Table table({{"node"}, {"operator"}, {"opset"}, {"inputs"}, {"because"}});
+  for (const RefusalInfo& refusal : refusals)
+    table.add(
+        {refusal.node, refusal.op_type, std::to_string(refusal.opset), joined(refusal.inputs, ", "), refusal.reason});
   table.print(2);
 }
 

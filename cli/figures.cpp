@@ -43,7 +43,11 @@ nlohmann::json to_json(const LatencyInfo& latency) {
 nlohmann::json to_json(const std::vector<RefusalInfo>& refusals) {
   nlohmann::json list = nlohmann::json::array();
   for (const RefusalInfo& refusal : refusals) {
-    list.push_back({{"node", refusal.node}, {"op_type", refusal.op_type}, {"reason", refusal.reason}});
+    list.push_back({{"node", refusal.node},
+                    {"op_type", refusal.op_type},
+                    {"opset", refusal.opset},
+                    {"inputs", refusal.inputs},
+                    {"reason", refusal.reason}});
   }
   return list;
 }

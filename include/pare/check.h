@@ -20,6 +20,8 @@ struct NonFiniteTensor {
 /// A node that an executor cannot take, and why.
 struct RefusalInfo {
   std::string node, op_type, reason;
+  std::int64_t opset = 0;           ///< of the operator's domain; 0: none is imported
+  std::vector<std::string> inputs;  ///< types and shapes as far as they are known: "float32 [batch, 3, ?]"
 };
 
 struct CheckOptions {

@@ -61,7 +61,8 @@ std::vector<NonFiniteTensor> non_finite_tensors(const ir::Graph& graph) {
 
 std::vector<RefusalInfo> refusals_of(const std::vector<exec::Refusal>& refusals) {
   std::vector<RefusalInfo> infos;
-  for (const exec::Refusal& refusal : refusals) infos.push_back({refusal.node, refusal.op_type, refusal.reason});
+  for (const exec::Refusal& refusal : refusals)
+    infos.push_back({refusal.node, refusal.op_type, refusal.reason, refusal.opset, refusal.inputs});
   return infos;
 }
 

@@ -2,15 +2,14 @@
 
 #include <chrono>
 #include <new>
-#include <span>
 
 #include "api/machine.h"
 #include "api/model_impl.h"
 #include "api/outputs.h"
 #include "api/plugin.h"
-#include "base/file.h"
 #include "base/threads.h"
 #include "compress/pipeline.h"
+#include "eval/measure.h"
 #include "pack/pare_file.h"
 #include "pare/error.h"
 #include "report/report.h"
@@ -67,9 +66,9 @@ CompressResult run_job(const compress::PipelineInputs& inputs, api::OutputGuard&
     run.run["outputs"] = {{"model", outputs.file},
                           {"report", reported ? nlohmann::json("report.html") : nlohmann::json()}};
   }
-  const std::string content = inputs.store.serialize(run.model);  // provenance included, which the pipeline adds last
-  run.run["after"]["file_bytes"] = content.size();
-  run.run["after"]["gzip_bytes"] = gzip_size(std::as_bytes(std::span(content)));
+  const eval::FileCost file = eval::file_cost(inputs.store, run.model);  // provenance included, which comes last
+  run.run["after"]["file_bytes"] = file.bytes;
+  run.run["after"]["gzip_bytes"] = file.gzip_bytes;
   const std::string record = run.run.dump(2) + "\n";
   guard.commit(inputs.store, run.model, record, report::render_html(record), recipe.to_yaml());
   return {api::wrap(std::move(run.model), {}), record, run.gate_passed, guard.targets()};

@@ -33,8 +33,7 @@ LayerInfo describe(const eval::LayerCost& cost, const ir::Graph& graph, const st
 void add_costs(Inspection& result, const ir::Model& model) {
   std::vector<ir::ValueFacts> facts;
   if (result.macs_note.empty()) facts = ir::infer_for(model, result.shapes);
-  // The size of the file is known already: the empty content saves compressing it.
-  const eval::ModelCost cost = eval::model_cost(model, {}, result.shapes);
+  const eval::ModelCost cost = eval::model_cost(model, result.shapes);
   result.parameters = cost.parameters;
   result.nonzero_parameters = cost.nonzero_parameters;
   if (result.macs_note.empty()) result.macs = cost.macs;

@@ -48,7 +48,19 @@ void refuse_to_overwrite(const fs::path& path, bool force);
 
 /// Decompresses gzip content (throws Error(kBadInput) with `name` when it is damaged).
 std::string gunzip(std::string_view compressed, const std::string& name);
-/// Size that `content` takes after gzip level 6.
-std::int64_t gzip_size(std::span<const std::byte> content);
+/// Size that content takes after gzip level 6; pieces come in order.
+class GzipSize {
+ public:
+  GzipSize();
+  ~GzipSize();
+  GzipSize(const GzipSize&) = delete;
+  GzipSize& operator=(const GzipSize&) = delete;
+  void add(std::string_view piece);
+  std::int64_t finish();  ///< once, after all pieces
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 }  // namespace pare

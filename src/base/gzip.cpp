@@ -82,26 +82,35 @@ std::string gunzip(std::string_view compressed, const std::string& name) {
   return content;
 }
 
-std::int64_t gzip_size(std::span<const std::byte> content) {
+struct GzipSize::State {
   Deflater deflater;
-  z_stream& stream = deflater.stream;
-  std::array<Bytef, 65536> out;
-  std::size_t consumed = 0;
   std::int64_t total = 0;
-  for (int result = Z_OK; result != Z_STREAM_END;) {
-    stream.next_in = bytes(content.data() + consumed);
-    stream.avail_in = clamp_to_uint(content.size() - consumed);
-    const uInt before = stream.avail_in;
-    const bool last = consumed + before == content.size();
+
+  void run(std::string_view piece, int flush) {
+    z_stream& stream = deflater.stream;
+    std::array<Bytef, 65536> out;
     do {
-      stream.next_out = out.data();
-      stream.avail_out = static_cast<uInt>(out.size());
-      result = deflate(&stream, last ? Z_FINISH : Z_NO_FLUSH);
-      total += static_cast<std::int64_t>(out.size() - stream.avail_out);
-    } while (stream.avail_out == 0);
-    consumed += before - stream.avail_in;
+      stream.next_in = bytes(piece.data());
+      stream.avail_in = clamp_to_uint(piece.size());
+      piece.remove_prefix(stream.avail_in);
+      do {
+        stream.next_out = out.data();
+        stream.avail_out = static_cast<uInt>(out.size());
+        deflate(&stream, piece.empty() ? flush : Z_NO_FLUSH);
+        total += static_cast<std::int64_t>(out.size() - stream.avail_out);
+      } while (stream.avail_out == 0);
+    } while (!piece.empty());
   }
-  return total;
+};
+
+GzipSize::GzipSize() : state_(std::make_unique<State>()) {}
+GzipSize::~GzipSize() = default;
+
+void GzipSize::add(std::string_view piece) { state_->run(piece, Z_NO_FLUSH); }
+
+std::int64_t GzipSize::finish() {
+  state_->run({}, Z_FINISH);
+  return state_->total;
 }
 
 }  // namespace pare

@@ -13,6 +13,7 @@
 #include "compress/record.h"
 #include "compress/statistics.h"
 #include "compress/validate.h"
+#include "eval/measure.h"
 #include "ir/infer.h"
 #include "ir/verify.h"
 #include "pare/error.h"
@@ -59,7 +60,7 @@ class Run {
       : inputs_(inputs), original_(inputs.model), metric_(decisive_metric(inputs.dataset)) {
     passes::simplify(original_);
     validate_recipe(inputs, original_, true);
-    const std::string model_hash = hash_hex(inputs.store.serialize(inputs.model));
+    const std::string model_hash = eval::content_hash(inputs.store, inputs.model);
     const std::string data = fingerprint_of(inputs.dataset);
     state_ = {
         {"run", header(model_hash, data)}, {"hashes", json::array()}, {"layers", json::array()}, {"seconds", 0.0}};

@@ -3,7 +3,6 @@
 #include <cstdio>
 #include <map>
 
-#include "base/hash.h"
 #include "base/threads.h"
 #include "compress/statistics.h"
 #include "eval/evaluate.h"
@@ -79,10 +78,10 @@ json to_json(const eval::Metrics& metrics) {
 Measured measure_model(const ir::Model& model, exec::Executor* reference, const PipelineInputs& inputs,
                        const std::string& stage) {
   const int threads = resolve_threads(inputs.execution.threads);
-  const std::string bytes = inputs.store.serialize(model);
   auto executor = inputs.backend.compile(model, {.threads = threads, .max_memory = inputs.execution.max_memory});
   Measured measured;
-  measured.hash = hash_hex(bytes);
+  const eval::FileCost file = eval::file_cost(inputs.store, model);
+  measured.hash = file.hash;
   json& summary = measured.summary;
   summary["val"] = quality(model, *executor, reference, inputs.dataset.val, inputs, stage + ": val");
   summary["test"] = quality(model, *executor, reference, inputs.dataset.test, inputs, stage + ": test");
@@ -91,7 +90,7 @@ Measured measure_model(const ir::Model& model, exec::Executor* reference, const 
   inputs.control.check_cancelled();
   summary["latency"] =
       latency_json(eval::measure_latency(*executor, sample, {.seconds = inputs.latency_seconds}), model, threads);
-  eval::ModelCost cost = eval::model_cost(model, bytes, shapes);
+  eval::ModelCost cost = eval::model_cost(model, shapes);
   eval::add_layer_latency(cost, *executor, sample, 5);
   measured.layers = json::array();
   for (const eval::LayerCost& layer : cost.layers)
@@ -100,8 +99,8 @@ Measured measure_model(const ir::Model& model, exec::Executor* reference, const 
                                {"weight", layer.weight},
                                {"dims", layer.weight_dims},
                                {"cost", layer_json(layer)}});
-  summary["file_bytes"] = cost.file_bytes;
-  summary["gzip_bytes"] = cost.gzip_bytes;
+  summary["file_bytes"] = file.bytes;
+  summary["gzip_bytes"] = file.gzip_bytes;
   summary["parameters"] = cost.parameters;
   summary["nonzero_parameters"] = cost.nonzero_parameters;
   summary["macs"] = cost.macs;

@@ -43,10 +43,7 @@ void require_order(const Recipe& recipe) {
 
 void require_no_refusals(const std::vector<exec::Refusal>& refusals, const std::string& who) {
   if (refusals.empty()) return;
-  std::vector<std::string> lines;
-  for (const exec::Refusal& refusal : refusals)
-    lines.push_back("'" + refusal.node + "' (" + refusal.op_type + "): " + refusal.reason);
-  throw Error(ErrorCode::kUnsupported, who, "cannot take the model: " + join(lines, "; "));
+  throw Error(ErrorCode::kUnsupported, who, "cannot take the model: " + ir::describe(refusals));
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include "base/file.h"
 #include "base/float16.h"
+#include "base/hash.h"
 #include "base/rng.h"
 #include "ir/infer.h"
 #include "ir/sparsity.h"
@@ -92,12 +93,29 @@ NamedTensors random_inputs(const ir::Model& model, const std::map<std::string, D
   return inputs;
 }
 
-ModelCost model_cost(const ir::Model& model, std::string_view serialized,
-                     const std::map<std::string, Dims>& input_shapes) {
+FileCost file_cost(const exec::ModelStore& store, const ir::Model& model) {
+  FileCost cost;
+  Hasher hasher;
+  GzipSize gzip;
+  store.visit_content(model, [&](std::string_view piece) {
+    cost.bytes += static_cast<std::int64_t>(piece.size());
+    hasher.add(piece);
+    gzip.add(piece);
+  });
+  cost.gzip_bytes = gzip.finish();
+  cost.hash = hasher.hex();
+  return cost;
+}
+
+std::string content_hash(const exec::ModelStore& store, const ir::Model& model) {
+  Hasher hasher;
+  store.visit_content(model, [&](std::string_view piece) { hasher.add(piece); });
+  return hasher.hex();
+}
+
+ModelCost model_cost(const ir::Model& model, const std::map<std::string, Dims>& input_shapes) {
   const ir::Graph& graph = model.graph;
   ModelCost cost;
-  cost.file_bytes = static_cast<std::int64_t>(serialized.size());
-  cost.gzip_bytes = gzip_size(std::as_bytes(std::span(serialized.data(), serialized.size())));
   for (ir::ValueId id : graph.values()) {
     if (!is_parameter(graph, id)) continue;
     const Tensor& tensor = *graph.value(id).constant;

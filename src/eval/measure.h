@@ -25,14 +25,21 @@ struct LayerCost {
 };
 
 struct ModelCost {
-  std::int64_t file_bytes = 0, gzip_bytes = 0, parameters = 0, nonzero_parameters = 0, macs = 0;
+  std::int64_t parameters = 0, nonzero_parameters = 0, macs = 0;
   std::vector<LayerCost> layers;  ///< nodes with weights
 };
 
-/// Static costs; `serialized` is the ONNX file's content. Parameters: elements of float or quantized weight
-/// initializers (scales, zero points and index constants do not count).
-ModelCost model_cost(const ir::Model& model, std::string_view serialized,
-                     const std::map<std::string, Dims>& input_shapes);
+/// Static costs. Parameters: elements of float or quantized weight initializers (scales, zero points and index
+/// constants do not count).
+ModelCost model_cost(const ir::Model& model, const std::map<std::string, Dims>& input_shapes);
+
+/// Of the model as one ONNX file, which is read once and never assembled.
+struct FileCost {
+  std::int64_t bytes = 0, gzip_bytes = 0;
+  std::string hash;  ///< hash.h
+};
+FileCost file_cost(const exec::ModelStore& store, const ir::Model& model);
+std::string content_hash(const exec::ModelStore& store, const ir::Model& model);  ///< FileCost::hash alone
 
 /// Adds measured per-layer latency and kernel names to `cost`.
 void add_layer_latency(ModelCost& cost, exec::Executor& executor, const NamedTensors& inputs, int repeats);

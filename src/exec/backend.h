@@ -6,18 +6,17 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "exec/packed.h"
 #include "ir/model.h"
+#include "ir/refusal.h"
 #include "pare/control.h"
 
 namespace pare::exec {
 
-/// A node that an executor cannot take, and why.
-struct Refusal {
-  std::string node, op_type, reason;
-};
+using Refusal = ir::Refusal;
 
 struct CompileOptions {
   int threads = 1;  ///< resolved, > 0
@@ -88,7 +87,9 @@ class ModelStore {
   virtual ir::Model load(const std::string& path) const = 0;
   /// Atomic. Large tensors go beside it as `<name>.data` when the file would pass 2 GB.
   virtual void save(const ir::Model& model, const std::string& path) const = 0;
-  virtual std::string serialize(const ir::Model& model) const = 0;
+  /// The content of the model as one ONNX file, in order and piece by piece: nothing is assembled, so that models of
+  /// any size can be hashed and measured, those too that no single file can hold.
+  virtual void visit_content(const ir::Model& model, const std::function<void(std::string_view)>& visit) const = 0;
 };
 
 }  // namespace pare::exec

@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "ir/infer.h"
+#include "ir/refusal.h"
 #include "ir/subgraph.h"
 #include "pare/error.h"
 
@@ -32,7 +33,7 @@ GraphRunner::GraphRunner(const Graph& graph, const Opsets& opsets) : graph_(grap
     const auto opset = opsets.find(node.domain);
     Step step{&node, nullptr, opset == opsets.end() ? 0 : opset->second, {}};
     step.op = find_operator(node, step.opset);
-    if (step.op == nullptr) throw Error(ErrorCode::kUnsupported, describe(node), why_unknown(node, step.opset));
+    if (step.op == nullptr) refuse(graph, node, step.opset, why_unknown(node, step.opset));
     if (has_subgraph(node) && !captures_are_lifted(node)) step.captured = captures(node);
     for (ValueId input : node.inputs) use(input);
     for (const std::string& name : step.captured) use(graph.find_value(name));
@@ -70,8 +71,7 @@ void GraphRunner::run_step(const Step& step, std::vector<Tensor>& live, std::vec
   for (std::size_t slot = 0; slot < node.outputs.size(); ++slot) {
     const ValueId id = node.outputs[slot];
     if (id == kNoValue) continue;
-    if (slot >= results.size())
-      throw Error(ErrorCode::kUnsupported, describe(node), "output " + std::to_string(slot) + " is not computed");
+    if (slot >= results.size()) refuse(graph_, node, step.opset, "output " + std::to_string(slot) + " is not computed");
     if (uses[static_cast<std::size_t>(id)] > 0) live[static_cast<std::size_t>(id)] = std::move(results[slot]);
   }
   const auto release = [&](ValueId id) {

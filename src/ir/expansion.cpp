@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "base/float16.h"
+#include "ir/refusal.h"
 #include "ir/subgraph.h"
 #include "pare/error.h"
 
@@ -115,7 +116,8 @@ void Expansion::fail(const std::string& problem, const std::string& expected, co
 }
 
 void Expansion::unsupported(const std::string& what) const {
-  throw Error(ErrorCode::kUnsupported, describe(node_), what + " is not supported");
+  std::vector<ValueFacts> none;
+  refuse(InferContext{node_, opset_, facts_, none}, what + " is not supported");
 }
 
 namespace {
@@ -193,13 +195,12 @@ std::vector<Tensor> evaluate_by_expansion(const EvaluateContext& ctx, Expand exp
         out.push_back(results[next++]);
         continue;
       }
-      if (ctx.node.output(slot) != kNoValue)
-        throw Error(ErrorCode::kUnsupported, describe(ctx.node), "output " + std::to_string(slot) + " is not computed");
+      if (ctx.node.output(slot) != kNoValue) refuse(ctx, "output " + std::to_string(slot) + " is not computed");
       out.emplace_back();
     }
     return out;
   } catch (const NotKnown& unknown) {
-    throw Error(ErrorCode::kUnsupported, describe(ctx.node), unknown.what + " is not known");
+    refuse(ctx, unknown.what + " is not known");
   }
 }
 

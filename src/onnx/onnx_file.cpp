@@ -82,7 +82,9 @@ class Store : public exec::ModelStore {
  public:
   ir::Model load(const std::string& path) const override { return read_model(path); }
   void save(const ir::Model& model, const std::string& path) const override { write_model(model, path); }
-  std::string serialize(const ir::Model& model) const override { return serialize_model(model); }
+  void visit_content(const ir::Model& model, const std::function<void(std::string_view)>& visit) const override {
+    onnx::visit_content(model, visit);
+  }
 };
 
 }  // namespace
@@ -117,6 +119,11 @@ void write_model(const ir::Model& model, const fs::path& path, const WriteOption
 std::size_t serialized_size(const ir::Model& model) {
   const Exporter whole(model);
   return whole.rope().size();
+}
+
+void visit_content(const ir::Model& model, const std::function<void(std::string_view)>& visit) {
+  const Exporter whole(model);
+  whole.rope().for_each(visit);
 }
 
 std::string serialize_model(const ir::Model& model) {

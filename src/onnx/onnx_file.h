@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -26,6 +27,8 @@ struct WriteOptions {
 };
 void write_model(const ir::Model& model, const std::filesystem::path& path, const WriteOptions& options = {});
 std::string serialize_model(const ir::Model& model);
+/// The same bytes piece by piece, whatever ONNX files can hold.
+void visit_content(const ir::Model& model, const std::function<void(std::string_view)>& visit);
 /// Its size, whatever ONNX files can hold; copies no tensor.
 std::size_t serialized_size(const ir::Model& model);
 

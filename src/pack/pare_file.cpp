@@ -85,7 +85,9 @@ class Store : public exec::ModelStore {
  public:
   ir::Model load(const std::string& path) const override { return read_model(path); }
   void save(const ir::Model& model, const std::string& path) const override { write_model(model, path); }
-  std::string serialize(const ir::Model& model) const override { return onnx::serialize_model(model); }
+  void visit_content(const ir::Model& model, const std::function<void(std::string_view)>& visit) const override {
+    onnx::visit_content(model, visit);
+  }
 };
 
 }  // namespace

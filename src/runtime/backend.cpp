@@ -1,4 +1,3 @@
-#include "base/text.h"
 #include "ir/op.h"
 #include "ir/subgraph.h"
 #include "pare/error.h"
@@ -18,25 +17,27 @@ class CpuBackend final : public exec::Backend {
     ir::Model model = given;
     passes::find_pass("inline_functions").run(model);
     std::vector<exec::Refusal> found;
-    ir::for_each_node(model.graph, [&](const ir::Node& node) {
-      const std::int64_t opset = model.opset(node.domain);
-      if (!ir::find_operator(node, opset)) found.push_back({node.name, node.op_type, ir::why_unknown(node, opset)});
-    });
+    collect(model, model.graph, found);
     return found;
   }
 
   std::unique_ptr<exec::Executor> compile(const ir::Model& model, const exec::CompileOptions& options) const override {
     const std::vector<exec::Refusal> refused = refusals(model);
-    if (!refused.empty()) throw Error(ErrorCode::kUnsupported, refused.front().node, describe(refused));
+    if (!refused.empty())
+      throw Error(ErrorCode::kUnsupported, refused.front().node,
+                  "the runtime cannot run " + std::to_string(refused.size()) + " node(s): " + ir::describe(refused));
     return std::make_unique<CpuExecutor>(model, options);
   }
 
  private:
-  static std::string describe(const std::vector<exec::Refusal>& refused) {
-    std::vector<std::string> parts;
-    for (const exec::Refusal& refusal : refused)
-      parts.push_back(refusal.node + " (" + refusal.op_type + "): " + refusal.reason);
-    return "the runtime cannot run " + std::to_string(refused.size()) + " node(s): " + join(parts, "; ");
+  static void collect(const ir::Model& model, const ir::Graph& graph, std::vector<exec::Refusal>& found) {
+    for (ir::NodeId id : graph.nodes()) {
+      const ir::Node& node = graph.node(id);
+      const std::int64_t opset = model.opset(node.domain);
+      if (!ir::find_operator(node, opset))
+        found.push_back(ir::refusal_of(graph, node, opset, ir::why_unknown(node, opset)));
+      ir::for_each_subgraph(node, [&](const ir::Graph& inner) { collect(model, inner, found); });
+    }
   }
 };
 

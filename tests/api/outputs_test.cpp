@@ -54,7 +54,7 @@ class FullDisk : public exec::ModelStore {
   void save(const ir::Model&, const std::string& path) const override {
     throw Error(ErrorCode::kIo, path, "no space left on device");
   }
-  std::string serialize(const ir::Model&) const override { return {}; }
+  void visit_content(const ir::Model&, const std::function<void(std::string_view)>&) const override {}
 };
 
 using Names = std::vector<std::string>;

@@ -135,11 +135,18 @@ TEST(Gzip, NamesDamage) {
 }
 
 TEST(Gzip, SizeOfRepetitionIsSmall) {
-  const std::vector<std::byte> zeros(1 << 20);
-  const std::int64_t size = gzip_size(zeros);
+  const std::string zeros(1 << 20, '\0');
+  const auto size_of = [](std::initializer_list<std::string_view> pieces) {
+    GzipSize size;
+    for (std::string_view piece : pieces) size.add(piece);
+    return size.finish();
+  };
+  const std::int64_t size = size_of({zeros});
   EXPECT_GT(size, 20);
   EXPECT_LT(size, 2000);
-  EXPECT_EQ(gzip_size({}), 20);  // header, an empty block, checksum and length
+  const std::string_view view = zeros;
+  EXPECT_EQ(size_of({view.substr(0, 1), {}, view.substr(1, 70000), view.substr(70001)}), size);
+  EXPECT_EQ(size_of({}), 20);  // header, an empty block, checksum and length
 }
 
 TEST(Hash, KnownValueAndPieces) {

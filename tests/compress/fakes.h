@@ -176,7 +176,10 @@ class MemoryStore : public exec::ModelStore {
     models_[path] = model;
     std::ofstream(path) << serialize(model);
   }
-  std::string serialize(const ir::Model& model) const override {
+  void visit_content(const ir::Model& model, const std::function<void(std::string_view)>& visit) const override {
+    visit(serialize(model));
+  }
+  std::string serialize(const ir::Model& model) const {
     std::string bytes;
     for (ir::NodeId id : model.graph.nodes()) bytes += model.graph.node(id).op_type + model.graph.node(id).name + ";";
     std::map<std::string, std::string> constants;

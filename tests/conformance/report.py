@@ -76,7 +76,7 @@ def reason_of(name, outcome, reason):
     for pattern, truth in REASONS:
         if re.search(pattern, text):
             return truth
-    unknown = re.search(r"(\w+) '[^']*': unknown operator|\((\w+)\): unknown operator", reason)
+    unknown = re.search(r"(\w+) '[^']*': unknown operator|\((\w+)[^()]*\): unknown operator", reason)
     if unknown:
         return f"no operator {unknown.group(1) or unknown.group(2)}"
     return f"{outcome}: {reason}"

@@ -5,6 +5,7 @@
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
+#include "ir/refusal.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -25,10 +26,10 @@ void infer(InferContext& ctx) {
 
 std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   if (ctx.opset >= 14 && ctx.node.int_or("training_mode", 0) != 0) {
-    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "BatchNormalization in training mode");
+    refuse(ctx, "BatchNormalization in training mode");
   }
   if (ctx.opset < 9 && ctx.node.int_or("spatial", 1) == 0) {
-    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "BatchNormalization with spatial = 0");
+    refuse(ctx, "BatchNormalization with spatial = 0");
   }
   const Tensor& x = ctx.in(0);
   const std::vector<double> scale = to_doubles(ctx.in(1)), shift = to_doubles(ctx.in(2)), mean = to_doubles(ctx.in(3)),

@@ -1,5 +1,6 @@
 // Constant: the tensor, number, string or list of one attribute.
 #include "ir/ops/common/facts.h"
+#include "ir/refusal.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -25,7 +26,7 @@ Tensor value(const Context& ctx) {
       return Tensor::strings({static_cast<std::int64_t>(strings->size())}, *strings);
     }
   }
-  if (get("sparse_value") != nullptr) throw Error(ErrorCode::kUnsupported, describe(ctx.node), "a sparse constant");
+  if (get("sparse_value") != nullptr) refuse(ctx, "a sparse constant");
   ctx.fail("attribute with the value is missing", "value, value_float, value_int …");
 }
 

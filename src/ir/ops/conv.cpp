@@ -7,6 +7,7 @@
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
 #include "ir/ops/common/window.h"
+#include "ir/refusal.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -118,9 +119,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   };
   const Tensor x = as_compute(0), w = as_compute(1), bias = ctx.has(2) ? as_compute(2) : Tensor();
   const auto spatial = static_cast<std::size_t>(x.rank() - 2);
-  if (spatial < 1 || spatial > 3)
-    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Conv with this many spatial axes", "1 to 3",
-                std::to_string(spatial));
+  if (spatial < 1 || spatial > 3) refuse(ctx, "Conv with this many spatial axes", "1 to 3", std::to_string(spatial));
   const Window window = read_window(ctx, Dims(w.dims().begin() + 2, w.dims().end()));
   const std::vector<WindowAxis> axes = resolve(ctx, window, Dims(x.dims().begin() + 2, x.dims().end()));
   Geometry g{x.dim(0), x.dim(1), w.dim(0), ctx.node.int_or("group", 1), {}, {}, {}};

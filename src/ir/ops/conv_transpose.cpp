@@ -7,6 +7,7 @@
 #include "ir/ops/common/limits.h"
 #include "ir/ops/common/numeric.h"
 #include "ir/ops/common/spread.h"
+#include "ir/refusal.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -83,8 +84,7 @@ void scatter_plane(const double* x, const double* w, const Spread& d, const Spre
 std::vector<Spread> geometry_of(const EvaluateContext& ctx) {
   const Tensor &x = ctx.in(0), &w = ctx.in(1);
   if (x.rank() < 3 || x.rank() > 5)
-    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "ConvTranspose with this many spatial axes", "1 to 3",
-                std::to_string(x.rank() - 2));
+    refuse(ctx, "ConvTranspose with this many spatial axes", "1 to 3", std::to_string(x.rank() - 2));
   if (w.rank() != x.rank()) ctx.fail("weight has the wrong rank", std::to_string(x.rank()), to_string(w.dims()));
   const SpreadRule rule = read_spread(ctx, Dims(w.dims().begin() + 2, w.dims().end()));
   return resolve(ctx, rule, Dims(x.dims().begin() + 2, x.dims().end()));

@@ -4,6 +4,7 @@
 #include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
+#include "ir/refusal.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -17,7 +18,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   const Tensor& x = ctx.in(0);
   const bool training = ctx.opset >= 12 && ctx.has(2) && to_ints(ctx.in(2)).at(0) != 0;
   const bool drops = !ctx.has(1) || to_doubles(ctx.in(1)).at(0) != 0;
-  if (training && drops) throw Error(ErrorCode::kUnsupported, describe(ctx.node), "Dropout in training mode");
+  if (training && drops) refuse(ctx, "Dropout in training mode");
   if (ctx.node.outputs.size() < 2) return {x};
   const std::vector<std::int64_t> ones(static_cast<std::size_t>(x.numel()), 1);
   const std::vector<double> real_ones(ones.begin(), ones.end());

@@ -2,6 +2,7 @@
 #include "ir/ops/common/control_flow.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
+#include "ir/refusal.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -29,9 +30,8 @@ std::vector<ValueFacts> infer_either(InferContext& ctx) {
     for (std::size_t slot = 0; slot < no.size(); ++slot) {
       const DType a = (*yes)[slot].dtype, b = no[slot].dtype;
       if (a != b && a != DType::kUndefined && b != DType::kUndefined)
-        throw Error(ErrorCode::kUnsupported, describe(ctx.node),
-                    "branches differ in the type of output " + std::to_string(slot), std::string(name(a)),
-                    std::string(name(b)));
+        refuse(ctx, "branches differ in the type of output " + std::to_string(slot), std::string(name(a)),
+               std::string(name(b)));
       (*yes)[slot] = generalize((*yes)[slot], no[slot]);
     }
   } catch (const Error& error) {

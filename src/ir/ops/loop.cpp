@@ -6,6 +6,7 @@
 #include "ir/ops/common/control_flow.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
+#include "ir/refusal.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -108,8 +109,7 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   std::int64_t gathered = 0;
   for (std::int64_t i = 0; i < most && one_bool(ctx, inputs[1]); ++i) {
     if (i == kMostIterations)
-      throw Error(ErrorCode::kUnsupported, describe(ctx.node), "the loop does not end",
-                  "at most " + std::to_string(kMostIterations) + " iterations");
+      refuse(ctx, "the loop does not end", "at most " + std::to_string(kMostIterations) + " iterations");
     inputs[0] = Tensor::scalar(i);
     std::vector<Tensor> outputs = runner.run(inputs, captured);
     std::int64_t held = 0;

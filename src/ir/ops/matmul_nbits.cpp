@@ -5,6 +5,7 @@
 #include "ir/expansion.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
+#include "ir/refusal.h"
 
 namespace pare::ir::ops {
 namespace {
@@ -20,8 +21,7 @@ Layout layout_of(const Context& ctx) {
   if (layout.k < 1 || layout.n < 1 || layout.block < 1)
     ctx.fail("attributes 'K', 'N' and 'block_size' must be positive");
   if (layout.bits != 2 && layout.bits != 4 && layout.bits != 8)
-    throw Error(ErrorCode::kUnsupported, describe(ctx.node), "this number of bits", "2, 4 or 8",
-                std::to_string(layout.bits));
+    refuse(ctx, "this number of bits", "2, 4 or 8", std::to_string(layout.bits));
   layout.blocks = (layout.k + layout.block - 1) / layout.block;
   return layout;
 }
@@ -69,7 +69,7 @@ Tensor weight(const EvaluateContext& ctx) {
   if (ctx.has(4))
     for (std::int64_t i = 0; i < layout.k; ++i)
       if (element_as_double(ctx.in(4), i) != static_cast<double>(i / layout.block))
-        throw Error(ErrorCode::kUnsupported, describe(ctx.node), "a g_idx that reorders the blocks");
+        refuse(ctx, "a g_idx that reorders the blocks");
   std::vector<double> w(static_cast<std::size_t>(layout.k * layout.n));
   for (std::int64_t row = 0; row < layout.n; ++row) {
     for (std::int64_t block = 0; block < layout.blocks; ++block) {
