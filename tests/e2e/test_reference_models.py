@@ -5,6 +5,8 @@ import pathlib
 import numpy as np
 import pytest
 
+from conftest import run_pare
+
 FOLDER = os.environ.get("PARE_TEST_MODELS")
 pytestmark = pytest.mark.skipif(not FOLDER, reason="PARE_TEST_MODELS does not name the folder of the reference models")
 
@@ -85,3 +87,41 @@ def test_converted_models_match_in_onnx_runtime(pare, tmp_path, name, flags, bou
     for a, b in zip(session.run(None, inputs), session_of(tmp_path / "out.onnx").run(None, inputs)):
         if a.max() - a.min() > 1e-6:  # random weights of one model give logits below what 16 bits hold
             assert np.abs(a - b).max() <= bound * (a.max() - a.min())
+
+
+@pytest.fixture(scope="module")
+def quantized(tmp_path_factory):
+    """Quantized once a model with no option set, on samples without labels: (the file, the record of the run)."""
+    made = {}
+
+    def make(name):
+        if name not in made:
+            path, folder = path_of(name), tmp_path_factory.mktemp(name)
+            np.savez(folder / "train.npz", **inputs_of(session_of(path), 48, 64))
+            (folder / "d.yaml").write_text("train: {format: npz, file: train.npz}\n")
+            result = run_pare("quantize", path, "--data", folder / "d.yaml", "-o", folder / "q.onnx", "--json", timeout=900)
+            assert result.code == 0, result.err
+            made[name] = folder / "q.onnx", result.json
+        return made[name]
+    return make
+
+
+def snr_db(signal, other):
+    return 10 * np.log10(np.square(signal, dtype=np.float64).sum() / max(np.square(signal - other, dtype=np.float64).sum(), 1e-30))
+
+
+@pytest.mark.parametrize("batch", [1, 7])
+@pytest.mark.parametrize("name", IMAGES + ["fortunes_minilm"])
+def test_quantized_models_match_in_onnx_runtime(pare, quantized, tmp_path, name, batch):
+    """Integer kernels against ONNX Runtime on the same file, and both against the float model."""
+    path, record = quantized(name)
+    assert record["after"]["file_bytes"] < record["before"]["file_bytes"]
+    session = session_of(path)
+    inputs = inputs_of(session, batch, 64)
+    np.savez(tmp_path / "in.npz", **inputs)
+    pare("run", path, "--inputs", tmp_path / "in.npz", "-o", tmp_path / "out.npz")
+    with np.load(tmp_path / "out.npz") as outputs:
+        for port, expected, exact in zip(session.get_outputs(), session.run(None, inputs), session_of(path_of(name)).run(None, inputs)):
+            assert outputs[port.name].shape == expected.shape
+            assert snr_db(expected, outputs[port.name]) > 25  # a unit in the last place here and there
+            assert snr_db(exact, outputs[port.name]) > 10
