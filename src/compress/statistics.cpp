@@ -174,11 +174,13 @@ Statistics gather_statistics(const ir::Model& model, const std::vector<Statistic
     std::size_t end = std::min(indices.size(), done + batch_size);
     data::Batch batch = split.batch(
         {indices.begin() + static_cast<std::ptrdiff_t>(done), indices.begin() + static_cast<std::ptrdiff_t>(end)});
-    if (fixed > 1) data::fill_up(batch.inputs, static_cast<std::int64_t>(end - done), fixed);
+    const auto rows = static_cast<std::int64_t>(end - done);
+    if (fixed > 1) data::fill_up(batch.inputs, rows, fixed);
+    const auto counted = [&](const Tensor& tensor) { return data::first_rows(tensor, rows, std::max(rows, fixed)); };
     for (const auto& [name, tensor] : batch.inputs)
-      if (wanted.values.count(name)) see(name, tensor);
+      if (wanted.values.count(name)) see(name, counted(tensor));
     executor->observe(batch.inputs, [&](const std::string& value, const Tensor& tensor) {
-      if (!inputs.count(value)) see(value, tensor);
+      if (!inputs.count(value)) see(value, counted(tensor));
     });
     done = end;
     context.control.report(

@@ -155,10 +155,10 @@ double error_of_quantized(World& world, const std::string& options) {
 }
 
 TEST(StaticQuantization, StaysNearTheFloatModel) {
-  for (const char* options :
-       {"{}", "{weights: {granularity: tensor}}", "{activations: {scheme: symmetric}}",
-        "{activations: {calibrator: percentile, percentile: 99.99}}", "{activations: {calibrator: mse}}",
-        "{activations: {calibrator: moving-average}}", "{exclude: [first, last]}", "{equalize: true}", "{smooth: 0.5}"}) {
+  for (const char* options : {"{}", "{weights: {granularity: tensor}}", "{activations: {scheme: symmetric}}",
+                              "{activations: {calibrator: percentile, percentile: 99.99}}",
+                              "{activations: {calibrator: mse}}", "{activations: {calibrator: moving-average}}",
+                              "{exclude: [first, last]}", "{equalize: true}", "{smooth: 0.5}"}) {
     World world("quantize");
     double error = error_of_quantized(world, options);
     EXPECT_LT(error, 0.05) << options;
@@ -226,7 +226,8 @@ TEST(WeightOnly, StoresGroupsAndStaysNearTheFloatModel) {
   EXPECT_LT(error_of_quantized(world, "{method: weight_only, weights: {scheme: symmetric, group_size: 4}}"), 0.2);
   const ir::Model model = world.run("steps: [{quantize: {method: weight_only, weights: {group_size: 4}}}]").model;
   EXPECT_GE(model.opset(), 21);
-  const ir::Node& node = model.graph.node(model.graph.producer(model.graph.node(model.graph.find_node("head")).input(1)));
+  const ir::Node& node =
+      model.graph.node(model.graph.producer(model.graph.node(model.graph.find_node("head")).input(1)));
   EXPECT_EQ(node.op_type, "DequantizeLinear");
   EXPECT_EQ(node.int_or("block_size", 0), 4);
   EXPECT_EQ(model.graph.constant(node.input(0))->dtype(), DType::kUint4);
@@ -235,9 +236,24 @@ TEST(WeightOnly, StoresGroupsAndStaysNearTheFloatModel) {
 
 TEST(WeightOnly, AGroupThatDoesNotDivideNamesTheLayer) {
   World world("weight_only_group");
-  const Error error = error_of([&] { world.run("steps: [{quantize: {method: weight_only, weights: {group_size: 5}}}]"); });
+  const Error error =
+      error_of([&] { world.run("steps: [{quantize: {method: weight_only, weights: {group_size: 5}}}]"); });
   EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
   EXPECT_EQ(error.subject(), "node 'head'");
+}
+
+TEST(StaticQuantization, AFixedBatchIsJudgedByTheSameSamples) {
+  World free("free_batch"), fixed("fixed_batch");
+  fixed.model.graph.value(fixed.model.graph.inputs[0]).shape.dims()[0] = ir::Dim(48);  // more than the probe asks for
+  ir::infer_shapes(fixed.model);
+  const auto choice_of = [](World& world) {
+    return world.run("steps: [quantize]").run.at("steps").at(0).at("quantized").at("choice");
+  };
+  const nlohmann::json a = choice_of(free), b = choice_of(fixed);
+  EXPECT_EQ(b.at("samples"), 16);
+  EXPECT_EQ(b.at("samples"), a.at("samples"));
+  for (const auto& [calibrator, decibels] : a.at("calibrators").items())
+    EXPECT_NEAR(b.at("calibrators").at(calibrator).get<double>(), decibels.get<double>(), 1e-3) << calibrator;
 }
 
 TEST(StaticQuantization, PrunedWeightsStayZero) {

@@ -156,6 +156,26 @@ TEST(Inference, FollowsEditsOfTheGraph) {
   EXPECT_EQ(b.shape(y), "[batch, 6]");
 }
 
+TEST(Inference, ExpandToAContradictingShapeNamesTheNode) {
+  const auto refusal = [](const std::vector<std::int64_t>& target) {
+    ir::Model model =
+        one_node("Expand", 13, {{DType::kFloat32, Shape({kBatch, Dim(3)})}, {DType::kInt64, Shape({Dim(2)})}});
+    const ir::ValueId id = model.graph.find_value("x1");
+    std::erase(model.graph.inputs, id);
+    model.graph.set_constant(id, Tensor::from<std::int64_t>({2}, target));
+    try {
+      ir::infer_shapes(model);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::kBadInput);
+      return std::string(error.subject());
+    }
+    return to_string(model.graph.value(model.graph.find_value("y0")).shape);
+  };
+  EXPECT_EQ(refusal({1, 4}), "Expand 'the_node'");
+  EXPECT_EQ(refusal({1, -1}), "Expand 'the_node'");
+  EXPECT_EQ(refusal({1, 1}), "[batch, 3]");
+}
+
 TEST(Inference, UnknownOperatorsKeepWhatTheFileDeclares) {
   ir::Model model = one_node("Mystery", 17, {{DType::kFloat32, kImage}});
   model.graph.value(model.graph.outputs[0]).shape = Shape({kBatch, Dim(4)});
