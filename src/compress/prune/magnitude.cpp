@@ -1,10 +1,8 @@
 // prune/magnitude: zeros the weights of smallest magnitude, at once or along the cubic schedule while training
 // (Han et al. 2015; Zhu & Gupta, To prune, or not to prune, 2017).
 #include <algorithm>
-#include <cmath>
-#include <set>
 
-#include "compress/prune/selection.h"
+#include "compress/prune/zeros.h"
 #include "compress/targets.h"
 #include "compress/training/train_model.h"
 #include "pare/error.h"
@@ -16,30 +14,23 @@ using nlohmann::json;
 
 std::vector<Option> declare() {
   using enum OptionType;
-  std::vector<Option> list = {
-      {"pattern", kString, "\"unstructured\"",
-       "unstructured, or q:64 (8:64 keeps 8 weights in each group of 64 input channels)"},
-      {"sparsity",
-       kFloat,
-       "null",
-       "fraction of zeros (null: what the pattern fixes, 0.5 for unstructured)",
-       {},
-       0,
-       0.9999},
-      {"threshold", kFloat, "null", "instead of sparsity: zero the weights below this magnitude", {}, 0, 1e30},
-      {"scope",
-       kString,
-       "\"layer\"",
-       "rank the weights of each layer alone, or of all layers together",
-       {"layer", "global"}},
-      {"schedule",
-       kString,
-       "\"auto\"",
-       "one-shot before training, or cubic during it (auto: cubic when there are epochs)",
-       {"auto", "one-shot", "cubic"}},
-      {"prune_until", kFloat, "0.5", "fraction of the steps after which the cubic schedule is done", {}, 0.001, 1},
-      {"frequency", kInt, "0", "steps between two updates of the masks (0: about 200 updates in all)", {}, 0, 1e9},
-  };
+  std::vector<Option> list = pattern_options();
+  for (const Option& option : std::vector<Option>{
+           {"threshold", kFloat, "null", "instead of sparsity: zero the weights below this magnitude", {}, 0, 1e30},
+           {"scope",
+            kString,
+            "\"layer\"",
+            "rank the weights of each layer alone, or of all layers together",
+            {"layer", "global"}},
+           {"schedule",
+            kString,
+            "\"auto\"",
+            "one-shot before training, or cubic during it (auto: cubic when there are epochs)",
+            {"auto", "one-shot", "cubic"}},
+           {"prune_until", kFloat, "0.5", "fraction of the steps after which the cubic schedule is done", {}, 0.001, 1},
+           {"frequency", kInt, "0", "steps between two updates of the masks (0: about 200 updates in all)", {}, 0, 1e9},
+       })
+    list.push_back(option);
   for (Option option : target_options()) list.push_back(option);
   for (Option option : training_options()) {
     if (option.name == "epochs")
@@ -63,68 +54,15 @@ bool is_cubic(const json& options) {
          (options.at("schedule") == "auto" && needs_gradients(options) && options.at("threshold").is_null());
 }
 
-[[noreturn]] void conflict(const std::string& key, const std::string& problem, const std::string& expected = {},
-                           const std::string& got = {}) {
-  throw Error(ErrorCode::kUsage, "prune." + key, problem, expected, got);
-}
-
-PruneRule rule_of(const json& options) {
-  PruneRule rule;
-  rule.pattern = ir::SparsityPattern::parse(options.at("pattern").get<std::string>());
-  rule.global = options.at("scope") == "global";
-  rule.keep_zeros = options.at("keep_zeros");
-  const json &sparsity = options.at("sparsity"), &threshold = options.at("threshold");
-  if (auto fixed = rule.pattern.fixed_sparsity()) {
-    if (!sparsity.is_null() && std::fabs(sparsity.get<double>() - *fixed) > 1e-6)
-      conflict("sparsity", "the pattern " + rule.pattern.to_string() + " fixes the sparsity", json(*fixed).dump(),
-               sparsity.dump());
-    if (!threshold.is_null()) conflict("threshold", "cannot be combined with the pattern " + rule.pattern.to_string());
-    if (rule.global)
-      conflict("scope", "the pattern " + rule.pattern.to_string() + " fixes every group", "layer", "global");
-    rule.sparsity = *fixed;
-    return rule;
-  }
-  if (!sparsity.is_null() && !threshold.is_null()) conflict("threshold", "give either sparsity or threshold");
-  if (!threshold.is_null()) rule.threshold = threshold.get<double>();
-  rule.sparsity = sparsity.is_null() ? 0.5 : sparsity.get<double>();
-  return rule;
-}
-
-std::vector<PruneTarget> targets_of(const ir::Model& model, const json& options) {
-  std::vector<PruneTarget> targets;
-  std::set<ir::ValueId> seen;
-  for (const Layer& layer : target_layers(model.graph, options, "prune")) {
-    const ir::Value& value = model.graph.value(layer.weight.value);
-    if (!seen.insert(layer.weight.value).second) continue;  // shared by two layers: one mask
-    if (!value.constant || value.constant->dtype() != DType::kFloat32)
-      throw Error(ErrorCode::kUnsupported, "layer '" + layer.name + "'", "its weight cannot be pruned", "float32",
-                  std::string(name(value.constant ? value.constant->dtype() : value.dtype)));
-    targets.push_back({value.name, *value.constant, layer.weight.view});
-  }
-  return targets;
-}
-
 void validate(const ir::Model& model, const StepContext& context) {
   const json& options = context.options;
-  PruneRule rule = rule_of(options);
+  PruneRule rule = prune_rule(options);
   if (options.at("schedule") == "cubic" && !needs_gradients(options))
-    conflict("schedule", "cubic prunes while training", "epochs above 0", "0");
+    throw Error(ErrorCode::kUsage, "prune.schedule", "cubic prunes while training", "epochs above 0", "0");
   if (rule.threshold && options.at("schedule") == "cubic")
-    conflict("threshold", "prunes at once", "schedule one-shot", "cubic");
-  targets_of(model, options);
+    throw Error(ErrorCode::kUsage, "prune.threshold", "prunes at once", "schedule one-shot", "cubic");
+  prune_targets(model, options);
   if (needs_gradients(options)) validate_training(model, context, "prune");
-}
-
-/// Sets masks on the initializers, and the weights under them to zero.
-void annotate(ir::Graph& graph, std::span<const PruneTarget> targets, const std::vector<Tensor>& masks) {
-  for (std::size_t t = 0; t < targets.size(); ++t) {
-    ir::Value& value = graph.value(graph.find_value(targets[t].name));
-    auto weights = value.constant->mutable_data<float>();
-    auto mask = masks[t].data<std::uint8_t>();
-    for (std::size_t i = 0; i < weights.size(); ++i)
-      if (mask[i] == 0) weights[i] = 0;
-    value.mask = masks[t];
-  }
 }
 
 /// The cubic schedule over a trainer: every `frequency` steps the current weights are ranked again.
@@ -149,46 +87,27 @@ LoopHooks gradual_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule
 /// After training the masks are what is zero: the trainer kept every masked weight at exactly zero.
 void annotate_trained(ir::Model& model, std::vector<PruneTarget>& targets, const json& options) {
   for (PruneTarget& target : targets) model.graph.value(model.graph.find_value(target.name)).mask.reset();
-  targets = targets_of(model, options);
+  targets = prune_targets(model, options);
   std::vector<Tensor> masks;
   for (const PruneTarget& target : targets) {
-    Tensor mask(DType::kUint8, target.weight.dims());
-    auto bits = mask.mutable_data<std::uint8_t>();
-    auto weights = target.weight.data<float>();
-    std::transform(weights.begin(), weights.end(), bits.begin(),
-                   [](float weight) { return std::uint8_t{weight != 0}; });
-    masks.push_back(std::move(mask));
+    masks.push_back(mask_of_zeros(target.weight));
   }
-  annotate(model.graph, targets, masks);
-}
-
-void record_result(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context) {
-  json layers = json::array();
-  for (const PruneTarget& target : targets) {
-    double zeros = ir::sparsity(target.weight);
-    layers.push_back({{"weight", target.name}, {"sparsity", zeros}});
-    if (rule.pattern.kind == ir::SparsityPattern::Kind::kBalanced &&
-        !ir::has_pattern(target.weight, target.view, rule.pattern))
-      throw Error(ErrorCode::kInternal, target.name,
-                  "the pruned weight does not have the pattern " + rule.pattern.to_string());
-  }
-  context.record["pruned"] = {
-      {"pattern", rule.pattern.to_string()}, {"sparsity", zero_fraction(targets)}, {"layers", layers}};
+  annotate_masks(model.graph, targets, masks);
 }
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const json& options = context.options;
-  const PruneRule rule = rule_of(options);
-  std::vector<PruneTarget> targets = targets_of(model, options);
+  const PruneRule rule = prune_rule(options);
+  std::vector<PruneTarget> targets = prune_targets(model, options);
   if (is_cubic(options)) {
     std::vector<PruneTarget> current = targets;
     train_model(model, context, gradual_hooks(current, rule, options), "prune");
     annotate_trained(model, targets, options);
   } else {
-    annotate(model.graph, targets, choose_masks(targets, rule, 0, 1));
+    annotate_masks(model.graph, targets, choose_masks(targets, rule, 0, 1));
     if (needs_gradients(options)) train_model(model, context, {}, "prune");
   }
-  record_result(targets_of(model, options), rule, context);
+  record_zeros(prune_targets(model, options), rule, context);
 }
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {

@@ -1,0 +1,26 @@
+// The optimal brain surgeon, layer by layer: zeros are chosen by what they cost the layer's output, and the weights that
+// stay make up for them (Hassibi & Stork 1993; SparseGPT: Frantar & Alistarh, Massive Language Models Can Be Accurately
+// Pruned in One-Shot, 2023).
+#pragma once
+
+#include <span>
+
+#include "compress/prune/selection.h"
+
+namespace pare::compress {
+
+struct ObsOptions {
+  double damping = 0.01;    ///< of the mean of H's diagonal, added to the diagonal
+  std::int64_t block = 128; ///< columns over which zeros of an unstructured pattern are chosen at once
+  bool update = true;       ///< false: the weights that stay are left as they are
+};
+
+/// The weight with the rule's zeros and the others updated. `hessian`: Σ x xᵀ over samples, row-major over columns
+/// t·inputs + i of the view; of a convolution with groups one after the other, [groups, columns, columns]. With
+/// H⁻¹ = UᵀU upper triangular, column after column: at the begin of each block (of each group of a balanced pattern) the
+/// weights of least w_j²/U_jj² are chosen (of all rows together, or q of each row's group kept), and each that goes
+/// changes those behind it by w_k ← w_k − w_j·U_jk/U_jj (algorithm 1). Zeros that were there stay with rule.keep_zeros.
+Tensor obs_prune(const PruneTarget& target, const PruneRule& rule, std::span<const double> hessian, std::int64_t groups,
+                 const ObsOptions& options);
+
+}  // namespace pare::compress

@@ -1,0 +1,107 @@
+#include "compress/prune/zeros.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "compress/targets.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+using nlohmann::json;
+
+[[noreturn]] void conflict(const std::string& key, const std::string& problem, const std::string& expected = {},
+                           const std::string& got = {}) {
+  throw Error(ErrorCode::kUsage, "prune." + key, problem, expected, got);
+}
+
+}  // namespace
+
+std::vector<Option> pattern_options() {
+  using enum OptionType;
+  return {
+      {"pattern", kString, "\"unstructured\"",
+       "unstructured, or q:64 (8:64 keeps 8 weights in each group of 64 input channels)"},
+      {"sparsity",
+       kFloat,
+       "null",
+       "fraction of zeros (null: what the pattern fixes, 0.5 for unstructured)",
+       {},
+       0,
+       0.9999},
+  };
+}
+
+PruneRule prune_rule(const json& options) {
+  PruneRule rule;
+  rule.pattern = ir::SparsityPattern::parse(options.at("pattern").get<std::string>());
+  rule.global = options.value("scope", "layer") == "global";
+  rule.keep_zeros = options.at("keep_zeros");
+  const json& sparsity = options.at("sparsity");
+  const json threshold = options.value("threshold", json());
+  if (auto fixed = rule.pattern.fixed_sparsity()) {
+    if (!sparsity.is_null() && std::fabs(sparsity.get<double>() - *fixed) > 1e-6)
+      conflict("sparsity", "the pattern " + rule.pattern.to_string() + " fixes the sparsity", json(*fixed).dump(),
+               sparsity.dump());
+    if (!threshold.is_null()) conflict("threshold", "cannot be combined with the pattern " + rule.pattern.to_string());
+    if (rule.global)
+      conflict("scope", "the pattern " + rule.pattern.to_string() + " fixes every group", "layer", "global");
+    rule.sparsity = *fixed;
+    return rule;
+  }
+  if (!sparsity.is_null() && !threshold.is_null()) conflict("threshold", "give either sparsity or threshold");
+  if (!threshold.is_null()) rule.threshold = threshold.get<double>();
+  rule.sparsity = sparsity.is_null() ? 0.5 : sparsity.get<double>();
+  return rule;
+}
+
+std::vector<PruneTarget> prune_targets(const ir::Model& model, const json& options) {
+  std::vector<PruneTarget> targets;
+  std::set<ir::ValueId> seen;
+  for (const Layer& layer : target_layers(model.graph, options, "prune")) {
+    const ir::Value& value = model.graph.value(layer.weight.value);
+    if (!seen.insert(layer.weight.value).second) continue;  // shared by two layers: one mask
+    if (!value.constant || value.constant->dtype() != DType::kFloat32)
+      throw Error(ErrorCode::kUnsupported, "layer '" + layer.name + "'", "its weight cannot be pruned", "float32",
+                  std::string(name(value.constant ? value.constant->dtype() : value.dtype)));
+    targets.push_back({value.name, *value.constant, layer.weight.view});
+  }
+  return targets;
+}
+
+void annotate_masks(ir::Graph& graph, std::span<const PruneTarget> targets, const std::vector<Tensor>& masks) {
+  for (std::size_t t = 0; t < targets.size(); ++t) {
+    ir::Value& value = graph.value(graph.find_value(targets[t].name));
+    auto weights = value.constant->mutable_data<float>();
+    auto mask = masks[t].data<std::uint8_t>();
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (mask[i] == 0) weights[i] = 0;
+    value.mask = masks[t];
+  }
+}
+
+Tensor mask_of_zeros(const Tensor& weight) {
+  Tensor mask(DType::kUint8, weight.dims());
+  auto bits = mask.mutable_data<std::uint8_t>();
+  auto weights = weight.data<float>();
+  std::transform(weights.begin(), weights.end(), bits.begin(), [](float w) { return std::uint8_t{w != 0}; });
+  return mask;
+}
+
+void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context) {
+  json layers = json::array();
+  for (const PruneTarget& target : targets) {
+    double zeros = ir::sparsity(target.weight);
+    layers.push_back({{"weight", target.name}, {"sparsity", zeros}});
+    if (rule.pattern.kind == ir::SparsityPattern::Kind::kBalanced &&
+        !ir::has_pattern(target.weight, target.view, rule.pattern))
+      throw Error(ErrorCode::kInternal, target.name,
+                  "the pruned weight does not have the pattern " + rule.pattern.to_string());
+  }
+  context.record["pruned"] = {
+      {"pattern", rule.pattern.to_string()}, {"sparsity", zero_fraction(targets)}, {"layers", layers}};
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,32 @@
+// What the methods that zero weights share: the options of patterns, their targets, masks and record.
+#pragma once
+
+#include <vector>
+
+#include "compress/method.h"
+#include "compress/option.h"
+#include "compress/prune/selection.h"
+
+namespace pare::compress {
+
+/// `pattern` and `sparsity`.
+std::vector<Option> pattern_options();
+
+/// The rule that `pattern`, `sparsity` and, where the method has them, `scope`, `threshold` and `keep_zeros` give.
+/// Error(kUsage) where they contradict each other.
+PruneRule prune_rule(const nlohmann::json& options);
+
+/// The weights of the layers that `include` and `exclude` leave, each once. Error(kUnsupported) for one that is not
+/// f32.
+std::vector<PruneTarget> prune_targets(const ir::Model& model, const nlohmann::json& options);
+
+/// Sets masks on the initializers, and the weights under them to zero.
+void annotate_masks(ir::Graph& graph, std::span<const PruneTarget> targets, const std::vector<Tensor>& masks);
+
+/// uint8, 0 where the weight is zero.
+Tensor mask_of_zeros(const Tensor& weight);
+
+/// `pruned` of the step's record. Error(kInternal) where a weight does not have the pattern.
+void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context);
+
+}  // namespace pare::compress
