@@ -2,37 +2,60 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "pare/error.h"
 
 namespace pare::ir {
 
+namespace {
+
+/// "8<separator>64" as two numbers from 1 to 999; nullopt for anything else.
+std::optional<std::pair<int, int>> two_numbers(const std::string& text, char separator) {
+  const std::vector<std::string> parts = split(text, separator);
+  if (parts.size() != 2) return std::nullopt;
+  for (const std::string& part : parts)
+    if (part.empty() || part.size() > 3 || part[0] == '0' ||
+        !std::all_of(part.begin(), part.end(), [](unsigned char c) { return c >= '0' && c <= '9'; }))
+      return std::nullopt;
+  return std::pair(std::stoi(parts[0]), std::stoi(parts[1]));
+}
+
+}  // namespace
+
 SparsityPattern SparsityPattern::parse(const std::string& text) {
-  const auto bad = [&]() -> Error {
-    return {ErrorCode::kUsage, "pattern", "unknown sparsity pattern", "'unstructured' or 'q:64' with q from 1 to 63",
-            text};
-  };
   if (text == "unstructured") return {};
-  const std::vector<std::string> parts = split(text, ':');
-  if (parts.size() != 2 || parts[1] != "64" || parts[0].empty() || parts[0].size() > 2) throw bad();
-  if (!std::all_of(parts[0].begin(), parts[0].end(), [](unsigned char c) { return c >= '0' && c <= '9'; })) throw bad();
-  SparsityPattern pattern{.kind = Kind::kBalanced, .q = std::stoi(parts[0])};
-  if (pattern.q < 1 || pattern.q > 63) throw bad();
-  return pattern;
+  if (const auto balanced = two_numbers(text, ':'); balanced && balanced->first < balanced->second)
+    return {.kind = Kind::kBalanced, .q = balanced->first, .group = balanced->second};
+  if (const auto blocks = two_numbers(text, 'x'); blocks && blocks->first * blocks->second > 1)
+    return {.kind = Kind::kBlocks, .block_outputs = blocks->first, .block_inputs = blocks->second};
+  throw Error(ErrorCode::kUsage, "pattern", "unknown sparsity pattern",
+              "'unstructured', N:M with N < M (8:64, 2:4: keeps N of M input channels) or RxC (1x4: output by input "
+              "channels that are zero together)",
+              text);
 }
 
 std::string SparsityPattern::to_string() const {
-  return kind == Kind::kUnstructured ? "unstructured" : std::to_string(q) + ":" + std::to_string(group);
+  switch (kind) {
+    case Kind::kUnstructured:
+      return "unstructured";
+    case Kind::kBalanced:
+      return std::to_string(q) + ":" + std::to_string(group);
+    case Kind::kBlocks:
+      break;
+  }
+  return std::to_string(block_outputs) + "x" + std::to_string(block_inputs);
 }
 
 std::optional<double> SparsityPattern::fixed_sparsity() const {
-  if (kind == Kind::kUnstructured) return std::nullopt;
+  if (kind != Kind::kBalanced) return std::nullopt;
   return 1.0 - static_cast<double>(q) / group;
 }
 
 int SparsityPattern::survivors(std::int64_t group_size) const {
-  if (kind == Kind::kUnstructured) return static_cast<int>(group_size);
+  if (kind != Kind::kBalanced) return static_cast<int>(group_size);
   return static_cast<int>((group_size * q + group - 1) / group);
 }
 
@@ -136,6 +159,19 @@ double sparsity(const Tensor& tensor) {
 
 bool has_pattern(const Tensor& tensor, const WeightView& view, const SparsityPattern& pattern) {
   if (pattern.kind == SparsityPattern::Kind::kUnstructured) return true;
+  if (pattern.kind == SparsityPattern::Kind::kBlocks) {
+    const ZeroTest is_zero(tensor);
+    const BlockGrid grid(view, pattern);
+    for (std::int64_t block = 0; block < grid.size(); ++block) {
+      std::int64_t zeros = 0, all = 0;
+      grid.for_each(block, [&](std::int64_t at) {
+        zeros += is_zero(at) ? 1 : 0;
+        ++all;
+      });
+      if (zeros != 0 && zeros != all) return false;
+    }
+    return true;
+  }
   return for_each_group(tensor, view, pattern.group, [&](std::int64_t size, std::int64_t survivors) {
     return survivors <= pattern.survivors(size);
   });

@@ -91,6 +91,26 @@ TEST(ObsPrune, KeepsPatternsOfTapsAndZerosThatWereThere) {
   EXPECT_NEAR(ir::sparsity(got), 1 - 9.0 / 70, 0.02) << "8 of 64 and 1 of 6 stay";
 }
 
+TEST(ObsPrune, ZerosWholeBlocksAndBeatsTheirMagnitude) {
+  // [6 outputs, 30 inputs, 1×2 taps]: blocks of 2×4 with a tail of 2 inputs in each tap.
+  const std::int64_t inputs = 30, taps = 2, n = inputs * taps;
+  const ir::WeightView view{
+      .outputs = 6, .taps = taps, .inputs = inputs, .output_stride = n, .tap_stride = inputs, .input_stride = 1};
+  const PruneTarget target{"w", random_tensor({6, n}, 8), view};
+  PruneRule rule;
+  rule.pattern = ir::SparsityPattern::parse("2x4");
+  rule.sparsity = 0.5;
+  const std::vector<double> h = gram(n, 9);
+  const Tensor got = obs_prune(target, rule, h, 1, {});
+  EXPECT_TRUE(ir::has_pattern(got, view, rule.pattern));
+  EXPECT_NEAR(ir::sparsity(got), 0.5, 0.05);
+  Tensor magnitude = target.weight.clone();
+  const Tensor mask = choose_masks(std::span(&target, 1), rule, 0, 1)[0];
+  for (std::size_t i = 0; i < mask.data<std::uint8_t>().size(); ++i)
+    if (mask.data<std::uint8_t>()[i] == 0) magnitude.mutable_data<float>()[i] = 0;
+  EXPECT_LT(output_error(target.weight, got, h), 0.6 * output_error(target.weight, magnitude, h));
+}
+
 TEST(ObsPruning, RunsWithoutLabelsAndBeatsMagnitude) {
   const auto noise = [](const std::string& method) {
     World world("obs_" + method);

@@ -31,7 +31,7 @@ TEST(Prune, TiesGoInOrderAndTheCountIsExact) {
 
 TEST(Prune, GlobalRanksAllLayersTogether) {
   std::vector<PruneTarget> both = {matrix({1, 2, 3, 4}), matrix({10, 20, 30, 40})};
-  auto global = choose_masks(both, {.sparsity = 0.5, .global = true}, 0, 1);
+  auto global = choose_masks(both, {.sparsity = 0.5, .scope = PruneRule::Scope::kGlobal}, 0, 1);
   EXPECT_EQ(bits(global[0]), (std::vector<int>{0, 0, 0, 0}));
   EXPECT_EQ(bits(global[1]), (std::vector<int>{1, 1, 1, 1}));
   auto layers = choose_masks(both, {.sparsity = 0.5}, 0, 1);
@@ -110,6 +110,52 @@ RC_GTEST_PROP(UnstructuredPattern, PrunesExactlyTheShareAsked, ()) {
   RC_ASSERT(std::count(mask.begin(), mask.end(), 0) == std::llround(sparsity * static_cast<double>(size)));
 }
 
+TEST(BlockPattern, RanksBlocksByTheirMeanAndZerosThemWhole) {
+  // Two rows of two blocks 1x2: means 3, 1, 2.5, 0.5.
+  PruneTarget w = target(Tensor::from<float>({2, 4}, {1, 5, 1, 1, 4, 1, 0.4F, 0.6F}),
+                         {.outputs = 2, .inputs = 4, .output_stride = 4});
+  PruneRule rule{.pattern = ir::SparsityPattern::parse("1x2"), .sparsity = 0.5};
+  EXPECT_EQ(bits(choose_masks({&w, 1}, rule, 0, 1)[0]), (std::vector<int>{1, 1, 0, 0, 1, 1, 0, 0}));
+  rule.sparsity = 0.25;
+  EXPECT_EQ(bits(choose_masks({&w, 1}, rule, 0, 1)[0]), (std::vector<int>{1, 1, 1, 1, 1, 1, 0, 0}));
+  rule.scope = PruneRule::Scope::kOutput, rule.sparsity = 0.5;
+  w.weight = Tensor::from<float>({2, 4}, {9, 9, 8, 8, 1, 1, 2, 2});
+  EXPECT_EQ(bits(choose_masks({&w, 1}, rule, 0, 1)[0]), (std::vector<int>{1, 1, 0, 0, 0, 0, 1, 1}));
+  rule.scope = PruneRule::Scope::kLayer;
+  EXPECT_EQ(bits(choose_masks({&w, 1}, rule, 0, 1)[0]), (std::vector<int>{1, 1, 1, 1, 0, 0, 0, 0}));
+  rule.threshold = 1.5;
+  EXPECT_EQ(bits(choose_masks({&w, 1}, rule, 0, 1)[0]), (std::vector<int>{1, 1, 1, 1, 0, 0, 1, 1}));
+}
+
+TEST(BlockPattern, GlobalRanksAllLayersTogether) {
+  const ir::WeightView row{.outputs = 1, .inputs = 4, .output_stride = 4};
+  std::vector<PruneTarget> both = {target(Tensor::from<float>({1, 4}, {1, 1, 2, 2}), row),
+                                   target(Tensor::from<float>({1, 4}, {3, 3, 4, 4}), row)};
+  const PruneRule rule{
+      .pattern = ir::SparsityPattern::parse("1x2"), .sparsity = 0.5, .scope = PruneRule::Scope::kGlobal};
+  const auto masks = choose_masks(both, rule, 0, 1);
+  EXPECT_EQ(bits(masks[0]), (std::vector<int>{0, 0, 0, 0}));
+  EXPECT_EQ(bits(masks[1]), (std::vector<int>{1, 1, 1, 1}));
+}
+
+TEST(Selection, ScoresReplaceMagnitudes) {
+  PruneTarget w = target(Tensor::from<float>({1, 4}, {1, 2, 3, 4}), {.outputs = 1, .inputs = 4, .output_stride = 4});
+  w.scores = {4, 3, 2, 1};
+  EXPECT_EQ(bits(choose_masks({&w, 1}, {.sparsity = 0.5}, 0, 1)[0]), (std::vector<int>{1, 1, 0, 0}));
+  EXPECT_EQ(bits(choose_masks({&w, 1}, {.pattern = ir::SparsityPattern::parse("1:2")}, 0, 1)[0]),
+            (std::vector<int>{1, 0, 1, 0}));
+}
+
+TEST(SparsityCurve, MeetItsEndsAndFollowTheirFormulas) {
+  for (const char* name : {"cubic", "linear", "exponential"}) {
+    EXPECT_DOUBLE_EQ(find_curve(name)(0.2, 0.8, 0), 0.2) << name;
+    EXPECT_DOUBLE_EQ(find_curve(name)(0.2, 0.8, 1), 0.8) << name;
+  }
+  EXPECT_DOUBLE_EQ(linear_sparsity(0.2, 0.8, 0.5), 0.5);
+  EXPECT_DOUBLE_EQ(exponential_sparsity(0, 0.75, 0.5), 0.5) << "half of what is left, twice";
+  EXPECT_EQ(find_curve("square"), nullptr);
+}
+
 /// What pruning leaves of residual_model with these options.
 ir::Model pruned(World& world, const std::string& options) {
   return world.run("steps: [{prune: " + options + "}]").model;
@@ -142,12 +188,45 @@ TEST(PruneMethod, CubicReachesThePatternAndKeepsIt) {
             weight.mask->numel() * 7 / 8);
 }
 
+TEST(PruneMethod, RoundsEndAtTheSparsityAndRewindToTheStart) {
+  World world("rounds");
+  const std::string options =
+      "{sparsity: 0.75, schedule: iterative, rounds: 2, epochs: 3, batch_size: 8, exclude: [first, last]";
+  EXPECT_DOUBLE_EQ(zeros(pruned(world, options + "}"), "body.weight"), 0.75);
+  // With lr 0 training changes nothing, so that what stays must be the weights of the begin.
+  const Tensor before = world.model.graph.value(world.model.graph.find_value("body.weight")).constant->clone();
+  const ir::Model model = pruned(world, options + ", lr: 1e-12, rewind: start}");
+  const Tensor after = *model.graph.value(model.graph.find_value("body.weight")).constant;
+  EXPECT_DOUBLE_EQ(ir::sparsity(after), 0.75);
+  for (std::size_t i = 0; i < after.data<float>().size(); ++i)
+    if (after.data<float>()[i] != 0) EXPECT_NEAR(after.data<float>()[i], before.data<float>()[i], 1e-6);
+}
+
+TEST(PruneMethod, CriteriaOfEveryWeightReachTheirSparsity) {
+  for (const char* method : {"random", "snip", "fisher"}) {
+    World world(method);
+    const ir::Model model =
+        pruned(world, std::string("{method: ") + method + ", sparsity: 0.5, scope: layer, exclude: [first, last]}");
+    EXPECT_DOUBLE_EQ(zeros(model, "body.weight"), 0.5) << method;
+    EXPECT_EQ(zeros(model, "stem.weight"), 0) << method;
+  }
+}
+
+TEST(PruneMethod, GradientCriteriaNeedLabels) {
+  World world("unlabelled");
+  world.dataset = image_data(false);
+  for (const char* method : {"snip", "fisher"})
+    EXPECT_EQ(error_of([&] { pruned(world, std::string("{method: ") + method + "}"); }).code(), ErrorCode::kUsage);
+}
+
 TEST(PruneMethod, Conflicts) {
   World world("conflict");
   for (const char* options :
        {"{pattern: '8:64', sparsity: 0.5}", "{pattern: '8:64', scope: global}", "{pattern: '8:64', threshold: 0.1}",
         "{sparsity: 0.5, threshold: 0.1}", "{schedule: cubic}", "{threshold: 0.1, schedule: cubic, epochs: 1}",
-        "{pattern: '8:32'}", "{pattern: '65:64'}"}) {
+        "{pattern: '8:'}", "{pattern: '65:64'}",
+        "{pattern: 2x4, scope: output}", "{schedule: iterative}", "{schedule: linear, epochs: 1, rewind: start}",
+        "{method: random, pattern: '2:4', sparsity: 0.4}"}) {
     Error error = error_of([&] { pruned(world, options); });
     EXPECT_EQ(error.code(), ErrorCode::kUsage) << options << ": " << error.what();
   }

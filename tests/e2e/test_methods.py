@@ -162,3 +162,37 @@ def test_distill_refusals(refused, trainer, small_data, tmp_path):
 
 def test_contradicting_lowrank_options(refused):
     refused(2, ["lowrank", "rank"], "lowrank", MLP, "-o", "l.onnx", "--rank", 4, "--ratio", 0.5)
+
+
+def conv_blocks_are_whole(weight, rows, columns):
+    """[O, I, kh, kw]: every block of rows x columns channels of a tap is all zeros or has none."""
+    for o in range(0, weight.shape[0], rows):
+        for i in range(0, weight.shape[1], columns):
+            block = weight[o:o + rows, i:i + columns] == 0
+            taps = block.reshape(-1, block.shape[2] * block.shape[3])
+            if not (taps.all(axis=0) | ~taps.any(axis=0)).all():
+                return False
+    return True
+
+
+@pytest.mark.parametrize("method", ["magnitude", "obs", "snip", "fisher", "random"])
+@pytest.mark.parametrize("pattern", ["2:4", "1x4", "2x8"])
+def test_patterns(pare, small_data, tmp_path, method, pattern):
+    import onnx
+    import onnx.numpy_helper
+    out = tmp_path / "p.onnx"
+    options = [] if ":" in pattern else ["--sparsity", 0.5]
+    if method in ("obs", "snip", "fisher"):
+        options += ["--samples", 64]
+    if method in ("snip", "fisher"):
+        options += ["--scope", "layer"]
+    pare("prune", CONVNET, "--method", method, "--pattern", pattern, *options, "--data", small_data, "-o", out)
+    weights = [onnx.numpy_helper.to_array(t) for t in onnx.load(str(out)).graph.initializer]
+    kernels = [w for w in weights if w.ndim == 4 and w.shape[1] >= 8]
+    assert kernels
+    for w in kernels:
+        if pattern == "2:4":
+            groups = (w.transpose(0, 2, 3, 1).reshape(-1, 4) != 0).sum(axis=1)
+            assert groups.max() <= 2 and (w == 0).mean() == 0.5
+        else:
+            assert conv_blocks_are_whole(w, *map(int, pattern.split("x"))) and abs((w == 0).mean() - 0.5) < 0.06

@@ -21,11 +21,15 @@ Tensor row_with(std::int64_t inputs, std::int64_t kept) {
 TEST(SparsityPattern, ParsesAndPrints) {
   EXPECT_EQ(SparsityPattern::parse("8:64").to_string(), "8:64");
   EXPECT_DOUBLE_EQ(*SparsityPattern::parse("8:64").fixed_sparsity(), 0.875);
+  EXPECT_EQ(SparsityPattern::parse("2:4").to_string(), "2:4");
+  EXPECT_DOUBLE_EQ(*SparsityPattern::parse("1:3").fixed_sparsity(), 1 - 1.0 / 3);
+  EXPECT_EQ(SparsityPattern::parse("1x4").to_string(), "1x4");
+  EXPECT_FALSE(SparsityPattern::parse("1x4").fixed_sparsity());
   EXPECT_FALSE(SparsityPattern::parse("unstructured").fixed_sparsity());
 }
 
 TEST(SparsityPattern, RefusesWhatItDoesNotKnow) {
-  for (const char* text : {"", "8", "8:32", "0:64", "64:64", "x:64", "8:64:1", "-8:64", "888:64", ":64"})
+  for (const char* text : {"", "8", "8:", "4:4", "0x4", "1x1", "x4", "04:8", "1x4x1", "0:64", "64:64", "x:64", "8:64:1", "-8:64", "8888:64", ":64"})
     EXPECT_THROW(SparsityPattern::parse(text), Error) << text;
 }
 
@@ -40,6 +44,25 @@ TEST(HasPattern, CountsEveryGroup) {
   const SparsityPattern pattern = SparsityPattern::parse("8:64");
   EXPECT_TRUE(has_pattern(row_with(128, 8), rows_view(1, 128), pattern));
   EXPECT_FALSE(has_pattern(row_with(128, 9), rows_view(1, 128), pattern));
+}
+
+TEST(HasPattern, OfBlocksWantsWholeBlocks) {
+  const SparsityPattern pattern = SparsityPattern::parse("2x3");
+  const WeightView view = rows_view(3, 4);  // blocks of 2x3, 2x1, 1x3, 1x1
+  std::vector<float> values = {0, 0, 0, 1, 0, 0, 0, 1, 1, 1, 1, 0};
+  EXPECT_TRUE(has_pattern(Tensor::from({3, 4}, values), view, pattern));
+  values[4] = 1;
+  EXPECT_FALSE(has_pattern(Tensor::from({3, 4}, values), view, pattern));
+}
+
+TEST(BlockGrid, MeetsEveryElementOnce) {
+  const WeightView view{.outputs = 5, .taps = 3, .inputs = 7, .output_stride = 21, .tap_stride = 1, .input_stride = 3};
+  const BlockGrid grid(view, SparsityPattern::parse("2x4"));
+  EXPECT_EQ(grid.size(), 3 * 3 * 2);
+  std::vector<int> met(5 * 21, 0);
+  for (std::int64_t block = 0; block < grid.size(); ++block)
+    grid.for_each(block, [&](std::int64_t at) { ++met[static_cast<std::size_t>(at)]; });
+  EXPECT_EQ(met, std::vector<int>(5 * 21, 1));
 }
 
 TEST(DetectBalanced, FindsTheTightestQ) {

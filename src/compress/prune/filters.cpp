@@ -7,6 +7,7 @@
 #include "base/threads.h"
 #include "compress/method.h"
 #include "compress/prune/importance.h"
+#include "compress/prune/samples.h"
 #include "compress/prune/unit_budget.h"
 #include "compress/prune/unit_selection.h"
 #include "compress/statistics.h"
@@ -114,15 +115,11 @@ void require_one_amount(const json& options) {
 void require_data(const StepContext& context) {
   const Importance& importance = find_importance(context.options.at("importance").get<std::string>());
   if (importance.data == Importance::Data::kNone) return;
-  const auto& train = context.dataset.train;
-  if (!train || train->size() == 0)
+  if (importance.data == Importance::Data::kGradients)
+    return require_loss(context, "prune.importance", std::string(importance.name));
+  if (!context.dataset.train || context.dataset.train->size() == 0)
     throw Error(ErrorCode::kUsage, "prune.importance",
                 "'" + std::string(importance.name) + "' needs a train split in the data file");
-  if (importance.data == Importance::Data::kGradients && !train->labelled() && !train->regression())
-    throw Error(
-        ErrorCode::kUsage, "prune.importance",
-        "'" + std::string(importance.name) + "' differentiates a loss, and the training data has no labels or targets",
-        "labels, or an importance without gradients such as l1", "neither labels nor targets");
 }
 
 void validate(const ir::Model& model, const StepContext& context) {

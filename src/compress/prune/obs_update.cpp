@@ -17,9 +17,12 @@ struct Segment {
 
 /// Columns whose zeros are chosen at once.
 std::vector<Segment> segments_of(const ir::WeightView& view, const PruneRule& rule, std::int64_t block) {
-  const bool balanced = rule.pattern.kind == ir::SparsityPattern::Kind::kBalanced;
-  const std::int64_t period = balanced ? view.inputs : view.inputs * view.taps;  // a group never crosses a tap
-  const std::int64_t step = balanced ? rule.pattern.group : block;
+  using Kind = ir::SparsityPattern::Kind;
+  const Kind kind = rule.pattern.kind;
+  // Groups and blocks never cross a tap.
+  const std::int64_t period = kind == Kind::kUnstructured ? view.inputs * view.taps : view.inputs;
+  const std::int64_t wide = rule.pattern.block_inputs;
+  const std::int64_t step = kind == Kind::kBalanced ? rule.pattern.group : (block + wide - 1) / wide * wide;
   std::vector<Segment> segments;
   for (std::int64_t start = 0; start < view.inputs * view.taps; start += period)
     for (std::int64_t at = 0; at < period; at += step)
@@ -64,10 +67,16 @@ class Rows {
 
   void prune() {
     for (const Segment& segment : segments_of(view_, rule_, options_.block)) {
-      if (rule_.pattern.kind == ir::SparsityPattern::Kind::kBalanced)
-        choose_in_groups(segment);
-      else
-        choose_smallest(segment);
+      switch (rule_.pattern.kind) {
+        case ir::SparsityPattern::Kind::kBalanced:
+          choose_in_groups(segment);
+          break;
+        case ir::SparsityPattern::Kind::kBlocks:
+          choose_blocks(segment);
+          break;
+        case ir::SparsityPattern::Kind::kUnstructured:
+          choose_smallest(segment);
+      }
       constexpr std::int64_t kRows = 32;
       const auto count = static_cast<std::int64_t>(count_);
       parallel_for((count + kRows - 1) / kRows, 1, [&](std::int64_t begin, std::int64_t end) {
@@ -111,6 +120,36 @@ class Rows {
       return x != y ? x < y : a < b;
     });
     for (std::ptrdiff_t i = 0; i < wanted; ++i) gone_[order[static_cast<std::size_t>(i)]] = true;
+  }
+
+  /// The share `sparsity` of the blocks in these columns, by what their weights cost on average.
+  void choose_blocks(const Segment& segment) {
+    const ir::WeightView part{.outputs = static_cast<std::int64_t>(count_),
+                              .inputs = static_cast<std::int64_t>(segment.end - segment.begin),
+                              .output_stride = 1,
+                              .input_stride = static_cast<std::int64_t>(count_)};
+    const ir::BlockGrid grid(part, rule_.pattern);
+    const std::size_t base = segment.begin * count_;
+    std::vector<double> costs;
+    for (std::int64_t block = 0; block < grid.size(); ++block) {
+      double sum = 0;
+      int size = 0;
+      grid.for_each(block, [&](std::int64_t at) {
+        const std::size_t element = base + static_cast<std::size_t>(at);
+        sum += std::max(0.0, cost(element / count_, element % count_));
+        ++size;
+      });
+      costs.push_back(sum / size);
+    }
+    std::vector<std::size_t> order(costs.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    const auto wanted = static_cast<std::ptrdiff_t>(std::llround(rule_.sparsity * static_cast<double>(order.size())));
+    std::nth_element(order.begin(), order.begin() + wanted, order.end(), [&](std::size_t a, std::size_t b) {
+      return costs[a] != costs[b] ? costs[a] < costs[b] : a < b;
+    });
+    for (std::ptrdiff_t i = 0; i < wanted; ++i)
+      grid.for_each(static_cast<std::int64_t>(order[static_cast<std::size_t>(i)]),
+                    [&](std::int64_t at) { gone_[base + static_cast<std::size_t>(at)] = true; });
   }
 
   /// All but the dearest of each row.
@@ -161,6 +200,11 @@ Tensor obs_prune(const PruneTarget& target, const PruneRule& rule, std::span<con
                 std::to_string(n * n * static_cast<std::size_t>(groups)), std::to_string(hessian.size()));
   Tensor out = target.weight.clone();
   const std::int64_t each = target.view.outputs / groups;
+  if (groups > 1 && each % rule.pattern.block_outputs != 0)
+    throw Error(ErrorCode::kUnsupported, target.name,
+                "a block of " + rule.pattern.to_string() + " would cross the groups of the convolution",
+                "a multiple of " + std::to_string(rule.pattern.block_outputs) + " outputs a group",
+                std::to_string(each));
   for (std::int64_t g = 0; g < groups; ++g) {
     Rows rows(target, rule, options, g * each, each,
               factor(hessian.subspan(static_cast<std::size_t>(g) * n * n, n * n), n, options.damping));

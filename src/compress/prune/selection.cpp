@@ -1,11 +1,13 @@
 #include "compress/prune/selection.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
+#include <numeric>
 
 namespace pare::compress {
 namespace {
+
+using Kind = ir::SparsityPattern::Kind;
 
 Tensor full_mask(const Tensor& weight) {
   Tensor mask(DType::kUint8, weight.dims());
@@ -14,35 +16,90 @@ Tensor full_mask(const Tensor& weight) {
   return mask;
 }
 
-/// Zeroes the masks of the `pruned` smallest magnitudes over all the targets given.
-void prune_smallest(std::span<const PruneTarget> targets, std::span<Tensor> masks, std::int64_t pruned) {
-  if (pruned <= 0) return;
-  std::vector<float> magnitudes;
-  for (const PruneTarget& target : targets)
-    for (float weight : target.weight.data<float>()) magnitudes.push_back(std::fabs(weight));
-  auto kth = magnitudes.begin() + static_cast<std::ptrdiff_t>(pruned - 1);
-  std::nth_element(magnitudes.begin(), kth, magnitudes.end());
-  const float limit = *kth;
-  std::int64_t ties = pruned - std::count_if(magnitudes.begin(), kth + 1, [&](float m) { return m < limit; });
-  for (std::size_t t = 0; t < targets.size(); ++t) {
-    auto weights = targets[t].weight.data<float>();
-    auto mask = masks[t].mutable_data<std::uint8_t>();
-    for (std::size_t i = 0; i < weights.size(); ++i) {
-      float magnitude = std::fabs(weights[i]);
-      if (magnitude < limit || (magnitude == limit && ties-- > 0)) mask[i] = 0;
-    }
-  }
+std::vector<float> scores_of(const PruneTarget& target) {
+  if (!target.scores.empty()) return target.scores;
+  const auto weights = target.weight.data<float>();
+  std::vector<float> magnitudes(weights.size());
+  std::transform(weights.begin(), weights.end(), magnitudes.begin(), [](float w) { return std::fabs(w); });
+  return magnitudes;
 }
 
-void prune_below(const PruneTarget& target, Tensor& mask, double threshold) {
-  auto weights = target.weight.data<float>();
+/// A block scores the mean of its elements.
+std::vector<float> block_means(const ir::BlockGrid& grid, const std::vector<float>& scores) {
+  std::vector<float> means(static_cast<std::size_t>(grid.size()));
+  for (std::size_t block = 0; block < means.size(); ++block) {
+    double sum = 0;
+    int count = 0;
+    grid.for_each(static_cast<std::int64_t>(block), [&](std::int64_t at) {
+      sum += static_cast<double>(scores[static_cast<std::size_t>(at)]);
+      ++count;
+    });
+    means[block] = static_cast<float>(sum / count);
+  }
+  return means;
+}
+
+/// The positions of the `pruned` smallest of the scores; of equal ones the earlier.
+std::vector<char> smallest(const std::vector<float>& scores, std::int64_t pruned) {
+  std::vector<char> gone(scores.size(), 0);
+  if (pruned <= 0) return gone;
+  std::vector<float> sorted = scores;
+  const auto kth = sorted.begin() + static_cast<std::ptrdiff_t>(pruned - 1);
+  std::nth_element(sorted.begin(), kth, sorted.end());
+  const float limit = *kth;
+  std::int64_t ties = pruned - std::count_if(sorted.begin(), kth + 1, [&](float score) { return score < limit; });
+  for (std::size_t i = 0; i < scores.size(); ++i) gone[i] = scores[i] < limit || (scores[i] == limit && ties-- > 0);
+  return gone;
+}
+
+std::int64_t share(std::size_t count, double sparsity) {
+  return std::llround(sparsity * static_cast<double>(count));
+}
+
+/// Like smallest(), the share `sparsity` of each output channel's.
+std::vector<char> smallest_by_output(const std::vector<float>& scores, const PruneTarget& target,
+                                     const PruneRule& rule, double sparsity) {
+  const ir::WeightView& view = target.view;
+  std::vector<char> gone(scores.size(), 0);
+  const std::size_t rows = static_cast<std::size_t>(view.outputs);
+  const auto members = [&](std::size_t row) {
+    std::vector<std::size_t> list;
+    if (rule.pattern.kind == Kind::kBlocks) {
+      const std::size_t each = scores.size() / rows;  // blocks of one output lie together
+      list.resize(each);
+      std::iota(list.begin(), list.end(), row * each);
+      return list;
+    }
+    for (std::int64_t tap = 0; tap < view.taps; ++tap)
+      for (std::int64_t input = 0; input < view.inputs; ++input)
+        list.push_back(static_cast<std::size_t>(view.index(static_cast<std::int64_t>(row), tap, input)));
+    return list;
+  };
+  for (std::size_t row = 0; row < rows; ++row) {
+    const std::vector<std::size_t> list = members(row);
+    std::vector<float> own;
+    for (std::size_t at : list) own.push_back(scores[at]);
+    const std::vector<char> picked = smallest(own, share(list.size(), sparsity));
+    for (std::size_t i = 0; i < list.size(); ++i) gone[list[i]] = picked[i];
+  }
+  return gone;
+}
+
+void zero_out(const PruneTarget& target, const PruneRule& rule, std::span<const char> gone, Tensor& mask) {
   auto out = mask.mutable_data<std::uint8_t>();
-  for (std::size_t i = 0; i < weights.size(); ++i)
-    if (std::fabs(static_cast<double>(weights[i])) < threshold) out[i] = 0;
+  if (rule.pattern.kind != Kind::kBlocks) {
+    for (std::size_t i = 0; i < gone.size(); ++i)
+      if (gone[i]) out[i] = 0;
+    return;
+  }
+  const ir::BlockGrid grid(target.view, rule.pattern);
+  for (std::size_t block = 0; block < gone.size(); ++block)
+    if (gone[block])
+      grid.for_each(static_cast<std::int64_t>(block), [&](std::int64_t at) { out[static_cast<std::size_t>(at)] = 0; });
 }
 
 void prune_groups(const PruneTarget& target, Tensor& mask, const ir::SparsityPattern& pattern) {
-  auto weights = target.weight.data<float>();
+  const std::vector<float> scores = scores_of(target);
   auto out = mask.mutable_data<std::uint8_t>();
   const ir::WeightView& view = target.view;
   std::vector<std::int64_t> order(static_cast<std::size_t>(pattern.group));
@@ -52,8 +109,7 @@ void prune_groups(const PruneTarget& target, Tensor& mask, const ir::SparsityPat
         const std::int64_t size = std::min<std::int64_t>(pattern.group, view.inputs - begin);
         for (std::int64_t i = 0; i < size; ++i) order[static_cast<std::size_t>(i)] = view.index(output, tap, begin + i);
         auto larger = [&](std::int64_t a, std::int64_t b) {
-          float x = std::fabs(weights[static_cast<std::size_t>(a)]),
-                y = std::fabs(weights[static_cast<std::size_t>(b)]);
+          const float x = scores[static_cast<std::size_t>(a)], y = scores[static_cast<std::size_t>(b)];
           return x != y ? x > y : a < b;
         };
         const std::int64_t keep = std::min<std::int64_t>(size, pattern.survivors(size));
@@ -70,46 +126,57 @@ void prune_existing_zeros(const PruneTarget& target, Tensor& mask) {
     if (weights[i] == 0) out[i] = 0;
 }
 
-std::int64_t zeros_wanted(std::int64_t elements, double sparsity) {
-  return std::llround(sparsity * static_cast<double>(elements));
+/// Unstructured and blocks: candidates of the smallest scores go.
+void prune_ranked(std::span<const PruneTarget> targets, const PruneRule& rule, double sparsity,
+                  std::span<Tensor> masks) {
+  std::vector<std::vector<float>> scores;
+  std::vector<float> all;
+  for (const PruneTarget& target : targets) {
+    scores.push_back(scores_of(target));
+    if (rule.pattern.kind == Kind::kBlocks)
+      scores.back() = block_means(ir::BlockGrid(target.view, rule.pattern), scores.back());
+    if (rule.scope == PruneRule::Scope::kGlobal) all.insert(all.end(), scores.back().begin(), scores.back().end());
+  }
+  const std::vector<char> of_all = smallest(all, rule.threshold ? 0 : share(all.size(), sparsity));
+  std::size_t at = 0;
+  for (std::size_t t = 0; t < targets.size(); ++t) {
+    const std::size_t count = scores[t].size();
+    std::vector<char> gone(count, 0);
+    if (rule.threshold)
+      std::transform(scores[t].begin(), scores[t].end(), gone.begin(),
+                     [&](float score) { return static_cast<double>(score) < *rule.threshold; });
+    else if (rule.scope == PruneRule::Scope::kGlobal)
+      std::copy_n(of_all.begin() + static_cast<std::ptrdiff_t>(at), count, gone.begin());
+    else if (rule.scope == PruneRule::Scope::kOutput)
+      gone = smallest_by_output(scores[t], targets[t], rule, sparsity);
+    else
+      gone = smallest(scores[t], share(count, sparsity));
+    zero_out(targets[t], rule, gone, masks[t]);
+    at += count;
+  }
 }
 
 }  // namespace
 
-double cubic_sparsity(double initial, double final, double t) {
-  const double left = 1 - std::clamp(t, 0.0, 1.0);
-  return final + (initial - final) * left * left * left;
-}
-
-int balanced_survivors(const ir::SparsityPattern& pattern, double t) {
-  const double density = 1 - cubic_sparsity(0, 1 - static_cast<double>(pattern.q) / pattern.group, t);
+int balanced_survivors(const ir::SparsityPattern& pattern, double t, SparsityCurve curve) {
+  const double density = 1 - curve(0, 1 - static_cast<double>(pattern.q) / pattern.group, t);
   return std::clamp(static_cast<int>(std::lround(density * pattern.group)), pattern.q, pattern.group);
 }
 
 std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const PruneRule& rule, double initial,
                                  double progress) {
   std::vector<Tensor> masks;
-  std::int64_t elements = 0;
-  for (const PruneTarget& target : targets) {
-    masks.push_back(full_mask(target.weight));
-    elements += target.weight.numel();
+  for (const PruneTarget& target : targets) masks.push_back(full_mask(target.weight));
+  if (rule.pattern.kind == Kind::kBalanced) {
+    ir::SparsityPattern now = rule.pattern;
+    now.q = balanced_survivors(rule.pattern, progress, rule.curve);
+    for (std::size_t t = 0; t < targets.size(); ++t) prune_groups(targets[t], masks[t], now);
+  } else {
+    const double sparsity = rule.curve(std::min(initial, rule.sparsity), rule.sparsity, progress);
+    prune_ranked(targets, rule, sparsity, masks);
   }
-  const bool balanced = rule.pattern.kind == ir::SparsityPattern::Kind::kBalanced;
-  const double sparsity =
-      balanced || rule.threshold ? 0 : cubic_sparsity(std::min(initial, rule.sparsity), rule.sparsity, progress);
-  ir::SparsityPattern now = rule.pattern;
-  if (balanced) now.q = balanced_survivors(rule.pattern, progress);
-  if (!balanced && !rule.threshold && rule.global) prune_smallest(targets, masks, zeros_wanted(elements, sparsity));
-  for (std::size_t t = 0; t < targets.size(); ++t) {
-    if (balanced)
-      prune_groups(targets[t], masks[t], now);
-    else if (rule.threshold)
-      prune_below(targets[t], masks[t], *rule.threshold);
-    else if (!rule.global)
-      prune_smallest(targets.subspan(t, 1), std::span(masks).subspan(t, 1),
-                     zeros_wanted(targets[t].weight.numel(), sparsity));
+  for (std::size_t t = 0; t < targets.size(); ++t)
     if (rule.keep_zeros) prune_existing_zeros(targets[t], masks[t]);
-  }
   return masks;
 }
 

@@ -1,4 +1,4 @@
-// Which weights pruning keeps, by magnitude.
+// Which weights pruning keeps: those of greatest score.
 #pragma once
 
 #include <optional>
@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "compress/prune/sparsity_curve.h"
 #include "ir/sparsity.h"
 
 namespace pare::compress {
@@ -15,26 +16,28 @@ struct PruneTarget {
   std::string name;
   Tensor weight;
   ir::WeightView view;
+  std::vector<float> scores = {};  ///< by element of the weight; empty: magnitudes
 };
 
 struct PruneRule {
+  /// What is ranked together: the weights of one layer, of one output channel, of all targets.
+  enum class Scope { kLayer, kOutput, kGlobal };
   ir::SparsityPattern pattern;
-  double sparsity = 0;              ///< final fraction of zeros (unstructured)
-  std::optional<double> threshold;  ///< instead: zero what is smaller than this in magnitude
-  bool global = false;              ///< one ranking over all targets instead of one each
-  bool keep_zeros = true;           ///< zeros of the weights stay masked even where the rule would keep them
+  double sparsity = 0;              ///< final fraction of zeros (unstructured, blocks)
+  std::optional<double> threshold;  ///< instead: zero what scores less than this
+  Scope scope = Scope::kLayer;
+  bool keep_zeros = true;  ///< zeros of the weights stay masked even where the rule would keep them
+  SparsityCurve curve = cubic_sparsity;
 };
 
 /// uint8 0/1 masks (0: pruned), one for each target, when `progress` (0 to 1) of the way from `initial` sparsity to the
-/// rule's is done on the cubic curve of cubic_sparsity(). Equal magnitudes: the earlier element is pruned first when
-/// unstructured, kept first in a balanced group.
+/// rule's is done on the rule's curve. A block scores the mean of its weights. Equal scores: the earlier element is
+/// pruned first when unstructured, kept first in a balanced group.
 std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const PruneRule& rule, double initial,
                                  double progress);
 
-/// s_f + (s_i − s_f)(1 − t)³ for t in [0, 1] (Zhu & Gupta 2017).
-double cubic_sparsity(double initial, double final, double t);
-/// Survivors of a full group at progress t of the same curve, from `group` down to q.
-int balanced_survivors(const ir::SparsityPattern& pattern, double t);
+/// Survivors of a full group at progress t of the curve, from `group` down to N.
+int balanced_survivors(const ir::SparsityPattern& pattern, double t, SparsityCurve curve = cubic_sparsity);
 
 /// Fraction of zeros over all masks / of exact zeros over all weights.
 double masked_fraction(std::span<const Tensor> masks);

@@ -5,7 +5,7 @@
 
 #include "base/threads.h"
 #include "compress/prune/importance.h"
-#include "compress/statistics.h"
+#include "compress/prune/samples.h"
 #include "ir/op.h"
 #include "pare/error.h"
 
@@ -105,29 +105,6 @@ double entropy_of(const std::vector<float>& averages) {
   return entropy;
 }
 
-/// Batches of train, in the order of calibration; the last may be smaller unless the model fixes its batch.
-template <typename Visit>
-void for_each_batch(const ir::Model& model, std::int64_t samples, std::int64_t wanted, const StepContext& context,
-                    const char* stage, Visit visit) {
-  if (!context.dataset.train || context.dataset.train->size() == 0)
-    throw Error(ErrorCode::kUsage, "data: train", "this importance needs a train split");
-  const data::Split& split = *context.dataset.train;
-  const auto indices = calibration_indices(split.size(), samples, context.execution.seed);
-  const auto total = static_cast<std::int64_t>(indices.size());
-  const std::int64_t fixed = fixed_batch(model), size = forward_batch(model, wanted);
-  if (fixed > total)
-    throw Error(ErrorCode::kBadInput, "data: train", "has too few samples for the model's fixed batch",
-                std::to_string(fixed), std::to_string(total));
-  for (std::int64_t done = 0; done < total;) {
-    context.control.check_cancelled();
-    const std::int64_t end = std::min(total, done + size);
-    if (fixed && end - done < size) break;
-    visit(split.batch({indices.begin() + done, indices.begin() + end}));
-    done = end;
-    context.control.report({stage, done, total, "samples", {}, -1});
-  }
-}
-
 MeasuresOfLayers measure_activations(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
                                      std::int64_t samples, const StepContext& context) {
   auto places = places_of(model, groups);
@@ -136,7 +113,7 @@ MeasuresOfLayers measure_activations(const ir::Model& model, const std::vector<i
   for (const auto& [value, unused] : places) options.observed.push_back(value);
   auto executor = context.backend.compile(model, options);
   MeasuresOfLayers measures;
-  for_each_batch(model, samples, 32, context, "activations", [&](const data::Batch& batch) {
+  visit_samples(model, samples, 32, context, "activations", [&](const data::Batch& batch) {
     executor->observe(batch.inputs, [&](const std::string& value, const Tensor& tensor) {
       for (Place& place : places.at(value)) add_activations(tensor, place, measures[place.layer]);
     });
@@ -173,12 +150,8 @@ void add_gradients(const FilterSet& filters, const Tensor& gradient, UnitMeasure
 
 MeasuresOfLayers measure_gradients(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
                                    std::int64_t samples, const StepContext& context) {
-  exec::TrainerOptions options{
-      .precision = "f32", .threads = resolve_threads(context.execution.threads), .seed = context.execution.seed};
-  auto trainer = context.trainer().create(model, nullptr, options);
   MeasuresOfLayers measures;
-  for_each_batch(model, samples, 32, context, "gradients", [&](const data::Batch& batch) {
-    const NamedTensors gradients = trainer->gradients(batch);
+  visit_gradients(model, samples, 32, context, [&](const NamedTensors& gradients) {
     for (const ir::ChannelGroup& group : groups) {
       if (!group.blocked.empty()) continue;
       for (std::size_t l = 0; l < group.layers.size(); ++l) {

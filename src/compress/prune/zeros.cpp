@@ -23,11 +23,12 @@ std::vector<Option> pattern_options() {
   using enum OptionType;
   return {
       {"pattern", kString, "\"unstructured\"",
-       "unstructured, or q:64 (8:64 keeps 8 weights in each group of 64 input channels)"},
+       "unstructured, N:M (8:64 keeps 8 weights in each group of 64 input channels) or RxC (1x4: blocks of output by "
+       "input channels go together)"},
       {"sparsity",
        kFloat,
        "null",
-       "fraction of zeros (null: what the pattern fixes, 0.5 for unstructured)",
+       "fraction of zeros (null: what an N:M pattern fixes, 0.5 for the others)",
        {},
        0,
        0.9999},
@@ -37,7 +38,11 @@ std::vector<Option> pattern_options() {
 PruneRule prune_rule(const json& options) {
   PruneRule rule;
   rule.pattern = ir::SparsityPattern::parse(options.at("pattern").get<std::string>());
-  rule.global = options.value("scope", "layer") == "global";
+  const std::string scope = options.value("scope", "layer");
+  const bool all = scope == "global" || (scope == "auto" && !rule.pattern.fixed_sparsity());
+  rule.scope = all                 ? PruneRule::Scope::kGlobal
+               : scope == "output" ? PruneRule::Scope::kOutput
+                                   : PruneRule::Scope::kLayer;
   rule.keep_zeros = options.at("keep_zeros");
   const json& sparsity = options.at("sparsity");
   const json threshold = options.value("threshold", json());
@@ -46,11 +51,13 @@ PruneRule prune_rule(const json& options) {
       conflict("sparsity", "the pattern " + rule.pattern.to_string() + " fixes the sparsity", json(*fixed).dump(),
                sparsity.dump());
     if (!threshold.is_null()) conflict("threshold", "cannot be combined with the pattern " + rule.pattern.to_string());
-    if (rule.global)
+    if (rule.scope == PruneRule::Scope::kGlobal)
       conflict("scope", "the pattern " + rule.pattern.to_string() + " fixes every group", "layer", "global");
     rule.sparsity = *fixed;
     return rule;
   }
+  if (rule.scope == PruneRule::Scope::kOutput && rule.pattern.block_outputs > 1)
+    conflict("scope", "blocks of several outputs are not ranked by output", "layer or global", "output");
   if (!sparsity.is_null() && !threshold.is_null()) conflict("threshold", "give either sparsity or threshold");
   if (!threshold.is_null()) rule.threshold = threshold.get<double>();
   rule.sparsity = sparsity.is_null() ? 0.5 : sparsity.get<double>();

@@ -104,7 +104,7 @@ class Loop {
       std::optional<data::Batch> batch = loader_.next();
       if (!batch) throw Error(ErrorCode::kInternal, stage_, "the loader ended before the epoch did");
       if (hooks_.on_step) hooks_.on_step(trainer_, step_, total_);
-      rate_ = learning_rate_at(options_, step_, total_);
+      rate_ = learning_rate_at(options_, step_, total_, hooks_.cycles);
       tally_.add(one_step(*batch));
       ++step_;
       ++batch_;

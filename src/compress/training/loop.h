@@ -38,15 +38,19 @@ struct LoopHooks {
   std::function<void(exec::Trainer&, std::int64_t step, std::int64_t total)> on_step;  ///< before the step
   std::function<void(exec::Trainer&, std::int64_t epoch)> on_epoch;                    ///< after the epoch
   std::function<void(exec::Trainer&)> on_end;
+  std::int64_t cycles = 1;  ///< equal parts of the steps, each with the whole learning-rate schedule
 };
+
+/// First step of cycle `cycle` (from 0) of `cycles`.
+std::int64_t cycle_begin(std::int64_t cycle, std::int64_t cycles, std::int64_t total);
 
 /// The options shared by every training step (epochs, lr, schedule, optimizer, loss, precision, distill …).
 std::span<const Option> training_options();
 LoopOptions loop_options(const nlohmann::json& resolved);
 exec::TrainerOptions trainer_options(const nlohmann::json& resolved, int threads, std::uint64_t seed);
 
-/// Learning rate before optimizer step `step` of `total`.
-double learning_rate_at(const LoopOptions& options, std::int64_t step, std::int64_t total);
+/// Learning rate before optimizer step `step` of `total`, of a schedule that runs `cycles` times.
+double learning_rate_at(const LoopOptions& options, std::int64_t step, std::int64_t total, std::int64_t cycles = 1);
 
 /// Number of optimizer steps of one epoch over `samples`: a last, smaller batch is dropped when there is a full one.
 std::int64_t steps_per_epoch(const LoopOptions& options, std::int64_t samples);

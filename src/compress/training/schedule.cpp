@@ -14,7 +14,17 @@ double cosine(double t) { return 0.5 * (1 + std::cos(std::numbers::pi * std::cla
 
 }  // namespace
 
-double learning_rate_at(const LoopOptions& options, std::int64_t step, std::int64_t total) {
+std::int64_t cycle_begin(std::int64_t cycle, std::int64_t cycles, std::int64_t total) {
+  return cycle * total / cycles;
+}
+
+double learning_rate_at(const LoopOptions& options, std::int64_t step, std::int64_t total, std::int64_t cycles) {
+  if (cycles > 1) {
+    std::int64_t cycle = 0;
+    while (cycle + 1 < cycles && cycle_begin(cycle + 1, cycles, total) <= step) ++cycle;
+    const std::int64_t begin = cycle_begin(cycle, cycles, total);
+    return learning_rate_at(options, step - begin, cycle_begin(cycle + 1, cycles, total) - begin);
+  }
   const double at = static_cast<double>(step), steps = static_cast<double>(std::max<std::int64_t>(total, 1));
   const double peak = options.learning_rate;
   if (options.schedule == "constant") return peak;

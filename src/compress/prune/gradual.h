@@ -1,0 +1,35 @@
+// Pruning while training: along a curve of sparsity, or in rounds of pruning and training with or without rewinding.
+#pragma once
+
+#include <vector>
+
+#include "compress/method.h"
+#include "compress/prune/selection.h"
+#include "compress/training/loop.h"
+
+namespace pare::compress {
+
+/// `schedule`, `prune_until`, `frequency`, `rounds` and `rewind`.
+std::vector<Option> gradual_options();
+
+/// The schedule in effect: "one-shot" unless training goes along ("auto": cubic when there are epochs).
+std::string schedule_of(const nlohmann::json& options);
+
+/// Error(kUsage) where the options of schedules contradict each other.
+void validate_schedule(const nlohmann::json& options, const PruneRule& rule);
+
+/// Hooks that rank the current weights again and set the trainer's masks:
+/// - cubic, linear, exponential: every `frequency` steps until `prune_until` of them are done;
+/// - iterative: `rounds` equal parts, each begun by pruning the same share of what is left (Han et al., Learning both
+///   Weights and Connections for Efficient Neural Networks, 2015) and each with the whole learning-rate schedule; the
+///   weights that stay are set back to those of the step's begin (a part of dense training goes before the first
+///   round) or of another model (Frankle & Carbin, The Lottery Ticket Hypothesis, 2019; rewinding to an early point:
+///   Frankle et al., Linear Mode Connectivity and the Lottery Ticket Hypothesis, 2020). The optimizer starts anew with
+///   each rewinding.
+/// `targets` must outlive the hooks.
+LoopHooks gradual_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule, const StepContext& context);
+
+/// The path that `rewind` names, for checkpoints to be checked against.
+std::vector<std::string> rewind_files(const nlohmann::json& options);
+
+}  // namespace pare::compress

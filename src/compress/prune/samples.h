@@ -1,0 +1,23 @@
+// Training samples that an importance looks at, batch by batch.
+#pragma once
+
+#include <functional>
+#include <string>
+
+#include "compress/method.h"
+
+namespace pare::compress {
+
+/// Visits `samples` of train (0: all) in the order of calibration, `wanted` at a time or as many as the model fixes; the
+/// last batch may be smaller unless the model fixes it. Error(kUsage) without a train split.
+void visit_samples(const ir::Model& model, std::int64_t samples, std::int64_t wanted, const StepContext& context,
+                   const std::string& stage, const std::function<void(const data::Batch&)>& visit);
+
+/// Gradients by parameter of the mean loss of each batch of `wanted` samples.
+void visit_gradients(const ir::Model& model, std::int64_t samples, std::int64_t wanted, const StepContext& context,
+                     const std::function<void(const NamedTensors&)>& visit);
+
+/// Error(kUsage) where the training data has no loss to differentiate; `key` names the option that asks for one.
+void require_loss(const StepContext& context, const std::string& key, const std::string& importance);
+
+}  // namespace pare::compress
