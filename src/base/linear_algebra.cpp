@@ -63,4 +63,15 @@ std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t
   return matrix;
 }
 
+std::vector<double> solve_positive(std::vector<double> matrix, std::int64_t n, std::vector<double> right,
+                                   std::int64_t count) {
+  if (static_cast<std::int64_t>(matrix.size()) != n * n || static_cast<std::int64_t>(right.size()) != n * count)
+    throw Error(ErrorCode::kInternal, "linear system", "the matrices do not have the sizes they are said to have");
+  const auto size = static_cast<lapack_int>(n);
+  if (n > 0 && LAPACKE_dposv(LAPACK_COL_MAJOR, 'L', size, static_cast<lapack_int>(count), matrix.data(), size,
+                             right.data(), size) != 0)
+    throw Error(ErrorCode::kBadInput, "linear system", "the matrix is not positive definite");
+  return right;
+}
+
 }  // namespace pare

@@ -25,4 +25,9 @@ void add_gram(std::span<const float> matrix, std::int64_t rows, std::int64_t col
 /// dpotri, dpotrf). Error(kBadInput) where A is not.
 std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n);
 
+/// X of A · X = B for a symmetric positive definite A [n, n]; `right`: the columns of B one after the other [count, n],
+/// and so is the result (dposv). Error(kBadInput) where A is not.
+std::vector<double> solve_positive(std::vector<double> matrix, std::int64_t n, std::vector<double> right,
+                                   std::int64_t count);
+
 }  // namespace pare

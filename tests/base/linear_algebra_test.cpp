@@ -50,6 +50,16 @@ TEST(Cholesky, OfTheInverseByProducts) {
   EXPECT_THROW(cholesky_of_inverse(a, n), Error);
 }
 
+TEST(SolvePositive, ByHandAndRefused) {
+  const std::vector<double> x = solve_positive({4, 1, 1, 3}, 2, {1, 2, 4, 1}, 2);  // determinant 11
+  EXPECT_NEAR(x[0], 1.0 / 11, 1e-12);
+  EXPECT_NEAR(x[1], 7.0 / 11, 1e-12);
+  EXPECT_NEAR(x[2], 1, 1e-12);
+  EXPECT_NEAR(x[3], 0, 1e-12);
+  EXPECT_TRUE(solve_positive({}, 0, {}, 1).empty());
+  EXPECT_THROW(solve_positive({1, 2, 2, 1}, 2, {1, 1}, 1), Error);
+}
+
 TEST(SingularValues, RebuildTheMatrix) {
   for (auto [rows, columns] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 7}, {7, 3}, {40, 40}, {65, 130}}) {
     const std::vector<float> matrix = random_matrix(rows, columns, 1);

@@ -91,6 +91,29 @@ TEST(ObsPrune, KeepsPatternsOfTapsAndZerosThatWereThere) {
   EXPECT_NEAR(ir::sparsity(got), 1 - 9.0 / 70, 0.02) << "8 of 64 and 1 of 6 stay";
 }
 
+TEST(ObsPrune, RefitIsTheOptimumOfItsZeros) {
+  const std::int64_t n = 64;
+  const std::vector<double> h = gram(n, 3);
+  const PruneTarget target{"w", random_tensor({8, n}, 5), matrix_view(8, n)};
+  PruneRule rule;
+  rule.sparsity = 0.7;
+  const Tensor sweep = obs_prune(target, rule, h, 1, {.damping = 1e-9, .block = 16, .refit = false});
+  Tensor best = obs_prune(target, rule, h, 1, {.damping = 1e-9, .block = 16});
+  const double least = output_error(target.weight, best, h);
+  EXPECT_LT(least, 0.98 * output_error(target.weight, sweep, h));
+  auto values = best.mutable_data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(values[i] == 0, sweep.data<float>()[i] == 0) << "the zeros are those of the sweep";
+    if (values[i] == 0) continue;
+    for (float step : {-0.01F, 0.01F}) {
+      const float kept = values[i];
+      values[i] += step;
+      EXPECT_GE(output_error(target.weight, best, h), least * (1 - 1e-5)) << i;
+      values[i] = kept;
+    }
+  }
+}
+
 TEST(ObsPrune, ZerosWholeBlocksAndBeatsTheirMagnitude) {
   // [6 outputs, 30 inputs, 1×2 taps]: blocks of 2×4 with a tail of 2 inputs in each tap.
   const std::int64_t inputs = 30, taps = 2, n = inputs * taps;

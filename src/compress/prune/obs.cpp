@@ -21,6 +21,9 @@ std::vector<Option> declare() {
            {"damping", kFloat, "0.01", "of the mean energy of a layer's inputs, added to each", {}, 1e-8, 10},
            {"block", kInt, "128", "inputs over which unstructured zeros are chosen at once", {}, 1, 1e9},
            {"update", kBool, "true", "the weights that stay make up for those that go"},
+           {"refit", kBool, "true",
+            "after the zeros are chosen, the weights that stay are solved for once more, each output's over all its "
+            "inputs (slower: a linear system for each output)"},
            {"sequential", kBool, "true",
             "each layer sees its inputs as the pruned layers before it make them: a pass over the samples for each; "
             "false: "
@@ -93,7 +96,7 @@ void prune_layers(ir::Model& model, const std::vector<Layer>& layers, const Prun
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const json& options = context.options;
   const PruneRule rule = prune_rule(options);
-  const ObsOptions obs{options.at("damping"), options.at("block"), options.at("update")};
+  const ObsOptions obs{options.at("damping"), options.at("block"), options.at("update"), options.at("refit")};
   std::vector<Layer> layers;
   for (const Layer& layer : layers_of(model, options)) {
     const std::string why = why_no_hessian(model.graph, layer);

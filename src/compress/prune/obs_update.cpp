@@ -31,8 +31,8 @@ std::vector<Segment> segments_of(const ir::WeightView& view, const PruneRule& ru
   return segments;
 }
 
-/// U of H⁻¹ = UᵀU for the damped Hessian; a column that never sees an input counts as one of mean energy.
-std::vector<double> factor(std::span<const double> hessian, std::size_t n, double damping) {
+/// H with damping; a column that never sees an input counts as one of mean energy.
+std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t n, double damping) {
   double mean = 0;
   for (std::size_t i = 0; i < n; ++i) mean += hessian[i * n + i] / static_cast<double>(n);
   std::vector<double> damped(hessian.begin(), hessian.end());
@@ -40,7 +40,7 @@ std::vector<double> factor(std::span<const double> hessian, std::size_t n, doubl
     if (damped[i * n + i] == 0) damped[i * n + i] = mean > 0 ? mean : 1;
     damped[i * n + i] += damping * (mean > 0 ? mean : 1);
   }
-  return cholesky_of_inverse(std::move(damped), static_cast<std::int64_t>(n));
+  return damped;
 }
 
 /// The rows of one group of a layer, columns in the order of the Hessian.
@@ -86,6 +86,15 @@ class Rows {
       });
     }
   }
+
+  /// The least squares of each row's output over what stays, on the damped Hessian; `original`: [column, row].
+  void refit(const std::vector<double>& damped, const std::vector<double>& original) {
+    parallel_for(static_cast<std::int64_t>(count_), 1, [&](std::int64_t begin, std::int64_t end) {
+      for (std::int64_t row = begin; row < end; ++row) refit_row(damped, original, static_cast<std::size_t>(row));
+    });
+  }
+
+  const std::vector<double>& weights() const { return weights_; }
 
   void write(std::span<float> out) const {
     for (std::size_t j = 0; j < n_; ++j)
@@ -167,6 +176,23 @@ class Rows {
     }
   }
 
+  void refit_row(const std::vector<double>& damped, const std::vector<double>& original, std::size_t row) {
+    std::vector<std::size_t> stay;
+    for (std::size_t j = 0; j < n_; ++j)
+      if (!gone_[j * count_ + row]) stay.push_back(j);
+    const std::size_t size = stay.size();
+    std::vector<double> matrix(size * size), right(size, 0.0), whole(n_);
+    for (std::size_t j = 0; j < n_; ++j) whole[j] = original[j * count_ + row];
+    for (std::size_t i = 0; i < size; ++i) {
+      const double* line = &damped[stay[i] * n_];
+      for (std::size_t k = 0; k < size; ++k) matrix[i * size + k] = line[stay[k]];
+      for (std::size_t j = 0; j < n_; ++j) right[i] += line[j] * whole[j];
+    }
+    const std::vector<double> best =
+        solve_positive(std::move(matrix), static_cast<std::int64_t>(size), std::move(right), 1);
+    for (std::size_t i = 0; i < size; ++i) weights_[stay[i] * count_ + row] = best[i];
+  }
+
   void eliminate(const Segment& segment, std::size_t first, std::size_t last) {
     if (!options_.update) return;
     std::vector<double> off(last - first);
@@ -206,9 +232,12 @@ Tensor obs_prune(const PruneTarget& target, const PruneRule& rule, std::span<con
                 "a multiple of " + std::to_string(rule.pattern.block_outputs) + " outputs a group",
                 std::to_string(each));
   for (std::int64_t g = 0; g < groups; ++g) {
-    Rows rows(target, rule, options, g * each, each,
-              factor(hessian.subspan(static_cast<std::size_t>(g) * n * n, n * n), n, options.damping));
+    const std::vector<double> damped =
+        damped_hessian(hessian.subspan(static_cast<std::size_t>(g) * n * n, n * n), n, options.damping);
+    Rows rows(target, rule, options, g * each, each, cholesky_of_inverse(damped, static_cast<std::int64_t>(n)));
+    const std::vector<double> original = rows.weights();
     rows.prune();
+    if (options.update && options.refit) rows.refit(damped, original);
     rows.write(out.mutable_data<float>());
   }
   return out;
