@@ -5,7 +5,7 @@
 #include <gtest/gtest.h>
 
 #include "base/float16.h"
-#include "compress/quantize/hessian.h"
+#include "compress/layerwise/hessian.h"
 #include "compress/quantize/params.h"
 #include "fakes.h"
 

@@ -203,13 +203,32 @@ TEST(PruneMethod, RoundsEndAtTheSparsityAndRewindToTheStart) {
 }
 
 TEST(PruneMethod, CriteriaOfEveryWeightReachTheirSparsity) {
-  for (const char* method : {"random", "snip", "fisher"}) {
+  for (const char* method : {"random", "wanda", "snip", "fisher"}) {
     World world(method);
     const ir::Model model =
         pruned(world, std::string("{method: ") + method + ", sparsity: 0.5, scope: layer, exclude: [first, last]}");
     EXPECT_DOUBLE_EQ(zeros(model, "body.weight"), 0.5) << method;
     EXPECT_EQ(zeros(model, "stem.weight"), 0) << method;
   }
+}
+
+TEST(PruneMethod, WandaWeighsWeightsByTheirInputs) {
+  // x has a loud second channel: its small weights matter more than the large ones of the first.
+  Builder b;
+  ir::ValueId x = b.input("image", {ir::Dim::symbol("N"), 1, 8, 8});
+  ir::ValueId two = b.add("Conv", "two", {x, b.constant("two.w", Tensor::from<float>({2, 1, 1, 1}, {0.01F, 1}))});
+  ir::ValueId y = b.add("Conv", "mix", {two, b.constant("mix.w", Tensor::from<float>({4, 2, 1, 1}, {5, 1, 4, 2, 3, -1, 2, -3}))});
+  ir::ValueId mean = b.add("GlobalAveragePool", "pool", {y});
+  World world("wanda_inputs");
+  world.model = b.finish(b.add("Flatten", "flat", {mean}));
+  const auto kept = [&](const std::string& method) {
+    const ir::Model model = pruned(world, "{method: " + method + ", sparsity: 0.5, scope: output, include: [mix]}");
+    std::vector<int> bits;
+    for (float w : model.graph.value(model.graph.find_value("mix.w")).constant->data<float>()) bits.push_back(w != 0);
+    return bits;
+  };
+  EXPECT_EQ(kept("wanda"), (std::vector<int>{0, 1, 0, 1, 0, 1, 0, 1}));
+  EXPECT_EQ(kept("magnitude"), (std::vector<int>{1, 0, 1, 0, 1, 0, 0, 1}));
 }
 
 TEST(PruneMethod, GradientCriteriaNeedLabels) {
@@ -226,7 +245,7 @@ TEST(PruneMethod, Conflicts) {
         "{sparsity: 0.5, threshold: 0.1}", "{schedule: cubic}", "{threshold: 0.1, schedule: cubic, epochs: 1}",
         "{pattern: '8:'}", "{pattern: '65:64'}",
         "{pattern: 2x4, scope: output}", "{schedule: iterative}", "{schedule: linear, epochs: 1, rewind: start}",
-        "{method: random, pattern: '2:4', sparsity: 0.4}"}) {
+        "{method: random, pattern: '2:4', sparsity: 0.4}", "{method: wanda, scope: global}"}) {
     Error error = error_of([&] { pruned(world, options); });
     EXPECT_EQ(error.code(), ErrorCode::kUsage) << options << ": " << error.what();
   }

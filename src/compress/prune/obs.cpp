@@ -2,9 +2,10 @@
 // graph order; each sees inputs as the layers before it, already pruned, make them.
 #include <algorithm>
 
+#include "compress/layerwise/hessian.h"
+#include "compress/prune/layer_inputs.h"
 #include "compress/prune/obs_update.h"
 #include "compress/prune/zeros.h"
-#include "compress/quantize/hessian.h"
 #include "compress/targets.h"
 #include "pare/error.h"
 
@@ -43,37 +44,10 @@ std::span<const Option> options() {
 bool needs_gradients(const json&) { return false; }
 std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
 
-/// The first layer of each target: shared weights are pruned by what the first sees.
-std::vector<Layer> layers_of(const ir::Model& model, const json& options) {
-  std::vector<Layer> layers;
-  std::set<ir::ValueId> seen;
-  for (const Layer& layer : target_layers(model.graph, options, "prune"))
-    if (seen.insert(layer.weight.value).second) layers.push_back(layer);
-  return layers;
-}
-
 void validate(const ir::Model& model, const StepContext& context) {
   prune_rule(context.options);
   prune_targets(model, context.options);
-  if (!context.dataset.train || context.dataset.train->size() == 0)
-    throw Error(ErrorCode::kUsage, "prune", "method obs needs a train split in the data file");
-  const std::vector<Layer> layers = layers_of(model, context.options);
-  if (std::none_of(layers.begin(), layers.end(),
-                   [&](const Layer& layer) { return why_no_hessian(model.graph, layer).empty(); }))
-    throw Error(
-        ErrorCode::kUnsupported, "prune",
-        "no layer's inputs can be unfolded; '" + layers[0].name + "': " + why_no_hessian(model.graph, layers[0]));
-}
-
-/// Runs of layers that read the same value: they see the same inputs, and none changes the other's.
-std::vector<std::vector<Layer>> runs_of(const ir::Graph& graph, const std::vector<Layer>& layers) {
-  std::vector<std::vector<Layer>> runs;
-  for (const Layer& layer : layers) {
-    const ir::ValueId input = graph.node(layer.node).input(0);
-    if (runs.empty() || graph.node(runs.back()[0].node).input(0) != input) runs.emplace_back();
-    runs.back().push_back(layer);
-  }
-  return runs;
+  require_layer_inputs(model, context, "obs");
 }
 
 void prune_layers(ir::Model& model, const std::vector<Layer>& layers, const PruneRule& rule, const StepContext& context,
@@ -97,14 +71,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const json& options = context.options;
   const PruneRule rule = prune_rule(options);
   const ObsOptions obs{options.at("damping"), options.at("block"), options.at("update"), options.at("refit")};
-  std::vector<Layer> layers;
-  for (const Layer& layer : layers_of(model, options)) {
-    const std::string why = why_no_hessian(model.graph, layer);
-    if (why.empty())
-      layers.push_back(layer);
-    else
-      context.record["notes"].push_back("'" + layer.name + "' is left as it was: " + why);
-  }
+  const std::vector<Layer> layers = layers_with_inputs(model, context);
   if (options.at("sequential").get<bool>()) {
     const auto runs = runs_of(model.graph, layers);
     for (std::size_t i = 0; i < runs.size(); ++i) {
@@ -115,15 +82,12 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   } else {
     prune_layers(model, layers, rule, context, obs);
   }
-  std::vector<PruneTarget> targets;
-  for (const Layer& layer : layers)
-    targets.push_back({layer.weight_name, *model.graph.constant(layer.weight.value), layer.weight.view});
-  record_zeros(targets, rule, context);
+  record_zeros(targets_of(model.graph, layers), rule, context);
 }
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {
   std::vector<std::string> names;
-  for (const Layer& layer : layers_of(model, options)) names.push_back(layer.name);
+  for (const Layer& layer : distinct_layers(model, options)) names.push_back(layer.name);
   return names;
 }
 

@@ -6,6 +6,7 @@
 
 #include "base/linear_algebra.h"
 #include "base/threads.h"
+#include "compress/layerwise/hessian.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -29,18 +30,6 @@ std::vector<Segment> segments_of(const ir::WeightView& view, const PruneRule& ru
       segments.push_back(
           {static_cast<std::size_t>(start + at), static_cast<std::size_t>(start + std::min(at + step, period))});
   return segments;
-}
-
-/// H with damping; a column that never sees an input counts as one of mean energy.
-std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t n, double damping) {
-  double mean = 0;
-  for (std::size_t i = 0; i < n; ++i) mean += hessian[i * n + i] / static_cast<double>(n);
-  std::vector<double> damped(hessian.begin(), hessian.end());
-  for (std::size_t i = 0; i < n; ++i) {
-    if (damped[i * n + i] == 0) damped[i * n + i] = mean > 0 ? mean : 1;
-    damped[i * n + i] += damping * (mean > 0 ? mean : 1);
-  }
-  return damped;
 }
 
 /// The rows of one group of a layer, columns in the order of the Hessian.

@@ -6,6 +6,7 @@
 
 #include "base/linear_algebra.h"
 #include "base/threads.h"
+#include "compress/layerwise/hessian.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -22,18 +23,14 @@ std::vector<std::size_t> order_of(std::span<const double> hessian, std::size_t n
   return order;
 }
 
-/// U of H⁻¹ = UᵀU for the damped Hessian in this order; a dead column counts as one of unit energy of its own.
+/// U of H⁻¹ = UᵀU for the damped Hessian in this order.
 std::vector<double> factor(std::span<const double> hessian, const std::vector<std::size_t>& order, double damping) {
   const std::size_t n = order.size();
-  double mean = 0;
-  for (std::size_t i = 0; i < n; ++i) mean += hessian[i * n + i] / static_cast<double>(n);
-  std::vector<double> damped(n * n);
-  for (std::size_t i = 0; i < n; ++i) {
-    for (std::size_t j = 0; j < n; ++j) damped[i * n + j] = hessian[order[i] * n + order[j]];
-    if (damped[i * n + i] == 0) damped[i * n + i] = mean > 0 ? mean : 1;
-    damped[i * n + i] += damping * mean;
-  }
-  return cholesky_of_inverse(damped, static_cast<std::int64_t>(n));
+  const std::vector<double> damped = damped_hessian(hessian, n, damping);
+  std::vector<double> ordered(n * n);
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) ordered[i * n + j] = damped[order[i] * n + order[j]];
+  return cholesky_of_inverse(std::move(ordered), static_cast<std::int64_t>(n));
 }
 
 struct Columns {

@@ -4,9 +4,9 @@
 //   int4 [K, N], scales [K/g, N] → DequantizeLinear(block_size g) → MatMul
 //
 // A product with few rows is bound by the reading of its weights, so it gets faster by what they shrink.
+#include "compress/layerwise/hessian.h"
 #include "compress/quantize/common.h"
 #include "compress/quantize/gptq.h"
-#include "compress/quantize/hessian.h"
 #include "compress/quantize/placement.h"
 #include "pare/error.h"
 

@@ -1,4 +1,4 @@
-#include "compress/quantize/hessian.h"
+#include "compress/layerwise/hessian.h"
 
 #include <algorithm>
 #include <memory>
@@ -50,6 +50,16 @@ void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
   }
 }
 
+/// The model as far as these values: what comes behind them is not computed.
+ir::Model up_to(const ir::Model& model, const std::vector<std::string>& values) {
+  ir::Model part = model;
+  if (values.empty()) return part;
+  part.graph.outputs.clear();
+  for (const std::string& value : values) part.graph.outputs.push_back(part.graph.find_value(value));
+  part.graph.erase_dead();
+  return part;
+}
+
 /// One pass over the samples.
 void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t samples, const StepContext& context) {
   const data::Split& split = *context.dataset.train;
@@ -68,7 +78,7 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
     if (const auto found = by_value.find(value); found != by_value.end())
       for (Gathered* one : found->second) add(model.graph, tensor, *one);
   };
-  auto executor = context.backend.compile(model, options);
+  auto executor = context.backend.compile(up_to(model, options.observed), options);
   const std::vector<std::int64_t> indices = calibration_indices(split.size(), samples, context.execution.seed);
   const auto batch = static_cast<std::size_t>(forward_batch(model, 8));
   const std::int64_t fixed = fixed_batch(model);
@@ -94,6 +104,28 @@ std::string why_no_hessian(const ir::Graph& graph, const Layer& layer) {
   if (graph.constant(layer.weight.value)->rank() != 4) return "only convolutions of images are unfolded";
   const std::string padding = node.string_or("auto_pad", "NOTSET");
   return padding == "NOTSET" || padding == "VALID" ? "" : "auto_pad is " + padding;
+}
+
+std::vector<std::vector<Layer>> runs_of(const ir::Graph& graph, const std::vector<Layer>& layers) {
+  std::vector<std::vector<Layer>> runs;
+  for (const Layer& layer : layers) {
+    const ir::ValueId input = graph.node(layer.node).input(0);
+    if (runs.empty() || graph.node(runs.back()[0].node).input(0) != input) runs.emplace_back();
+    runs.back().push_back(layer);
+  }
+  return runs;
+}
+
+std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t n, double damping) {
+  double mean = 0;
+  for (std::size_t i = 0; i < n; ++i) mean += hessian[i * n + i] / static_cast<double>(n);
+  if (mean <= 0) mean = 1;
+  std::vector<double> damped(hessian.begin(), hessian.end());
+  for (std::size_t i = 0; i < n; ++i) {
+    double& own = damped[i * n + i];
+    own = (own == 0 ? mean : own) + damping * mean;
+  }
+  return damped;
 }
 
 std::vector<float> unfold(const Tensor& x, const Node& conv, const Dims& weight, std::int64_t group,

@@ -3,6 +3,7 @@
 
 #include <functional>
 #include <span>
+#include <vector>
 
 #include "compress/method.h"
 #include "compress/targets.h"
@@ -19,6 +20,13 @@ using HessianVisitor = std::function<void(const Layer& layer, std::span<const do
 /// As many passes over the samples as it takes to hold at most 1 GiB of Hessians (or one layer's) at a time.
 void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
                     const StepContext& context, const HessianVisitor& visit);
+
+/// Runs of layers, in order, that read the same value: they see the same inputs, and none changes the other's.
+std::vector<std::vector<Layer>> runs_of(const ir::Graph& graph, const std::vector<Layer>& layers);
+
+/// H [n, n] with `damping` of the mean of its diagonal added to the diagonal; a column that never sees an input counts as
+/// one of mean energy.
+std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t n, double damping);
 
 /// The inputs that each output position of a convolution meets, for one group: [positions, taps · inputs].
 std::vector<float> unfold(const Tensor& x, const ir::Node& conv, const Dims& weight, std::int64_t group,
