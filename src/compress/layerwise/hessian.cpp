@@ -50,16 +50,6 @@ void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
   }
 }
 
-/// The model as far as these values: what comes behind them is not computed.
-ir::Model up_to(const ir::Model& model, const std::vector<std::string>& values) {
-  ir::Model part = model;
-  if (values.empty()) return part;
-  part.graph.outputs.clear();
-  for (const std::string& value : values) part.graph.outputs.push_back(part.graph.find_value(value));
-  part.graph.erase_dead();
-  return part;
-}
-
 /// One pass over the samples.
 void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t samples, const StepContext& context) {
   const data::Split& split = *context.dataset.train;
@@ -97,6 +87,15 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
 }
 
 }  // namespace
+
+ir::Model up_to(const ir::Model& model, const std::vector<std::string>& values) {
+  ir::Model part = model;
+  if (values.empty()) return part;
+  part.graph.outputs.clear();
+  for (const std::string& value : values) part.graph.outputs.push_back(part.graph.find_value(value));
+  part.graph.erase_dead();
+  return part;
+}
 
 std::string why_no_hessian(const ir::Graph& graph, const Layer& layer) {
   const Node& node = graph.node(layer.node);

@@ -21,6 +21,10 @@ using HessianVisitor = std::function<void(const Layer& layer, std::span<const do
 void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
                     const StepContext& context, const HessianVisitor& visit);
 
+/// The model as far as these values, which become its outputs: what comes behind them is not computed. All of it where
+/// there are none.
+ir::Model up_to(const ir::Model& model, const std::vector<std::string>& values);
+
 /// Runs of layers, in order, that read the same value: they see the same inputs, and none changes the other's.
 std::vector<std::vector<Layer>> runs_of(const ir::Graph& graph, const std::vector<Layer>& layers);
 

@@ -7,6 +7,7 @@
 #include "base/threads.h"
 #include "compress/method.h"
 #include "compress/prune/importance.h"
+#include "compress/prune/reconstruct.h"
 #include "compress/prune/samples.h"
 #include "compress/prune/unit_budget.h"
 #include "compress/prune/unit_selection.h"
@@ -57,8 +58,9 @@ std::span<const Option> options() {
          {"layer", "global"}},
         {"most", kFloat, "0.8", "largest share that a group may lose with scope global or a threshold", {}, 0, 0.99},
         {"round_to", kInt, "8", "keep a multiple of this many channels, as kernels like them", {}, 1, 1024},
-        {"samples", kInt, "512", "training samples that activations and gradients are measured on", {}, 1, 1e9},
+        {"samples", kInt, "512", "training samples that activations and gradients are measured on, and reconstruct works on", {}, 1, 1e9},
     };
+    for (Option option : reconstruct_options()) list.push_back(option);
     for (Option option : target_options()) list.push_back(option);
     return list;
   }();
@@ -125,6 +127,7 @@ void require_data(const StepContext& context) {
 void validate(const ir::Model& model, const StepContext& context) {
   require_one_amount(context.options);
   require_data(context);
+  require_reconstruction_data(context);
   require_some(target_groups(model, context.options));
 }
 
@@ -234,7 +237,9 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
     before += entries.back().at("channels").get<std::int64_t>();
     after += entries.back().at("kept").get<std::int64_t>();
   }
+  const ir::Model original = model;
   ir::remove_units(model, groups, removed);
+  reconstruct(original, model, groups, removed, context);
   context.record["filters"] = {{"channels_before", before}, {"channels_after", after}, {"groups", entries}};
   if (before == after) context.record["notes"].push_back("no channel was removed; the record says why for each group");
 }
