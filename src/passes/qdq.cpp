@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "base/float16.h"
 #include "ir/sparsity.h"
 #include "pare/error.h"
 
@@ -162,6 +163,18 @@ Tensor pack_integers(std::span<const std::int32_t> values, const Dims& dims, DTy
 
 Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params) {
   return pack_integers(rounded(tensor, params), tensor.dims(), params.dtype);
+}
+
+Tensor dequantize_tensor(const Tensor& integers, const QuantParams& params) {
+  Tensor out(DType::kFloat32, integers.dims());
+  const ParamMap map(params, integers.dims());
+  auto values = out.mutable_data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t p = map(i);
+    const double level = element_as_double(integers, static_cast<std::int64_t>(i));
+    values[i] = static_cast<float>(level - params.zero_point[p]) * params.scale[p];
+  }
+  return out;
 }
 
 std::int64_t opset_for(const QuantParams& params) {

@@ -66,6 +66,8 @@ std::int64_t opset_for(const QuantParams& params);
 
 /// round_half_even(x / scale) + zero_point, saturated to the params' limits, along its axis. ONNX QuantizeLinear.
 Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params);
+/// (q − zero_point) · scale of integers of the params' type. ONNX DequantizeLinear.
+Tensor dequantize_tensor(const Tensor& integers, const QuantParams& params);
 /// Integers of the params' type, packed where it takes less than a byte.
 Tensor pack_integers(std::span<const std::int32_t> values, const Dims& dims, DType dtype);
 

@@ -129,6 +129,42 @@ TEST(Gptq, AnInputThatIsNeverSeenIsRoundedToTheNearest) {
   EXPECT_TRUE(chosen.identical(passes::quantize_tensor(weight, params)));
 }
 
+TEST(Gptq, MakesLessNoiseThanTheNearestLayerAfterLayerToo) {
+  const auto noise = [](const std::string& weights) {
+    World world("gptq");
+    world.dataset = image_data(false);
+    const ir::Model model =
+        world.run("steps: [{quantize: {method: weight_only, weights: {bits: 3, " + weights + "}, exclude: [last]}}]").model;
+    const NamedTensors inputs = world.dataset.test->batch({0, 1, 2, 3, 4, 5, 6, 7}).inputs;
+    const Tensor a = ir::evaluate(world.model, inputs).begin()->second, b = ir::evaluate(model, inputs).begin()->second;
+    double sum = 0;
+    for (std::size_t i = 0; i < a.data<float>().size(); ++i)
+      sum += std::pow(static_cast<double>(a.data<float>()[i]) - static_cast<double>(b.data<float>()[i]), 2);
+    return sum;
+  };
+  const double nearest = noise("rounding: nearest"), parallel = noise("rounding: gptq"),
+               sequential = noise("rounding: gptq, sequential: true");
+  EXPECT_LT(parallel, nearest);
+  EXPECT_LT(sequential, nearest);
+  EXPECT_NE(parallel, sequential);
+}
+
+TEST(WeightParams, EnergyMovesTheClipping) {
+  // One outlier: where its input is silent it is clipped, where only it counts it is kept.
+  Tensor weight(DType::kFloat32, {1, 64});
+  auto values = weight.mutable_data<float>();
+  for (std::size_t i = 0; i < 64; ++i) values[i] = 0.02F * static_cast<float>(static_cast<int>(i) - 32);
+  values[63] = 1.5F;
+  std::vector<float> quiet(64, 1.0F), loud(64, 0.0F);
+  quiet[63] = 0;
+  loud[63] = 1;
+  const WeightSpec spec{.bits = 3};
+  const float all = weight_params(weight, 0, spec).scale[0];
+  EXPECT_LT(weight_params(weight, 0, spec, quiet).scale[0], all);
+  const float kept = weight_params(weight, 0, spec, loud).scale[0];
+  EXPECT_NEAR(kept * 3, 1.5F, 1e-3);
+}
+
 /// By the definition: every position's inputs, read with padding.
 TEST(Hessian, UnfoldsAConvolution) {
   const Tensor x = random_tensor({2, 4, 5, 6}, 3, 1.0f), weight = random_tensor({6, 2, 3, 2}, 4);

@@ -127,6 +127,16 @@ std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t 
   return damped;
 }
 
+std::vector<float> input_energy(const ir::WeightView& view, std::span<const double> hessian, std::int64_t groups) {
+  const std::int64_t n = view.taps * view.inputs, each = view.outputs / groups;
+  std::vector<float> energy(static_cast<std::size_t>(view.outputs * n));
+  for (std::int64_t o = 0; o < view.outputs; ++o)
+    for (std::int64_t c = 0; c < n; ++c)
+      energy[static_cast<std::size_t>(view.index(o, c / view.inputs, c % view.inputs))] =
+          static_cast<float>(hessian[static_cast<std::size_t>((o / each * n + c) * n + c)]);
+  return energy;
+}
+
 std::vector<float> unfold(const Tensor& x, const Node& conv, const Dims& weight, std::int64_t group,
                           std::int64_t& positions) {
   const auto stride = conv.ints_or("strides", {1, 1}), dilation = conv.ints_or("dilations", {1, 1}),

@@ -32,6 +32,9 @@ std::vector<std::vector<Layer>> runs_of(const ir::Graph& graph, const std::vecto
 /// one of mean energy.
 std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t n, double damping);
 
+/// H's diagonal at the input that each element of the layer's weight meets, in the weight's layout.
+std::vector<float> input_energy(const ir::WeightView& view, std::span<const double> hessian, std::int64_t groups);
+
 /// The inputs that each output position of a convolution meets, for one group: [positions, taps · inputs].
 std::vector<float> unfold(const Tensor& x, const ir::Node& conv, const Dims& weight, std::int64_t group,
                           std::int64_t& positions);

@@ -25,10 +25,9 @@ std::vector<Option> declare() {
            {"refit", kBool, "true",
             "after the zeros are chosen, the weights that stay are solved for once more, each output's over all its "
             "inputs (slower: a linear system for each output)"},
-           {"sequential", kBool, "true",
-            "each layer sees its inputs as the pruned layers before it make them: a pass over the samples for each; "
-            "false: "
-            "all as the original makes them, in as few passes as memory allows"},
+           {"sequential", kBool, "false",
+            "each layer sees its inputs as the pruned layers before it make them, a pass over the samples for each, "
+            "instead of all as the original makes them, in as few passes as memory allows"},
            {"keep_zeros", kBool, "true", "zeros that the weights have already stay"},
        })
     list.push_back(option);

@@ -32,18 +32,9 @@ void validate(const ir::Model& model, const StepContext& context) {
 /// |w|·‖x_column‖; `hessian`: Σ x xᵀ, [groups, columns, columns].
 std::vector<float> scores_of(const Tensor& weight, const ir::WeightView& view, std::span<const double> hessian,
                              std::int64_t groups) {
-  std::vector<float> scores(static_cast<std::size_t>(weight.numel()));
+  std::vector<float> scores = input_energy(view, hessian, groups);
   const auto weights = weight.data<float>();
-  const auto n = static_cast<std::size_t>(view.taps * view.inputs);
-  for (std::int64_t o = 0; o < view.outputs; ++o) {
-    const auto group = static_cast<std::size_t>(o / (view.outputs / groups));
-    for (std::size_t c = 0; c < n; ++c) {
-      const auto column = static_cast<std::int64_t>(c);
-      const auto at = static_cast<std::size_t>(view.index(o, column / view.inputs, column % view.inputs));
-      scores[at] = static_cast<float>(std::fabs(static_cast<double>(weights[at])) *
-                                      std::sqrt(hessian[(group * n + c) * n + c]));
-    }
-  }
+  for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = std::fabs(weights[i]) * std::sqrt(scores[i]);
   return scores;
 }
 

@@ -14,12 +14,17 @@ float usable(double scale) {
   return static_cast<float>(std::clamp(scale, kSmallest, static_cast<double>(std::numeric_limits<float>::max())));
 }
 
+/// Weights that share a scale, and what the squared error of each counts.
+struct Part {
+  std::vector<float> weights, energy;
+};
+
 /// Scale and zero of weights that share them, over `share` of their range; scale 0 when all are 0.
-passes::QuantParams part_params(const std::vector<float>& part, const passes::QuantParams& like, double share) {
+passes::QuantParams part_params(const Part& part, const passes::QuantParams& like, double share) {
   passes::QuantParams params{.scale = {0}, .zero_point = {0}, .dtype = like.dtype, .bits = like.bits};
   const auto [least, most] = passes::integer_limits(params);
   double low = 0, high = 0;
-  for (float w : part) {
+  for (float w : part.weights) {
     low = std::min(low, static_cast<double>(w));
     high = std::max(high, static_cast<double>(w));
   }
@@ -34,20 +39,21 @@ passes::QuantParams part_params(const std::vector<float>& part, const passes::Qu
   return params;
 }
 
-double rounding_error(const std::vector<float>& part, const passes::QuantParams& params) {
+double rounding_error(const Part& part, const passes::QuantParams& params) {
   const auto [least, most] = passes::integer_limits(params);
   const auto scale = static_cast<double>(params.scale[0]);
   const double inverse = 1 / scale, zero = params.zero_point[0];
   double sum = 0;
-  for (float w : part) {
-    const double level = std::clamp(std::nearbyint(static_cast<double>(w) * inverse) + zero, least, most);
-    const double off = (level - zero) * scale - static_cast<double>(w);
-    sum += off * off;
+  for (std::size_t i = 0; i < part.weights.size(); ++i) {
+    const auto w = static_cast<double>(part.weights[i]);
+    const double level = std::clamp(std::nearbyint(w * inverse) + zero, least, most);
+    const double off = (level - zero) * scale - w;
+    sum += part.energy.empty() ? off * off : off * off * static_cast<double>(part.energy[i]);
   }
   return sum;
 }
 
-passes::QuantParams clipped_part(const std::vector<float>& part, const passes::QuantParams& like) {
+passes::QuantParams clipped_part(const Part& part, const passes::QuantParams& like) {
   constexpr int kSteps = 50, kNarrowest = 20;
   passes::QuantParams best = part_params(part, like, 1);
   if (best.scale[0] == 0) return best;
@@ -85,7 +91,8 @@ passes::QuantParams symmetric_params(Range range) {
   return params;
 }
 
-passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec) {
+passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec,
+                                  std::span<const float> energy) {
   passes::QuantParams params;
   params.dtype = spec.bits == 4 ? (spec.symmetric ? DType::kInt4 : DType::kUint4)
                                 : (spec.symmetric ? DType::kInt8 : DType::kUint8);
@@ -95,11 +102,15 @@ passes::QuantParams weight_params(const Tensor& weight, int output_axis, const W
   else if (spec.per_channel)
     params.axis = output_axis;
   const passes::ParamMap map(params, weight.dims());
-  std::vector<std::vector<float>> parts(map.count());
+  std::vector<Part> parts(map.count());
   const auto values = weight.data<float>();
-  for (std::size_t i = 0; i < values.size(); ++i) parts[map(i)].push_back(values[i]);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Part& part = parts[map(i)];
+    part.weights.push_back(values[i]);
+    if (!energy.empty()) part.energy.push_back(energy[i]);
+  }
   float largest = 0;
-  for (const auto& part : parts) {
+  for (const Part& part : parts) {
     const passes::QuantParams one = spec.clip() ? clipped_part(part, params) : part_params(part, params, 1);
     params.scale.push_back(one.scale[0]);
     params.zero_point.push_back(one.zero_point[0]);

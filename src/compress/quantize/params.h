@@ -26,8 +26,10 @@ struct WeightSpec {
 /// Symmetric: −(2^(bits−1)−1) … with zero 0; affine: 0 … 2^bits−1 over the range with 0 in it. 4 bits are stored as
 /// int4 or uint4, others in bytes. A scale for the tensor, each output channel (`output_axis`), or each group along the
 /// other axis. With `clip` the range is shrunk to the fiftieth of itself with the least squared error. A part of zeros
-/// takes the largest scale of the tensor, so that its bias keeps a sensible step.
-passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec);
+/// takes the largest scale of the tensor, so that its bias keeps a sensible step. `energy`: what the squared error of
+/// each element counts, E[x²] of the input that it meets; empty: all alike.
+passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec,
+                                  std::span<const float> energy = {});
 
 /// Raises scales until bias/(input_scale · scale) fits into int32 with room for the accumulation (2³⁰), as a channel of
 /// tiny weights with an ordinary bias needs. Returns the number of channels raised.

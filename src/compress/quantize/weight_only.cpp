@@ -37,6 +37,9 @@ std::span<const Option> options() {
            "there are some",
            {"auto", "nearest", "gptq"}},
           {"act_order", kBool, "true", "gptq rounds the inputs of most energy first"},
+          {"sequential", kBool, "false",
+           "gptq: each layer sees its inputs as the rounded layers before it make them, a pass over the samples for "
+           "each, instead of all as the original makes them"},
           {"samples", kInt, "512", "training samples that gptq looks at; 0: all", {}, 0, 1e12},
           {"group_size", kInt, "32", "input channels of a matrix that share a scale; 0: all of an output channel", {}, 0,
            1e6}}}};
@@ -80,28 +83,44 @@ void validate(const ir::Model& model, const StepContext& context) {
   passes::raise_opset(trial, 21);
 }
 
+/// Layers in graph order; each sees inputs as the layers before it, already rounded, make them.
 void round_by_gptq(const ir::Model& model, const std::vector<Layer>& layers, StepContext& context,
                    passes::QdqPlan& plan) {
   const json& options = context.options.at("weights");
-  visit_hessians(model, layers, options.at("samples"), context,
-                 [&](const Layer& layer, std::span<const double> hessian, std::int64_t groups) {
-                   plan.integers.try_emplace(
-                       layer.weight_name, gptq(*model.graph.constant(layer.weight.value), layer.weight.view,
-                                               plan.weights.at(layer.weight_name), hessian, groups,
-                                               {.act_order = options.at("act_order")}));
-                 });
+  ir::Model seen = model;
+  const auto round = [&](const Layer& layer, std::span<const double> hessian, std::int64_t groups) {
+    context.control.check_cancelled();
+    const Tensor& weight = *model.graph.constant(layer.weight.value);
+    if (plan.integers.count(layer.weight_name)) return;  // shared: rounded by what the first sees
+    const passes::QuantParams params = weight_params(weight, layer.weight.output_axis, spec_of(model, layer, context.options),
+                                                     input_energy(layer.weight.view, hessian, groups));
+    plan.integers[layer.weight_name] =
+        gptq(weight, layer.weight.view, params, hessian, groups, {.act_order = options.at("act_order")});
+    plan.weights[layer.weight_name] = params;
+  };
+  if (!options.at("sequential").get<bool>()) return visit_hessians(model, layers, options.at("samples"), context, round);
+  const auto runs = runs_of(model.graph, layers);
+  for (std::size_t i = 0; i < runs.size(); ++i) {
+    visit_hessians(seen, runs[i], options.at("samples"), context, round);
+    for (const Layer& layer : runs[i])
+      if (const auto found = plan.integers.find(layer.weight_name); found != plan.integers.end())
+        seen.graph.set_constant(layer.weight.value,
+                                passes::dequantize_tensor(found->second, plan.weights.at(layer.weight_name)));
+    context.control.report(
+        {"gptq", static_cast<std::int64_t>(i + 1), static_cast<std::int64_t>(runs.size()), "inputs", {}, -1});
+  }
 }
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const Placement placement = place(model, context.options);
   passes::QdqPlan plan;
+  if (uses_gptq(context)) round_by_gptq(model, placement.layers, context, plan);
   for (const Layer& layer : placement.layers) {
-    plan.weights.try_emplace(layer.weight_name,
-                             weight_params(*model.graph.constant(layer.weight.value), layer.weight.output_axis,
-                                           spec_of(model, layer, context.options)));
+    if (!plan.weights.count(layer.weight_name))
+      plan.weights[layer.weight_name] = weight_params(*model.graph.constant(layer.weight.value),
+                                                      layer.weight.output_axis, spec_of(model, layer, context.options));
     plan.nodes.push_back(layer.name);
   }
-  if (uses_gptq(context)) round_by_gptq(model, placement.layers, context, plan);
   passes::insert_qdq(model, plan);
   json skipped = json::array();
   for (const auto& [node, reason] : placement.skipped) {
