@@ -9,10 +9,10 @@ namespace {
 
 using Ints = std::vector<std::int64_t>;
 
-/// Removes `units` of the group of layer `name` and reconstructs.
+/// Removes units of groups, by the names of these, and reconstructs.
 struct Removal {
-  Removal(const std::string& folder, ir::Model model, const std::string& name, const Ints& units,
-          const std::string& kind, double damping = 1e-7)
+  Removal(const std::string& folder, ir::Model model, const std::map<std::string, Ints>& units, const std::string& kind,
+          double damping = 1e-7)
       : world(folder), original(std::move(model)), pruned(original) {
     data::Dataset data;
     data.train = ImageSplit::make(0, 64);
@@ -22,7 +22,7 @@ struct Removal {
     const auto groups = ir::channel_groups(original);
     RemovedUnits removed(groups.size());
     for (std::size_t g = 0; g < groups.size(); ++g)
-      if (groups[g].name == name) removed[g] = units;
+      if (const auto found = units.find(groups[g].name); found != units.end()) removed[g] = found->second;
     ir::remove_units(pruned, groups, removed);
     reconstruct(original, pruned, groups, removed, context);
   }
@@ -61,10 +61,10 @@ ir::Model redundant(std::int64_t kernel) {
 
 TEST(Reconstruct, LeastSquaresRestoresWhatOthersCanSay) {
   // Taps see overlapping pixels, so that more damping is needed for a kernel of 3.
-  const Removal wide("redundant_wide", redundant(3), "a", {5}, "least_squares", 1e-5);
+  const Removal wide("redundant_wide", redundant(3), {{"a", {5}}}, "least_squares", 1e-5);
   EXPECT_LT(wide.difference(), 1e-4);
-  const Removal none("redundant_none", redundant(1), "a", {5}, "none"),
-      solved("redundant", redundant(1), "a", {5}, "least_squares");
+  const Removal none("redundant_none", redundant(1), {{"a", {5}}}, "none"),
+      solved("redundant", redundant(1), {{"a", {5}}}, "least_squares");
   EXPECT_GT(none.difference(), 0.02);
   EXPECT_LT(solved.difference(), 1e-5);
   EXPECT_TRUE(none.record.is_null());
@@ -96,8 +96,8 @@ ir::Model constant_channel(bool matrix) {
 
 TEST(Reconstruct, BiasRestoresConstantChannels) {
   for (const bool matrix : {false, true}) {
-    const Removal none("constant_none", constant_channel(matrix), "a", {2}, "none"),
-        bias("constant_bias", constant_channel(matrix), "a", {2}, "bias");
+    const Removal none("constant_none", constant_channel(matrix), {{"a", {2}}}, "none"),
+        bias("constant_bias", constant_channel(matrix), {{"a", {2}}}, "bias");
     EXPECT_GT(none.difference(), 0.02) << matrix;
     EXPECT_LT(bias.difference(), 1e-5) << matrix;
     const auto w = [](const ir::Model& model) {
@@ -108,18 +108,40 @@ TEST(Reconstruct, BiasRestoresConstantChannels) {
   }
 }
 
+/// skip (of a's channels) + main (of c's). c's first nine channels are the nine pixels around, the tenth is a mixture.
+ir::Model two_branches() {
+  Builder b;
+  Tensor pixels = random_tensor({10, 1, 3, 3}, 41);
+  for (std::size_t i = 0; i < 81; ++i) pixels.mutable_data<float>()[i] = i % 10 == 0 ? 1.0F : 0.0F;
+  const ir::ValueId x = b.input("image", {ir::Dim::symbol("N"), 1, 8, 8});
+  const auto bias = [&](const std::string& name) { return b.constant(name, random_tensor({2}, 44)); };
+  const ir::ValueId a = b.add("Conv", "a", {x, b.constant("a.w", random_tensor({3, 1, 3, 3}, 42))});
+  const ir::ValueId skip =
+      b.add("Conv", "skip", {a, b.constant("skip.w", random_tensor({2, 3, 1, 1}, 43)), bias("skip.b")});
+  const ir::ValueId c = b.add("Conv", "c", {x, b.constant("c.w", pixels)});
+  const ir::ValueId main =
+      b.add("Conv", "main", {c, b.constant("main.w", random_tensor({2, 10, 1, 1}, 45)), bias("main.b")});
+  return b.finish(b.add("Relu", "out", {b.add("Add", "sum", {skip, main})}));
+}
+
 TEST(Reconstruct, TheLaterOfTwoSummedLayersTakesTheErrorOfBoth) {
-  // tail + pooled: channels of the stem go, so the shortcut's values are right but what body reads is not; tail reads
-  // body's channels, of which half go as well.
+  // Two of three channels cannot say what the third said to skip; main's nine pixels can.
+  const Removal both("branches", two_branches(), {{"a", {2}}, {"c", {9}}}, "least_squares"),
+      skip("branch", two_branches(), {{"a", {2}}}, "least_squares");
+  EXPECT_GT(skip.difference(), 0.05);
+  EXPECT_LT(both.difference(), 1e-4);
+}
+
+TEST(Reconstruct, EachReaderInGraphOrderSeesTheCorrectedOnesBefore) {
   const ir::Model model = residual_model();
-  const Removal none("residual_none", model, "body", {0, 2, 4, 6}, "none"),
-      bias("residual_bias", model, "body", {0, 2, 4, 6}, "bias"),
-      solved("residual", model, "body", {0, 2, 4, 6}, "least_squares", 1e-4);
+  const Removal none("residual_none", model, {{"body", {0, 2, 4, 6}}}, "none"),
+      bias("residual_bias", model, {{"body", {0, 2, 4, 6}}}, "bias"),
+      solved("residual", model, {{"body", {0, 2, 4, 6}}}, "least_squares", 1e-4);
   EXPECT_LT(bias.difference(), none.difference());
   EXPECT_LT(solved.difference(), 0.5 * none.difference());
   for (const char* kind : {"bias", "least_squares"}) {
-    // The stem's channels carry the shortcut too: every reader in turn, and the output's channels fewer.
-    const Removal stem(std::string("stem_") + kind, model, "stem", {1, 5}, kind, 1e-4);
+    // The stem's channels are those of tail and of the sum: tail loses outputs, body and head inputs.
+    const Removal stem(std::string("stem_") + kind, model, {{"stem", {1, 5}}}, kind, 1e-4);
     const auto& layers = stem.record.at("reconstruction").at("layers");
     ASSERT_EQ(layers.size(), 2U) << kind;
     EXPECT_EQ(layers[0].at("layer"), "body");
@@ -136,7 +158,7 @@ TEST(Reconstruct, GroupedConvolutionsAreLeftAndRecorded) {
       b.add("Conv", "deep", {a, b.constant("deep.w", random_tensor({6, 1, 3, 3}, 22))}, {{"group", std::int64_t{6}}});
   const ir::Model model = b.finish(b.conv("c", deep, 6, 3, 23));
   for (const char* kind : {"bias", "least_squares"}) {
-    const Removal removal(std::string("grouped_") + kind, model, "a", {1, 4}, kind);
+    const Removal removal(std::string("grouped_") + kind, model, {{"a", {1, 4}}}, kind);
     const auto& layers = removal.record.at("reconstruction").at("layers");
     ASSERT_EQ(layers.size(), 2U) << kind;
     EXPECT_EQ(layers[0].at("layer"), "deep");
