@@ -44,6 +44,15 @@ json layer_json(const eval::LayerCost& layer) {
       {"kernel", layer.kernel},         {"latency_ms", layer.latency_ms < 0 ? json(nullptr) : json(layer.latency_ms)}};
 }
 
+/// Whether a layer that became smaller became faster, by at least 2 %; null where it is as it was or was not timed.
+json layer_paid(const json& before, const json& after) {
+  if (!after.is_object() || before.at("latency_ms").is_null() || after.at("latency_ms").is_null()) return nullptr;
+  const auto less = [&](const char* key) { return after.at(key).get<double>() < before.at(key).get<double>(); };
+  const bool sparser = after.at("sparsity").get<double>() > before.at("sparsity").get<double>() + 0.01;
+  if (!less("macs") && !less("bytes") && !less("bits") && !sparser) return nullptr;
+  return after.at("latency_ms").get<double>() <= 0.98 * before.at("latency_ms").get<double>();
+}
+
 std::string percent(double ratio) {
   char text[32];
   std::snprintf(text, sizeof text, "%.1f %%", 100 * ratio);
@@ -132,6 +141,7 @@ json join_layers(const json& before, const json& after) {
     layer["before"] = layer.at("cost");
     auto found = later.find(layer.at("node").get<std::string>());
     layer["after"] = found == later.end() ? json(nullptr) : found->second;
+    layer["paid"] = layer_paid(layer.at("before"), layer.at("after"));
     layer.erase("cost");
   }
   return layers;

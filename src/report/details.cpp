@@ -1,4 +1,5 @@
 // What a step says about each layer or group that it looked at: low-rank factors, removed filters.
+#include "report/chart.h"
 #include "report/format.h"
 #include "report/html.h"
 #include "report/parts.h"
@@ -32,11 +33,26 @@ std::string filter_table(const Json& step) {
   return table.empty() ? "" : table.html();
 }
 
+/// Of what pruning ranked: all, and what stays, by importance.
+std::string importance_chart(const Json& step) {
+  const Json& histogram = at(step, {"importance"});
+  const Figure high = number(step, {"importance", "high"});
+  const Json &all = list(histogram, "all"), &kept = list(histogram, "kept");
+  if (!high || all.empty() || all.size() != kept.size()) return "";
+  std::vector<Bar> bars;
+  const double width = *high / static_cast<double>(all.size());
+  for (std::size_t bin = 0; bin < all.size(); ++bin)
+    if (all[bin].is_number() && all[bin].get<double>() > 0)
+      bars.push_back({fixed(width * static_cast<double>(bin), 4) + " … " + fixed(width * static_cast<double>(bin + 1), 4),
+                      all[bin].get<double>(), kept[bin].is_number() ? kept[bin].get<double>() : 0});
+  return "<div class=\"charts\">\n" + bar_chart("Importance: ranked → kept", bars, count) + "</div>\n";
+}
+
 }  // namespace
 
 std::string step_details(const Json& run) {
   std::string out;
-  for (const Json& step : list(run, "steps")) out += low_rank_table(step) + filter_table(step);
+  for (const Json& step : list(run, "steps")) out += low_rank_table(step) + filter_table(step) + importance_chart(step);
   return out;
 }
 

@@ -35,6 +35,13 @@ std::string kernels(const Json& layer) {
   return "<code>" + (first == second ? second : first + "<br/>→ " + second) + "</code>";
 }
 
+/// A layer that became smaller and no faster is said to be one.
+std::string latency_of(const Json& layer) {
+  const std::string times = arrow(layer, "latency_ms", milliseconds);
+  const Json& paid = at(layer, {"paid"});
+  return paid.is_boolean() && !paid.get<bool>() ? times + "<br/><span class=\"mark bad\">✗ no faster</span>" : times;
+}
+
 }  // namespace
 
 std::string layer_charts(const Json& run) {
@@ -54,7 +61,7 @@ std::string layer_table(const Json& run) {
     table.row({escape(text(layer, {"node"})), escape(text(layer, {"op_type"})), escape(dims_of(layer)),
                pattern.empty() ? kAbsent : escape(pattern), arrow(layer, "sparsity", fraction),
                arrow(layer, "bits", plain), arrow(layer, "bytes", bytes), arrow(layer, "macs", count),
-               arrow(layer, "latency_ms", milliseconds), kernels(layer)});
+               latency_of(layer), kernels(layer)});
   }
   return table.empty() ? "" : table.html(list(run, "layers").size() > 25);
 }

@@ -33,6 +33,13 @@ TEST(Pipeline, RecordHasWhatTheDocsPromise) {
   EXPECT_EQ(run["layers"].size(), 4u);
   EXPECT_EQ(run["layers"][1]["before"]["bits"], 32);
   EXPECT_EQ(run["layers"][1]["after"]["bits"], 8);
+  for (const auto& layer : run["layers"])
+    if (const auto& times = layer["paid"]; times.is_boolean())
+      EXPECT_EQ(times.get<bool>(), layer["after"]["latency_ms"].get<double>() <=
+                                       0.98 * layer["before"]["latency_ms"].get<double>());
+    else
+      EXPECT_TRUE(layer["before"]["latency_ms"].is_null() || layer["after"]["latency_ms"].is_null() ||
+                  layer["before"]["bytes"] == layer["after"]["bytes"]);
   EXPECT_EQ(run["before"]["peak_memory_bytes"], 1500);
   EXPECT_TRUE(result.gate_passed);
   EXPECT_TRUE(world.factory.had_teacher);

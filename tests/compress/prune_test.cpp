@@ -2,7 +2,7 @@
 #include <rapidcheck.h>
 #include <rapidcheck/gtest.h>
 
-#include "compress/prune/selection.h"
+#include "compress/prune/zeros.h"
 #include "fakes.h"
 
 namespace pare::compress {
@@ -236,6 +236,23 @@ TEST(PruneMethod, GradientCriteriaNeedLabels) {
   world.dataset = image_data(false);
   for (const char* method : {"snip", "fisher"})
     EXPECT_EQ(error_of([&] { pruned(world, std::string("{method: ") + method + "}"); }).code(), ErrorCode::kUsage);
+}
+
+TEST(PruneMethod, TheHistogramCountsWhatIsRankedAndWhatStays) {
+  const std::vector<double> scores = {0, 0.1, 0.9, 1, 1};
+  const auto histogram = importance_histogram(scores, {false, false, true, true, false});
+  EXPECT_EQ(histogram["high"], 1.0);
+  EXPECT_EQ(histogram["all"], (std::vector<int>{1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2}));
+  EXPECT_EQ(histogram["kept"], (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1}));
+  for (const char* method : {"magnitude", "filters, ratio: 0.5, round_to: 1", "snip"}) {
+    World world("histogram");
+    const auto run = world.run(std::string("steps: [{prune: {method: ") + method + "}}]").run;
+    std::int64_t all = 0, kept = 0;
+    for (int count : run["steps"][0]["importance"]["all"]) all += count;
+    for (int count : run["steps"][0]["importance"]["kept"]) kept += count;
+    EXPECT_GT(kept, 0) << method;
+    EXPECT_NEAR(static_cast<double>(kept), 0.5 * static_cast<double>(all), 0.2 * static_cast<double>(all)) << method;
+  }
 }
 
 TEST(PruneMethod, Conflicts) {

@@ -71,6 +71,8 @@ TEST(Report, RichRun) {
                {"1.41 ms<br/><span class=\"soft\">1.25×"});  // a step against its own race, not against the final one
   expect_parts(page, {"Sparsity", "Bits per weight", "Measured latency", "spmm_u8s8s32__avx512vnni_vbmi_q64", "8:64",
                       "87.5 %", "64×64×3×3"});
+  expect_parts(page, {"✗ no faster", "Importance: ranked → kept", "0.0000 … 0.5000", "1.5000 … 2.0000"});
+  EXPECT_EQ(page.find("0.5000 … 1.0000"), std::string::npos) << "nothing scores that";
   expect_parts(page, {"Loss", "Top-1, %", "class=\"l-after\"", "class=\"l-third\"", "<svg", "aria-label"});
   expect_parts(page, {"max_drop: 0.9", "Debian 12", "Some CPU &lt;9000&gt;", "&quot;fm &amp; n.yaml&quot; -o out",
                       "prefers-color-scheme:dark"});

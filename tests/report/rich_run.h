@@ -74,6 +74,7 @@ inline nlohmann::json rich_run(int layers = 12) {
                      {"val_top1", 94.2 - 2.0 / epoch},
                      {"samples_per_s", 5321}});
   run["steps"] = {{{"step", "prune"},
+                    {"importance", {{"low", 0}, {"high", 2.0}, {"all", {7, 0, 5, 2}}, {"kept", {0, 0, 4, 2}}}},
                    {"method", "magnitude"},
                    {"options", {{"pattern", "8:64"}, {"schedule", "cubic"}}},
                    {"seconds", 301.5},
@@ -115,7 +116,8 @@ inline nlohmann::json rich_run(int layers = 12) {
            {"sparsity", i == 0 ? 0.0 : 0.875},
            {"pattern", i == 0 ? Json(nullptr) : Json("8:64")},
            {"latency_ms", 0.009 * (i + 1)},
-           {"kernel", "spmm_u8s8s32__avx512vnni_vbmi_q64"}}}});
+           {"kernel", "spmm_u8s8s32__avx512vnni_vbmi_q64"}}},
+         {"paid", i != 1}});
   }
   return run;
 }

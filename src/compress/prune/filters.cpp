@@ -11,6 +11,7 @@
 #include "compress/prune/samples.h"
 #include "compress/prune/unit_budget.h"
 #include "compress/prune/unit_selection.h"
+#include "compress/prune/zeros.h"
 #include "compress/statistics.h"
 #include "compress/targets.h"
 #include "eval/measure.h"
@@ -222,6 +223,18 @@ std::vector<std::vector<double>> score_groups(const ir::Model& model, const std:
   return scores;
 }
 
+json histogram_of(const std::vector<std::vector<double>>& scores, const RemovedUnits& removed) {
+  std::vector<double> all;
+  std::vector<bool> kept;
+  for (std::size_t g = 0; g < scores.size(); ++g) {
+    const std::size_t first = all.size();
+    all.insert(all.end(), scores[g].begin(), scores[g].end());
+    kept.resize(all.size(), true);
+    for (std::int64_t unit : removed[g]) kept[first + static_cast<std::size_t>(unit)] = false;
+  }
+  return importance_histogram(all, kept);
+}
+
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const std::vector<ir::ChannelGroup> groups = target_groups(model, context.options);
   require_some(groups);
@@ -240,6 +253,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const ir::Model original = model;
   ir::remove_units(model, groups, removed);
   reconstruct(original, model, groups, removed, context);
+  context.record["importance"] = histogram_of(scores, removed);
   context.record["filters"] = {{"channels_before", before}, {"channels_after", after}, {"groups", entries}};
   if (before == after) context.record["notes"].push_back("no channel was removed; the record says why for each group");
 }

@@ -66,7 +66,9 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
     train_model(model, context, gradual_hooks(current, rule, context), "prune");
     annotate_trained(model, targets, options);
   } else {
-    annotate_masks(model.graph, targets, choose_masks(targets, rule, 0, 1));
+    const std::vector<Tensor> masks = choose_masks(targets, rule, 0, 1);
+    context.record["importance"] = importance_histogram(targets, masks);
+    annotate_masks(model.graph, targets, masks);
     if (needs_gradients(options)) train_model(model, context, {}, "prune");
   }
   record_zeros(prune_targets(model, options), rule, context);

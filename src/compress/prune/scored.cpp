@@ -24,7 +24,9 @@ std::vector<Option> scored_options(std::string_view scope, const std::vector<Opt
 
 void prune_by_scores(ir::Model& model, const std::vector<PruneTarget>& targets, StepContext& context) {
   const PruneRule rule = prune_rule(context.options);
-  annotate_masks(model.graph, targets, choose_masks(targets, rule, 0, 1));
+  const std::vector<Tensor> masks = choose_masks(targets, rule, 0, 1);
+  context.record["importance"] = importance_histogram(targets, masks);
+  annotate_masks(model.graph, targets, masks);
   record_zeros(prune_targets(model, context.options), rule, context);
 }
 

@@ -97,6 +97,34 @@ Tensor mask_of_zeros(const Tensor& weight) {
   return mask;
 }
 
+json importance_histogram(std::span<const double> scores, const std::vector<bool>& kept) {
+  constexpr std::size_t kBins = 20;
+  const double high = scores.empty() ? 0 : *std::max_element(scores.begin(), scores.end());
+  std::vector<std::int64_t> all(kBins, 0), stay(kBins, 0);
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const double place = high > 0 ? scores[i] / high * kBins : 0;
+    const std::size_t bin = std::min(kBins - 1, static_cast<std::size_t>(std::max(place, 0.0)));
+    ++all[bin];
+    stay[bin] += kept[i] ? 1 : 0;
+  }
+  return {{"low", 0}, {"high", high}, {"all", all}, {"kept", stay}};
+}
+
+json importance_histogram(std::span<const PruneTarget> targets, const std::vector<Tensor>& masks) {
+  std::vector<double> scores;
+  std::vector<bool> kept;
+  for (std::size_t t = 0; t < targets.size(); ++t) {
+    const auto weights = targets[t].weight.data<float>();
+    const auto mask = masks[t].data<std::uint8_t>();
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      scores.push_back(targets[t].scores.empty() ? std::fabs(static_cast<double>(weights[i]))
+                                                 : static_cast<double>(targets[t].scores[i]));
+      kept.push_back(mask[i] != 0);
+    }
+  }
+  return importance_histogram(scores, kept);
+}
+
 void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context) {
   json layers = json::array();
   for (const PruneTarget& target : targets) {

@@ -26,6 +26,12 @@ void annotate_masks(ir::Graph& graph, std::span<const PruneTarget> targets, cons
 /// uint8, 0 where the weight is zero.
 Tensor mask_of_zeros(const Tensor& weight);
 
+/// `importance` of the step's record: how many of what was ranked score what, and how many of these stay; 20 equal bins
+/// from 0 to the largest score.
+nlohmann::json importance_histogram(std::span<const double> scores, const std::vector<bool>& kept);
+/// The same of the weights of targets with these masks.
+nlohmann::json importance_histogram(std::span<const PruneTarget> targets, const std::vector<Tensor>& masks);
+
 /// `pruned` of the step's record. Error(kInternal) where a weight does not have the pattern.
 void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context);
 
