@@ -26,18 +26,21 @@ def settle(model, row):
             model(*row.inputs(8).values())
 
 
-def draw_zeros(model):
-    """Weights that start at zero (heads of some networks) would make outputs constant."""
+def draw_constants(model):
+    """Weights that start at zero (heads of some networks) would make outputs constant; equal biases and scales would hide
+    a wrong order of channels."""
     with torch.no_grad():
         for weight in model.parameters():
             if weight.dim() >= 2 and not weight.any():
                 weight.normal_(0, 0.02)
+            elif weight.dim() == 1 and len(weight) > 1 and (weight == weight[0]).all():
+                weight.add_(0.05 * torch.randn_like(weight))
 
 
 def build(row):
     torch.manual_seed(0)
     model = row.build()
-    draw_zeros(model)
+    draw_constants(model)
     settle(model, row)
     return model.eval()
 

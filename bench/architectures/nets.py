@@ -182,6 +182,20 @@ class Tagger(nn.Module):
         return self.head(self.recurrent(self.embedding(input_ids))[0])
 
 
+class Classifier(nn.Module):
+    """Embeddings, two LSTM layers, scores from the last step's state."""
+
+    def __init__(self, words=500, width=48, hidden=64, classes=8):
+        super().__init__()
+        self.embedding = nn.Embedding(words, width)
+        self.project = nn.Linear(width, width)
+        self.recurrent = nn.LSTM(width, hidden, num_layers=2, batch_first=True)
+        self.head = nn.Linear(hidden, classes)
+
+    def forward(self, input_ids):
+        return self.head(self.recurrent(torch.tanh(self.project(self.embedding(input_ids))))[0][:, -1])
+
+
 class Output(nn.Module):
     """One tensor of the dictionary that a model returns."""
 

@@ -33,7 +33,8 @@ def tokens(length, words, mask=True):
 
 
 def torchvision(name, builder, size=64, **options):
-    return Row(name, "torchvision", lambda: builder(weights=None, num_classes=16, **options), images(size))
+    inputs = images(options.get("image_size", size))
+    return Row(name, "torchvision", lambda: builder(weights=None, num_classes=16, **options), inputs)
 
 
 def from_timm(name, model, size=64, **options):
@@ -104,6 +105,7 @@ ROWS = [
     torchvision("ResNeXt-50 32x4d", tv.resnext50_32x4d),
     torchvision("RegNet-Y 400MF", tv.regnet_y_400mf),
     Row("VGG-11-BN (narrow head)", "torchvision", vgg, images(224)),
+    torchvision("VGG-16-BN", tv.vgg16_bn, size=224),
     torchvision("DenseNet-121", tv.densenet121),
     torchvision("Inception v3", tv.inception_v3, size=139, aux_logits=False, init_weights=True),
     torchvision("GoogLeNet", tv.googlenet, aux_logits=False, init_weights=True),
@@ -111,6 +113,7 @@ ROWS = [
     torchvision("MNASNet 0.5", tv.mnasnet0_5),
     torchvision("MobileNetV2", tv.mobilenet_v2),
     torchvision("MobileNetV3-small", tv.mobilenet_v3_small),
+    from_timm("EfficientNet-lite0", "efficientnet_lite0"),
     from_timm("MobileNetV4-conv-small", "mobilenetv4_conv_small"),
     torchvision("EfficientNet-B0", tv.efficientnet_b0),
     torchvision("EfficientNetV2-S", tv.efficientnet_v2_s),
@@ -120,6 +123,7 @@ ROWS = [
     from_timm("ConvNeXt-atto", "convnext_atto"),
     from_timm("PoolFormer-S12", "poolformer_s12"),
     from_timm("ViT-tiny/16", "vit_tiny_patch16_224", img_size=64),
+    torchvision("ViT-B/16", tv.vit_b_16, image_size=64),
     torchvision("Swin-T", tv.swin_t),
     from_timm("MobileViT-XXS", "mobilevit_xxs"),
     from_timm("MLP-Mixer-S/32", "mixer_s32_224", img_size=64),
@@ -140,6 +144,7 @@ ROWS = [
     Row("Llama", "transformers", llama, tokens(24, 500)),
     Row("T5 encoder", "transformers", t5, tokens(24, 500)),
     Row("Whisper encoder", "transformers", whisper, lambda batch: {"input_features": torch.randn(batch, 40, 100)}),
+    Row("LSTM classifier", "own", nets.Classifier, tokens(24, 500, mask=False)),
     Row("LSTM tagger", "own", nets.Tagger, tokens(24, 500, mask=False)),
     Row("GRU tagger", "own", lambda: nets.Tagger(torch.nn.GRU), tokens(24, 500, mask=False)),
 ]
