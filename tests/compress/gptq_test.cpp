@@ -142,7 +142,7 @@ TEST(Gptq, MakesLessNoiseThanTheNearestLayerAfterLayerToo) {
       sum += std::pow(static_cast<double>(a.data<float>()[i]) - static_cast<double>(b.data<float>()[i]), 2);
     return sum;
   };
-  const double nearest = noise("rounding: nearest"), parallel = noise("rounding: gptq"),
+  const double nearest = noise("rounding: nearest"), parallel = noise("rounding: gptq, sequential: false"),
                sequential = noise("rounding: gptq, sequential: true");
   EXPECT_LT(parallel, nearest);
   EXPECT_LT(sequential, nearest);

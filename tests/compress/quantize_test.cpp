@@ -184,6 +184,37 @@ TEST(StaticQuantization, FewerBitsCostMoreAndAreStored) {
   }
 }
 
+TEST(StaticQuantization, FewBitsAreRoundedByWhatTheLayersSee) {
+  const auto error = [](const std::string& weights) {
+    World world("quantize_rounding");
+    world.dataset = image_data(false);
+    const PipelineResult result = world.run(
+        "steps: [{quantize: {weights: {bits: 3" + weights + "}, bias_correction: false, protect: {macs: 0}}}]");
+    std::vector<std::int64_t> all(static_cast<std::size_t>(world.dataset.test->size()));
+    std::iota(all.begin(), all.end(), 0);
+    const NamedTensors inputs = world.dataset.test->batch(all).inputs;
+    const Tensor a = ir::evaluate(world.model, inputs).begin()->second,
+                 b = ir::evaluate(result.model, inputs).begin()->second;
+    double sum = 0;
+    for (std::size_t i = 0; i < a.data<float>().size(); ++i)
+      sum += std::pow(static_cast<double>(a.data<float>()[i]) - static_cast<double>(b.data<float>()[i]), 2);
+    return sum;
+  };
+  const double nearest = error(", rounding: nearest"), automatic = error("");
+  EXPECT_LT(automatic, nearest);
+  EXPECT_EQ(automatic, error(", rounding: gptq"));
+}
+
+TEST(StaticQuantization, PrunedWeightsStayZeroWithFewBits) {
+  World world("quantize_few_zeros");
+  const PipelineResult result = world.run("steps: [{prune: {sparsity: 0.75}}, {quantize: {weights: {bits: 4}}}]");
+  const ir::Value& stored = result.model.graph.value(result.model.graph.find_value("body.weight_quantized"));
+  ASSERT_TRUE(stored.constant);
+  std::int64_t zeros = 0;
+  for (std::int64_t i = 0; i < stored.constant->numel(); ++i) zeros += element_as_double(*stored.constant, i) == 0;
+  EXPECT_GE(zeros, stored.constant->numel() * 3 / 4);
+}
+
 /// Brute force over a grid of scales.
 TEST(QuantParams, ClippedRangesLoseLeast) {
   const Tensor weight = random_tensor({2, 64}, 5);

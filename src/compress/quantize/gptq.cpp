@@ -7,6 +7,7 @@
 #include "base/linear_algebra.h"
 #include "base/threads.h"
 #include "compress/layerwise/hessian.h"
+#include "compress/quantize/refine.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -58,7 +59,9 @@ void round_rows(std::span<const float> weight, const Columns& columns, const pas
     for (std::size_t r = 0; r < count; ++r) {
       const std::size_t at = columns.element(first + static_cast<std::int64_t>(r), order[j]), p = map(at);
       const double w = left[j * count + r], scale = static_cast<double>(params.scale[p]);
-      const double level = std::clamp(std::nearbyint(w / scale) + params.zero_point[p], low, high);
+      const double level = weight[at] == 0.0F
+                               ? params.zero_point[p]
+                               : std::clamp(std::nearbyint(w / scale) + params.zero_point[p], low, high);
       integers[at] = static_cast<std::int32_t>(level);
       off[r] = (w - (level - params.zero_point[p]) * scale) / u[j * n + j];
     }
@@ -92,6 +95,7 @@ Tensor gptq(const Tensor& weight, const ir::WeightView& view, const passes::Quan
                    std::min(kRows, outputs - part * kRows), integers);
     });
   }
+  refine(weight.data<float>(), view, params, map, hessian, groups, options.refine, integers);
   return passes::pack_integers(integers, weight.dims(), params.dtype);
 }
 

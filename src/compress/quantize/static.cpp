@@ -8,6 +8,7 @@
 #include "base/text.h"
 #include "compress/quantize/calibrator.h"
 #include "compress/quantize/common.h"
+#include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/static_choice.h"
 #include "pare/error.h"
 
@@ -59,8 +60,16 @@ std::vector<Option> declare() {
         {"macs", kFloat, "0.1", "of all MACs may stay float; 0: protect nothing", {}, 0, 1},
         {"samples", kInt, "16", "of val (else train) by which all this is chosen", {}, 1, 1e6}}},
   };
+  for (Option option : rounding_options("nearest; gptq: later inputs make up for the error of earlier ones, by training "
+                                        "samples; auto: gptq below 8 bits"))
+    list.front().children.push_back(option);
   for (Option option : target_options()) list.push_back(option);
   return list;
+}
+
+/// What rounding "auto" means.
+bool uses_gptq(const json& weights) {
+  return weights.at("rounding") == "gptq" || (weights.at("rounding") == "auto" && weights.at("bits").get<int>() < 8);
 }
 
 std::span<const Option> options() {
@@ -140,6 +149,9 @@ void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   equalize_layers(floats, statistics, context, found);
   choose_smoothing(floats, statistics, probe ? &*probe : nullptr, context, found);
   StaticWriter writer(floats, statistics, context);
+  const bool by_samples = uses_gptq(context.options.at("weights"));
+  if (by_samples) writer.round_by_samples();
+  found["rounding"] = by_samples ? "gptq" : "nearest";
   const Choice choice = choose(floats, writer, probe ? &*probe : nullptr, context, found);
   found["calibrator"] = choice.calibrator->name;
   found["biases_corrected"] = choice.correct_bias;

@@ -4,6 +4,7 @@
 
 #include "compress/quantize/bias_correction.h"
 #include "compress/quantize/common.h"
+#include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/params.h"
 
 namespace pare::compress {
@@ -45,7 +46,8 @@ ir::Model StaticWriter::write(const passes::QdqPlan& plan, const std::vector<Lay
   ir::Model out = model_;
   if (correct_bias)
     for (const Layer& layer : layers)
-      correct_bias_of(out.graph, layer, plan.weights.at(layer.weight_name), channels_.at(layer.name).mean);
+      correct_bias_of(out.graph, layer, plan.weights.at(layer.weight_name), channels_.at(layer.name).mean,
+                      plan.integers.count(layer.weight_name) ? &plan.integers.at(layer.weight_name) : nullptr);
   passes::insert_qdq(out, plan);
   return out;
 }
@@ -67,6 +69,14 @@ ir::Model StaticWriter::write_one(const Layer& layer, const Choice& choice) cons
   std::erase_if(one.activations, [&](const auto& entry) { return entry.first != input; });
   one.readers[input] = {layer.name};
   return write(one, placement.layers, choice.correct_bias);
+}
+
+void StaticWriter::round_by_samples() {
+  const json& weights = context_.options.at("weights");
+  passes::QdqPlan rounded;
+  round_layers(model_, place({}).layers, [&](const Layer&) { return weight_spec(weights); }, weights, context_, rounded);
+  weights_ = std::move(rounded.weights);
+  integers_ = std::move(rounded.integers);
 }
 
 void StaticWriter::observe_means(const std::vector<Layer>& layers) {
@@ -91,9 +101,16 @@ void StaticWriter::add_layer(passes::QdqPlan& plan, const Layer& layer, int& rai
   const ir::Node& node = model_.graph.node(layer.node);
   auto [params, first] = plan.weights.try_emplace(layer.weight_name);
   if (first) params->second = rounded(layer);
+  int raised_here = 0;
   if (const Tensor* bias = node.is("MatMul") ? nullptr : model_.graph.constant(node.input(2)))
-    raised += raise_for_bias(params->second, plan.activations.at(model_.graph.value(node.input(0)).name).scale[0],
-                             bias->data<float>());
+    raised_here = raise_for_bias(params->second, plan.activations.at(model_.graph.value(node.input(0)).name).scale[0],
+                                 bias->data<float>());
+  raised += raised_here;
+  // Integers of another scale would be wrong: such a layer is rounded to the nearest.
+  if (const auto found = integers_.find(layer.weight_name); found != integers_.end() && raised_here == 0)
+    plan.integers[layer.weight_name] = found->second;
+  else if (raised_here > 0)
+    plan.integers.erase(layer.weight_name);
   plan.nodes.push_back(layer.name);
 }
 

@@ -31,6 +31,8 @@ class StaticWriter {
   ir::Model write(const Choice& choice) const;
   /// Only this layer on integers: its input, read by no other node, and its weight.
   ir::Model write_one(const Layer& layer, const Choice& choice) const;
+  /// Rounds the weights by what the layers see of training samples (layer_rounding.h); without it, to the nearest.
+  void round_by_samples();
   /// Before a choice that corrects biases.
   void observe_means(const std::vector<Layer>& layers);
 
@@ -45,6 +47,7 @@ class StaticWriter {
   std::map<std::string, InputChannels> channels_;
   mutable std::vector<std::vector<std::string>> groups_;
   mutable std::map<std::string, passes::QuantParams> weights_;  ///< by initializer: each choice asks for them again
+  std::map<std::string, Tensor> integers_;                      ///< of those rounded by samples
 };
 
 }  // namespace pare::compress

@@ -4,9 +4,8 @@
 //   int4 [K, N], scales [K/g, N] → DequantizeLinear(block_size g) → MatMul
 //
 // A product with few rows is bound by the reading of its weights, so it gets faster by what they shrink.
-#include "compress/layerwise/hessian.h"
 #include "compress/quantize/common.h"
-#include "compress/quantize/gptq.h"
+#include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/placement.h"
 #include "pare/error.h"
 
@@ -32,17 +31,11 @@ std::span<const Option> options() {
            "\"affine\"",
            "affine: with a zero point, since the few weights of a group are seldom symmetric; symmetric: around 0",
            {"affine", "symmetric"}},
-          {"rounding", kString, "\"auto\"",
-           "nearest; gptq: later inputs make up for the error of earlier ones, by training samples; auto: gptq where "
-           "there are some",
-           {"auto", "nearest", "gptq"}},
-          {"act_order", kBool, "true", "gptq rounds the inputs of most energy first"},
-          {"sequential", kBool, "false",
-           "gptq: each layer sees its inputs as the rounded layers before it make them, a pass over the samples for "
-           "each, instead of all as the original makes them"},
-          {"samples", kInt, "512", "training samples that gptq looks at; 0: all", {}, 0, 1e12},
           {"group_size", kInt, "32", "input channels of a matrix that share a scale; 0: all of an output channel", {}, 0,
            1e6}}}};
+    for (Option option : rounding_options("nearest; gptq: later inputs make up for the error of earlier ones, by "
+                                          "training samples; auto: gptq where there are some"))
+      list.front().children.push_back(option);
     for (Option option : target_options()) list.push_back(option);
     return list;
   }();
@@ -71,8 +64,7 @@ bool uses_gptq(const StepContext& context) {
 
 void validate(const ir::Model& model, const StepContext& context) {
   require_not_quantized(model.graph);
-  if (uses_gptq(context) && (!context.dataset.train || context.dataset.train->size() == 0))
-    throw Error(ErrorCode::kUsage, "quantize.weights.rounding", "gptq needs a train split in the data file");
+  require_rounding_data(context.options.at("weights"), context);
   const auto group = context.options.at("weights").at("group_size").get<std::int64_t>();
   for (const Layer& layer : place(model, context.options).layers)
     if (spec_of(model, layer, context.options).group > 0 && layer.weight.view.inputs % group != 0)
@@ -83,38 +75,11 @@ void validate(const ir::Model& model, const StepContext& context) {
   passes::raise_opset(trial, 21);
 }
 
-/// Layers in graph order; each sees inputs as the layers before it, already rounded, make them.
-void round_by_gptq(const ir::Model& model, const std::vector<Layer>& layers, StepContext& context,
-                   passes::QdqPlan& plan) {
-  const json& options = context.options.at("weights");
-  ir::Model seen = model;
-  const auto round = [&](const Layer& layer, std::span<const double> hessian, std::int64_t groups) {
-    context.control.check_cancelled();
-    const Tensor& weight = *model.graph.constant(layer.weight.value);
-    if (plan.integers.count(layer.weight_name)) return;  // shared: rounded by what the first sees
-    const passes::QuantParams params = weight_params(weight, layer.weight.output_axis, spec_of(model, layer, context.options),
-                                                     input_energy(layer.weight.view, hessian, groups));
-    plan.integers[layer.weight_name] =
-        gptq(weight, layer.weight.view, params, hessian, groups, {.act_order = options.at("act_order")});
-    plan.weights[layer.weight_name] = params;
-  };
-  if (!options.at("sequential").get<bool>()) return visit_hessians(model, layers, options.at("samples"), context, round);
-  const auto runs = runs_of(model.graph, layers);
-  for (std::size_t i = 0; i < runs.size(); ++i) {
-    visit_hessians(seen, runs[i], options.at("samples"), context, round);
-    for (const Layer& layer : runs[i])
-      if (const auto found = plan.integers.find(layer.weight_name); found != plan.integers.end())
-        seen.graph.set_constant(layer.weight.value,
-                                passes::dequantize_tensor(found->second, plan.weights.at(layer.weight_name)));
-    context.control.report(
-        {"gptq", static_cast<std::int64_t>(i + 1), static_cast<std::int64_t>(runs.size()), "inputs", {}, -1});
-  }
-}
-
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const Placement placement = place(model, context.options);
   passes::QdqPlan plan;
-  if (uses_gptq(context)) round_by_gptq(model, placement.layers, context, plan);
+  const auto spec = [&](const Layer& layer) { return spec_of(model, layer, context.options); };
+  if (uses_gptq(context)) round_layers(model, placement.layers, spec, context.options.at("weights"), context, plan);
   for (const Layer& layer : placement.layers) {
     if (!plan.weights.count(layer.weight_name))
       plan.weights[layer.weight_name] = weight_params(*model.graph.constant(layer.weight.value),
