@@ -9,6 +9,7 @@
 #include "compress/quantize/calibrator.h"
 #include "compress/quantize/common.h"
 #include "compress/quantize/layer_rounding.h"
+#include "compress/quantize/mixed.h"
 #include "compress/quantize/static_choice.h"
 #include "pare/error.h"
 
@@ -43,6 +44,7 @@ std::vector<Option> declare() {
          names},
         {"percentile", kFloat, "99.99", "share of the values that the calibrator percentile keeps", {}, 50, 100},
         {"samples", kInt, "512", "training samples that are looked at; 0: all", {}, 0, 1e12}}},
+      mixed_option(),
       {"smooth", kString, "\"auto\"",
        "SmoothQuant moves outliers of activations into the weights: auto (with attention, if it helps the output), off, "
        "or the strength α from 0 to 1"},
@@ -68,8 +70,10 @@ std::vector<Option> declare() {
 }
 
 /// What rounding "auto" means.
-bool uses_gptq(const json& weights) {
-  return weights.at("rounding") == "gptq" || (weights.at("rounding") == "auto" && weights.at("bits").get<int>() < 8);
+bool uses_gptq(const json& options) {
+  const json& weights = options.at("weights");
+  const bool few_bits = weights.at("bits").get<int>() < 8 || !options.at("mixed").is_null();
+  return weights.at("rounding") == "gptq" || (weights.at("rounding") == "auto" && few_bits);
 }
 
 std::span<const Option> options() {
@@ -88,11 +92,13 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_8_bits(context.options, "activations");
   require_not_quantized(model.graph);
   smooth_option(context.options);
+  const bool mixed = !context.options.at("mixed").is_null();
+  if (mixed) validate_mixed(context.options.at("mixed"));
   if (!context.dataset.train || context.dataset.train->size() == 0)
     throw Error(ErrorCode::kUsage, "quantize", "calibration needs a train split in the data file");
   place_integers(model.graph, context.options, "quantize");
   ir::Model trial = model;
-  passes::raise_opset(trial, context.options.at("weights").at("bits") == 4 ? 21 : 13);
+  passes::raise_opset(trial, context.options.at("weights").at("bits") == 4 || mixed ? 21 : 13);
 }
 
 std::string decimal(double value) {
@@ -107,6 +113,8 @@ std::string told(const Choice& choice, const json& found) {
   text << "quantize: calibrator " << choice.calibrator->name << (choice.correct_bias ? ", biases corrected" : "");
   if (found.contains("smooth") && found.at("smooth").contains("alpha"))
     text << ", SmoothQuant with strength " << found.at("smooth").at("alpha").dump();
+  if (found.contains("mixed"))
+    text << ", weights of " << decimal(found.at("mixed").at("average").get<double>()) << " bits on average";
   if (found.contains("protected")) {
     const json& kept = found.at("protected");
     if (!choice.floats.empty())
@@ -137,19 +145,27 @@ void record_result(const Placement& placement, const passes::QdqPlan& plan, cons
                                  {"scales_raised_for_bias", raised}};
 }
 
+void choose_mixed(const ir::Model& floats, StaticWriter& writer, const Probe& probe, StepContext& context, json& found) {
+  if (!probe.usable())
+    throw Error(ErrorCode::kUnsupported, "quantize.mixed", "the first output is not float: no noise can be measured");
+  writer.set_bits(choose_bits(floats, writer.place({}).layers, probe, context, found));
+}
+
 void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   const auto start = std::chrono::steady_clock::now();
   ir::Model floats = model;
   Statistics statistics = gathered;
   json found = json::object();
   std::optional<Probe> probe;
-  if (leaves_choice(model, context.options)) probe.emplace(model, context.options.at("protect").at("samples"), context);
+  const bool mixed = !context.options.at("mixed").is_null();
+  if (mixed || leaves_choice(model, context.options)) probe.emplace(model, context.options.at("protect").at("samples"), context);
   if (probe && probe->usable()) found["samples"] = probe->samples();
   if (probe && !probe->usable()) found["note"] = "the first output is not float: nothing to choose by";
   equalize_layers(floats, statistics, context, found);
   choose_smoothing(floats, statistics, probe ? &*probe : nullptr, context, found);
   StaticWriter writer(floats, statistics, context);
-  const bool by_samples = uses_gptq(context.options.at("weights"));
+  if (mixed) choose_mixed(floats, writer, *probe, context, found);
+  const bool by_samples = uses_gptq(context.options);
   if (by_samples) writer.round_by_samples();
   found["rounding"] = by_samples ? "gptq" : "nearest";
   const Choice choice = choose(floats, writer, probe ? &*probe : nullptr, context, found);

@@ -74,7 +74,7 @@ ir::Model StaticWriter::write_one(const Layer& layer, const Choice& choice) cons
 void StaticWriter::round_by_samples() {
   const json& weights = context_.options.at("weights");
   passes::QdqPlan rounded;
-  round_layers(model_, place({}).layers, [&](const Layer&) { return weight_spec(weights); }, weights, context_, rounded);
+  round_layers(model_, place({}).layers, [&](const Layer& layer) { return spec_of(layer); }, weights, context_, rounded);
   weights_ = std::move(rounded.weights);
   integers_ = std::move(rounded.integers);
 }
@@ -89,11 +89,17 @@ const std::vector<std::vector<std::string>>& StaticWriter::all_groups() const {
   return groups_;
 }
 
+WeightSpec StaticWriter::spec_of(const Layer& layer) const {
+  WeightSpec spec = weight_spec(context_.options.at("weights"));
+  if (const auto found = bits_.find(layer.weight_name); found != bits_.end()) spec.bits = found->second;
+  return spec;
+}
+
 const passes::QuantParams& StaticWriter::rounded(const Layer& layer) const {
   const auto [found, first] = weights_.try_emplace(layer.weight_name);
   if (first)
     found->second = weight_params(*model_.graph.constant(layer.weight.value), layer.weight.output_axis,
-                                  weight_spec(context_.options.at("weights")));
+                                  spec_of(layer));
   return found->second;
 }
 

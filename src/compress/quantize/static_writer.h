@@ -5,6 +5,7 @@
 #include <set>
 
 #include "compress/quantize/calibrator.h"
+#include "compress/quantize/params.h"
 #include "compress/quantize/placement.h"
 #include "compress/quantize/probe.h"
 #include "passes/qdq.h"
@@ -31,6 +32,8 @@ class StaticWriter {
   ir::Model write(const Choice& choice) const;
   /// Only this layer on integers: its input, read by no other node, and its weight.
   ir::Model write_one(const Layer& layer, const Choice& choice) const;
+  /// Bits of weights by initializer, where they are not those of the options.
+  void set_bits(std::map<std::string, int> bits) { bits_ = std::move(bits); }
   /// Rounds the weights by what the layers see of training samples (layer_rounding.h); without it, to the nearest.
   void round_by_samples();
   /// Before a choice that corrects biases.
@@ -38,6 +41,7 @@ class StaticWriter {
 
  private:
   const std::vector<std::vector<std::string>>& all_groups() const;
+  WeightSpec spec_of(const Layer& layer) const;
   const passes::QuantParams& rounded(const Layer& layer) const;
   void add_layer(passes::QdqPlan& plan, const Layer& layer, int& raised) const;
 
@@ -46,6 +50,7 @@ class StaticWriter {
   const StepContext& context_;
   std::map<std::string, InputChannels> channels_;
   mutable std::vector<std::vector<std::string>> groups_;
+  std::map<std::string, int> bits_;
   mutable std::map<std::string, passes::QuantParams> weights_;  ///< by initializer: each choice asks for them again
   std::map<std::string, Tensor> integers_;                      ///< of those rounded by samples
 };
