@@ -6,6 +6,7 @@
 #include <set>
 #include <tuple>
 
+#include "ir/axis_elements.h"
 #include "ir/infer.h"
 #include "ir/op.h"
 #include "ir/sparsity.h"
@@ -14,96 +15,28 @@
 namespace pare::ir {
 namespace {
 
-using Axis = std::pair<ValueId, std::int64_t>;
-
-/// Union–find over the elements of every axis whose size is known.
-class Elements {
- public:
-  void add(Axis axis, std::int64_t size) {
-    first_[axis] = {static_cast<std::int64_t>(parent_.size()), size};
-    for (std::int64_t i = 0; i < size; ++i) parent_.push_back(static_cast<std::int64_t>(parent_.size()));
-  }
-  /// 0 when the size is not known.
-  std::int64_t size(Axis axis) const {
-    const auto found = first_.find(axis);
-    return found == first_.end() ? 0 : found->second.second;
-  }
-  std::int64_t at(Axis axis, std::int64_t element) const { return first_.at(axis).first + element; }
-  std::int64_t root(std::int64_t id) {
-    while (parent_[index(id)] != id) id = parent_[index(id)] = parent_[index(parent_[index(id)])];
-    return id;
-  }
-  void join(std::int64_t a, std::int64_t b) { parent_[index(root(a))] = root(b); }
-  const std::map<Axis, std::pair<std::int64_t, std::int64_t>>& axes() const { return first_; }
-
- private:
-  static std::size_t index(std::int64_t id) { return static_cast<std::size_t>(id); }
-  std::vector<std::int64_t> parent_;
-  std::map<Axis, std::pair<std::int64_t, std::int64_t>> first_;
-};
-
 struct Related {
   Axis axis;
   AxisRelation relation;
 };
 
-/// Some float value has a dimension of which not even a name is known.
-bool has_unknown(const Model& model, const std::vector<ValueFacts>& facts) {
-  for (ValueId id : model.graph.values()) {
-    const ValueFacts& fact = facts[static_cast<std::size_t>(id)];
-    if (!is_float(fact.dtype) || !fact.shape.ranked()) continue;
-    for (const Dim& dim : fact.shape.dims())
-      if (dim.is_unknown()) return true;
-  }
-  return false;
-}
-
-/// Shapes by symbols; where these get lost (exporters compute shapes in ways that only numbers survive), by a number
-/// for each: primes, so that no two sizes are equal by chance.
-std::vector<ValueFacts> facts_for_walk(const Model& model) {
-  std::vector<ValueFacts> symbolic = infer_for(model, {});
-  if (!has_unknown(model, symbolic)) return symbolic;
-  static constexpr std::int64_t kPrimes[] = {3, 7, 11, 13, 17, 19, 23, 29, 31, 37};
-  std::map<std::string, std::int64_t> by_symbol;
-  std::size_t used = 0;
-  std::map<std::string, Dims> shapes;
-  for (ValueId input : model.graph.inputs) {
-    const Value& value = model.graph.value(input);
-    if (!value.shape.ranked()) return symbolic;
-    Dims dims;
-    for (const Dim& dim : value.shape.dims()) {
-      if (dim.is_known()) {
-        dims.push_back(dim.value());
-        continue;
-      }
-      if (used == std::size(kPrimes)) return symbolic;
-      const auto [found, fresh] =
-          by_symbol.try_emplace(dim.is_symbol() ? dim.name() : "?" + std::to_string(used), kPrimes[used]);
-      used += fresh ? 1 : 0;
-      dims.push_back(found->second);
-    }
-    shapes[value.name] = dims;
-  }
-  try {
-    return infer_for(model, shapes);
-  } catch (const Error&) {  // such sizes do not fit the model: images that are too small
-    return symbolic;
-  }
-}
-
 class Walk {
  public:
-  explicit Walk(const Model& model) : model_(model), graph_(model.graph), facts_(facts_for_walk(model)) {
+  /// `positions`: AxesContext::position of nodes, 0 for those that are not named. All three are kept by reference.
+  Walk(const Model& model, const std::vector<ValueFacts>& facts, const std::map<NodeId, int>& positions)
+      : model_(model), graph_(model.graph), facts_(facts), positions_(positions) {
     for (ValueId id : graph_.values()) {
       const Shape& shape = fact(id).shape;
       for (std::int64_t axis = 0; shape.ranked() && axis < shape.rank(); ++axis)
         if (shape[axis].is_known() && shape[axis].value() > 0) elements_.add({id, axis}, shape[axis].value());
     }
     block_ends();
-    for (NodeId id : graph_.nodes()) visit(graph_.node(id));
+    for (NodeId id : graph_.nodes()) visit(id);
   }
 
   std::vector<ChannelGroup> groups();
+  /// Nodes that blocked groups pass and that could relate another axis of theirs.
+  std::vector<NodeId> undecided(const std::vector<ChannelGroup>& groups) const;
 
  private:
   /// A layer whose output channels groups are made of.
@@ -131,7 +64,9 @@ class Walk {
       if (const ValueId id = graph_.find_value(name); id != kNoValue) block_all(id, "a subgraph reads '" + name + "'");
   }
 
-  void visit(const Node& node);
+  void visit(NodeId id);
+  std::vector<AxisRelation> relations_of(const Node& node, int position) const;
+  std::set<std::int64_t> read_sizes(const Node& shape) const;
   void relate(const Node& node, const std::vector<Related>& label);
   void join_same(const Node& node, const std::vector<Related>& label);
   void join_parts(const Node& node, const std::vector<Related>& label);
@@ -144,7 +79,8 @@ class Walk {
 
   const Model& model_;
   const Graph& graph_;
-  std::vector<ValueFacts> facts_;
+  const std::vector<ValueFacts>& facts_;
+  const std::map<NodeId, int>& positions_;
   Elements elements_;
   std::map<Axis, std::string> blocked_;
   std::set<NodeId> contracting_;  ///< nodes that sum over an axis of a constant
@@ -156,11 +92,42 @@ std::vector<ValueFacts> Walk::facts_of(const std::vector<ValueId>& ids) const {
   return out;
 }
 
-void Walk::visit(const Node& node) {
+std::vector<AxisRelation> Walk::relations_of(const Node& node, int position) const {
   const Operator* op = find_operator(node, model_.opset(node.domain));
-  std::vector<AxisRelation> relations;
+  if (!op || !op->axes) return {};
   const std::vector<ValueFacts> inputs = facts_of(node.inputs), outputs = facts_of(node.outputs);
-  if (op && op->axes) relations = op->axes({node, inputs, outputs});
+  return op->axes({node, inputs, outputs, position});
+}
+
+/// The axes whose sizes somebody reads from a Shape node: all, or those that its readers pick.
+std::set<std::int64_t> Walk::read_sizes(const Node& shape) const {
+  std::set<std::int64_t> all, read;
+  const std::int64_t rank = fact(shape.input(0)).shape.rank();
+  for (std::int64_t axis = 0; axis < rank; ++axis) all.insert(axis);
+  if (shape.int_or("start", 0) != 0 || shape.find("end") || graph_.is_output(shape.output(0))) return all;
+  for (NodeId id : graph_.value(shape.output(0)).consumers) {
+    const Node& reader = graph_.node(id);
+    const Tensor* from = graph_.constant(reader.input(1));
+    const Tensor* to = reader.is("Slice") ? graph_.constant(reader.input(2)) : nullptr;
+    if (reader.input(0) != shape.output(0) || !from || from->dtype() != DType::kInt64) return all;
+    const auto place = [&](std::int64_t i) { return i < 0 ? i + rank : i; };
+    if (reader.is("Gather")) {
+      for (std::int64_t i : from->data<std::int64_t>()) read.insert(place(i));
+    } else if (to && to->dtype() == DType::kInt64 && from->numel() == 1 && reader.input(4) == kNoValue) {
+      const std::int64_t end = std::min(place(to->data<std::int64_t>()[0]), rank);
+      for (std::int64_t i = place(from->data<std::int64_t>()[0]); i < end; ++i) read.insert(i);
+    } else {
+      return all;
+    }
+  }
+  return read;
+}
+
+void Walk::visit(NodeId id) {
+  const Node& node = graph_.node(id);
+  const Operator* op = find_operator(node, model_.opset(node.domain));
+  const auto position = positions_.find(id);
+  const std::vector<AxisRelation> relations = relations_of(node, position == positions_.end() ? 0 : position->second);
   std::map<int, std::vector<Related>> labels;
   std::set<std::tuple<bool, std::size_t, std::int64_t>> related;
   for (const AxisRelation& relation : relations) {
@@ -169,10 +136,11 @@ void Walk::visit(const Node& node) {
     if (value == kNoValue || relation.kind == AxisRelation::Kind::kFree) continue;
     labels[relation.label].push_back({{value, relation.axis}, relation});
     related.insert({in, relation.slot, relation.axis});
-    if (in && relation.kind == AxisRelation::Kind::kContracted && graph_.constant(value))
-      contracting_.insert(graph_.producer(node.output(0)));
+    if (in && relation.kind == AxisRelation::Kind::kContracted && graph_.constant(value)) contracting_.insert(id);
   }
   for (const auto& [label, axes] : labels) relate(node, axes);
+  const bool sizes_only = node.is("Shape") && fact(node.input(0)).shape.ranked();
+  const std::set<std::int64_t> sizes = sizes_only ? read_sizes(node) : std::set<std::int64_t>();
   const std::string how = op ? " works along axis " : " is not known; it has axis ";
   for (const bool in : {true, false}) {
     const std::vector<ValueId>& slots = in ? node.inputs : node.outputs;
@@ -180,7 +148,7 @@ void Walk::visit(const Node& node) {
       if (slots[slot] == kNoValue || !fact(slots[slot]).shape.ranked()) continue;
       const ValueFacts& known = fact(slots[slot]);
       for (std::int64_t axis = 0; axis < known.shape.rank(); ++axis)
-        if (!related.count({in, slot, axis}) && known.shape[axis] != Dim(1))
+        if (!related.count({in, slot, axis}) && known.shape[axis] != Dim(1) && !(sizes_only && !sizes.count(axis)))
           block({slots[slot], axis},
                 describe(node) + how + std::to_string(axis) + " of '" + graph_.value(slots[slot]).name + "'");
     }
@@ -204,16 +172,17 @@ void Walk::relate(const Node& node, const std::vector<Related>& label) {
 }
 
 void Walk::join_same(const Node& node, const std::vector<Related>& label) {
-  const std::int64_t count = elements_.size(label[0].axis) / label[0].relation.block;
+  const AxisRelation& first = label[0].relation;
+  const std::int64_t count = elements_.size(label[0].axis) / (first.block * first.repeat);
   for (const Related& one : label)
-    if (elements_.size(one.axis) != count * one.relation.block) {
+    if (elements_.size(one.axis) != count * one.relation.block * one.relation.repeat) {
       for (const Related& other : label) block(other.axis, describe(node) + " relates axes of different sizes");
       return;
     }
   for (const Related& one : label)
     for (std::int64_t element = 0; element < elements_.size(one.axis); ++element)
       elements_.join(elements_.at(one.axis, element),
-                     elements_.at(label[0].axis, element / one.relation.block * label[0].relation.block));
+                     elements_.at(label[0].axis, element / one.relation.block % count * first.block));
 }
 
 /// The one axis on the joint side is the others, one after the other.
@@ -240,8 +209,8 @@ void Walk::join_parts(const Node& node, const std::vector<Related>& label) {
       elements_.join(elements_.at(part.axis, element), elements_.at(whole, offset++));
 }
 
-/// A size that is a constant is written anew when channels go; one that is left open (−1, 0) follows by itself; a
-/// number inside a computed shape can be neither.
+/// A size that is a constant is written anew when channels go, alone or as a part of a Concat; one that is left open
+/// (−1, 0) follows by itself; another number inside a computed shape can be neither.
 void Walk::block_computed_sizes(const Node& node) {
   const bool split = node.is("Split");
   if (!split && !node.is("Reshape") && !node.is("Expand")) return;
@@ -255,7 +224,7 @@ void Walk::block_computed_sizes(const Node& node) {
     const auto at = static_cast<std::size_t>(axis);
     const bool open = elements && at < elements->size() &&
                       (!(*elements)[at].is_known() || (*elements)[at].value() <= 0 ||
-                       (node.is("Expand") && (*elements)[at].value() == 1));
+                       (node.is("Expand") && (*elements)[at].value() == 1) || written_part(graph_, sizes, axis));
     if (!open && elements_.size({y, axis}) > 1) block({y, axis}, why);
   }
 }
@@ -263,6 +232,10 @@ void Walk::block_computed_sizes(const Node& node) {
 std::vector<Walk::Seed> Walk::seeds() const {
   std::vector<Seed> seeds;
   for (NodeId id : graph_.nodes()) {
+    const Node& node = graph_.node(id);
+    if ((node.is("LSTM") || node.is("GRU") || node.is("RNN")) && graph_.constant(node.input(2)) &&
+        node.output(0) != kNoValue)
+      seeds.push_back({id, node.input(2), 1});  // the hidden units, by the rows of the recurrent weights
     const auto weight = find_weight(graph_, id);
     if (weight && contracting_.count(id) && graph_.node(id).input(1) == weight->value)
       seeds.push_back({id, weight->value, weight->output_axis});
@@ -335,8 +308,75 @@ std::vector<ChannelGroup> Walk::groups() {
   return groups;
 }
 
+std::vector<NodeId> Walk::undecided(const std::vector<ChannelGroup>& groups) const {
+  std::set<Axis> stuck;
+  for (const ChannelGroup& group : groups)
+    for (const GroupAxis& axis : group.axes)
+      if (!group.blocked.empty()) stuck.insert({axis.value, axis.axis});
+  std::vector<NodeId> out;
+  for (NodeId id : graph_.nodes()) {
+    const Node& node = graph_.node(id);
+    if (!node.is("Reshape") && !node.is("Flatten")) continue;
+    const auto position = positions_.find(id);
+    const int now = position == positions_.end() ? 0 : position->second;
+    const auto relations = relations_of(node, now), others = relations_of(node, now + 1);
+    const auto changes = [&](const std::vector<AxisRelation>& some, const std::vector<AxisRelation>& rest) {
+      return std::any_of(some.begin(), some.end(), [&](const AxisRelation& one) {
+        const ValueId value = one.side == AxisRelation::Side::kInput ? node.input(0) : node.output(0);
+        return stuck.count({value, one.axis}) > 0 && std::none_of(rest.begin(), rest.end(), [&](const auto& other) {
+                 return std::tie(other.side, other.axis, other.block, other.repeat) ==
+                        std::tie(one.side, one.axis, one.block, one.repeat);
+               });
+      });
+    };
+    if (changes(relations, others) || changes(others, relations)) out.push_back(id);
+  }
+  return out;
+}
+
+std::int64_t removable(const std::vector<ChannelGroup>& groups) {
+  std::int64_t channels = 0;
+  for (const ChannelGroup& group : groups) channels += group.blocked.empty() ? group.units * group.block : 0;
+  return channels;
+}
+
 }  // namespace
 
-std::vector<ChannelGroup> channel_groups(const Model& model) { return Walk(model).groups(); }
+/// Where axes merge or split, the leading one is tried first; where that leaves a group blocked, the next ones are, as
+/// long as more channels become free.
+std::vector<ChannelGroup> channel_groups(const Model& model) {
+  constexpr int kTries = 3;
+  const std::vector<ValueFacts> facts = facts_for_walk(model);
+  std::map<NodeId, int> positions;
+  std::vector<ChannelGroup> best;
+  std::vector<NodeId> undecided;
+  const auto look = [&](const std::map<NodeId, int>& trial) {
+    Walk walk(model, facts, trial);
+    std::vector<ChannelGroup> groups = walk.groups();
+    if (!best.empty() && removable(groups) <= removable(best)) return false;
+    undecided = walk.undecided(groups);
+    best = std::move(groups);
+    return true;
+  };
+  look(positions);
+  const auto rank = [&](ValueId value) { return facts[static_cast<std::size_t>(value)].shape.rank(); };
+  for (int tries = 0; tries < kTries && !undecided.empty(); ++tries) {
+    // Where a shuffle splits an axis and merges it again, only the split takes another axis.
+    bool better = false;
+    for (const bool splits : {true, false}) {
+      std::map<NodeId, int> trial = positions;
+      for (NodeId id : undecided) {
+        const Node& node = model.graph.node(id);
+        if ((rank(node.output(0)) > rank(node.input(0))) == splits) ++trial[id];
+      }
+      if (!look(trial)) continue;
+      positions = std::move(trial);
+      better = true;
+      break;
+    }
+    if (!better) break;
+  }
+  return best;
+}
 
 }  // namespace pare::ir

@@ -2,6 +2,7 @@
 // operators declare (op.h), and their physical removal.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -33,6 +34,10 @@ struct ChannelGroup {
 /// inferred shapes. A group is blocked where it reaches a graph input or output, where a node works along one of its
 /// axes (Softmax over channels, a shuffle …) or is not known, and where a size is computed at run time.
 std::vector<ChannelGroup> channel_groups(const Model& model);
+
+/// The slot of the Concat that writes `sizes` whose constant is the size of `axis`, when the Concat has one reader;
+/// nullopt otherwise.
+std::optional<std::size_t> written_part(const Graph& graph, ValueId sizes, std::int64_t axis);
 
 /// Removes units from unblocked groups: from every constant (and its mask), the `group` of convolutions, the sizes of
 /// Split and the targets of Reshape and Expand; shapes are inferred again. `removed[g]`: units of groups[g], fewer than

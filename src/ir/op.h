@@ -72,11 +72,14 @@ struct AxisRelation {
   Kind kind = Kind::kSame;
   std::int64_t block =
       1;  ///< one index of the label covers this many consecutive elements of the axis (Flatten, groups)
+  std::int64_t repeat = 1;  ///< the axis runs through all indices this many times (the gates of an LSTM); kSame and
+                            ///< kContracted only
 };
 
 struct AxesContext {
   const Node& node;
   std::span<const ValueFacts> inputs, outputs;
+  int position = 0;  ///< of axes that merge or split, which one is related: 0, the first (Reshape)
 };
 
 /// An operator of one domain over a range of opsets. Functions may be null where the field says so.

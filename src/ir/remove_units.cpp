@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <cstring>
 #include <map>
+#include <optional>
 
 #include "ir/groups.h"
 #include "ir/infer.h"
@@ -74,12 +75,14 @@ void shrink_values(Graph& graph, const Kept& kept) {
 
 class Sizes {
  public:
-  Sizes(Graph& graph, const Kept& kept) : graph_(graph), kept_(kept) {}
+  Sizes(Model& model, const Kept& kept) : graph_(model.graph), opset_(model.opset("")), kept_(kept) {}
 
   void rewrite(NodeId id) {
     const Node& node = graph_.node(id);
     if (node.is("Conv") || node.is("ConvTranspose") || node.is("ConvInteger"))
       groups_of(id);
+    else if (node.is("LSTM") || node.is("GRU") || node.is("RNN"))
+      hidden_of(id);
     else if (node.is("Split"))
       parts_of(id);
     else if (node.is("Reshape") || node.is("Expand"))
@@ -92,6 +95,13 @@ class Sizes {
     if (found == kept_.end()) return nullptr;
     const auto there = found->second.find(axis);
     return there == found->second.end() ? nullptr : &there->second;
+  }
+
+  /// A recurrent layer's units.
+  void hidden_of(NodeId id) {
+    Node& node = graph_.node(id);
+    if (const auto* units = stays(node.input(2), 2); units && node.find("hidden_size"))
+      node.set("hidden_size", count(*units));
   }
 
   /// A grouped convolution loses whole groups.
@@ -115,10 +125,10 @@ class Sizes {
       node.set("split", sizes);
     } else if (node.input(1) != kNoValue) {
       graph_.set_input(id, 1, constant(node.input(1), sizes));
-    } else if (std::adjacent_find(sizes.begin(), sizes.end(), std::not_equal_to<>()) != sizes.end()) {
-      // Equal parts became unequal ones, which have to be said, by attribute or input as the opset has it.
-      throw Error(ErrorCode::kUnsupported, "Split '" + node.name + "'", "its equal parts would become unequal",
-                  "sizes given by the model", "none");
+    } else if (opset_ < 13) {
+      node.set("split", sizes);  // equal parts may have become unequal ones
+    } else {
+      graph_.set_input(id, 1, constant(node.input(0), sizes));
     }
   }
 
@@ -127,7 +137,9 @@ class Sizes {
     const Node& node = graph_.node(id);
     const Tensor* target = graph_.constant(node.input(1));
     const auto kept = kept_.find(node.output(0));
-    if (!target || kept == kept_.end() || target->dtype() != DType::kInt64) return;
+    if (kept == kept_.end()) return;
+    if (!target) return computed_target_of(node, kept->second);
+    if (target->dtype() != DType::kInt64) return;
     std::vector<std::int64_t> sizes(target->data<std::int64_t>().begin(), target->data<std::int64_t>().end());
     const std::int64_t lead = graph_.value(node.output(0)).shape.rank() - static_cast<std::int64_t>(sizes.size());
     for (const auto& [axis, stays] : kept->second)
@@ -137,6 +149,18 @@ class Sizes {
     graph_.set_input(id, 1, constant(node.input(1), sizes));
   }
 
+  void computed_target_of(const Node& node, const std::map<std::int64_t, std::vector<bool>>& axes) {
+    const ValueId target = node.input(1);
+    for (const auto& [axis, stays] : axes)
+      if (const auto slot = written_part(graph_, target, axis);
+          slot && !graph_.value(node.output(0)).shape[axis].is_symbol()) {
+        const NodeId concat = graph_.producer(target);
+        const ValueId part = graph_.node(concat).input(*slot);
+        if (graph_.constant(part)->data<std::int64_t>()[0] > 0)
+          graph_.set_input(concat, *slot, constant(part, {count(stays)}));
+      }
+  }
+
   /// Another node may read the old sizes.
   ValueId constant(ValueId old, const std::vector<std::int64_t>& sizes) {
     return graph_.add_initializer(graph_.value(old).name + "_pruned",
@@ -144,16 +168,38 @@ class Sizes {
   }
 
   Graph& graph_;
+  const std::int64_t opset_;
   const Kept& kept_;
 };
 
 }  // namespace
 
+std::optional<std::size_t> written_part(const Graph& graph, ValueId sizes, std::int64_t axis) {
+  const NodeId producer = graph.producer(sizes);
+  if (producer == kNoNode || !graph.node(producer).is("Concat") || graph.is_output(sizes)) return std::nullopt;
+  if (graph.value(sizes).consumers.size() != 1) return std::nullopt;
+  const Node& concat = graph.node(producer);
+  std::int64_t at = 0;
+  for (std::size_t slot = 0; slot < concat.inputs.size(); ++slot) {
+    const Value& part = graph.value(concat.inputs[slot]);
+    const Tensor* constant = graph.constant(concat.inputs[slot]);
+    if (at == axis && constant && constant->dtype() == DType::kInt64 && constant->numel() == 1) return slot;
+    if (constant) {
+      at += constant->numel();
+    } else {
+      if (!part.shape.ranked() || part.shape.rank() != 1 || !part.shape[0].is_known()) return std::nullopt;
+      at += part.shape[0].value();
+    }
+    if (at > axis) return std::nullopt;
+  }
+  return std::nullopt;
+}
+
 void remove_units(Model& model, const std::vector<ChannelGroup>& groups,
                   const std::vector<std::vector<std::int64_t>>& removed) {
   const Kept kept = kept_elements(groups, removed);
   shrink_values(model.graph, kept);
-  Sizes sizes(model.graph, kept);
+  Sizes sizes(model, kept);
   for (NodeId id : model.graph.nodes()) sizes.rewrite(id);
   model.graph.erase_dead();
   infer_shapes(model);

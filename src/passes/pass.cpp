@@ -53,7 +53,7 @@ void simplify(ir::Model& model, bool fold_batch_norm) {
   std::vector<std::string_view> names = {"inline_functions", "inline_if", "expand_qoperators", "fold_constants",
                                          "remove_identity"};
   if (fold_batch_norm) names.push_back("fold_batch_norm");
-  names.insert(names.end(), {"fuse_pad", "erase_dead"});
+  names.insert(names.end(), {"drop_zero_states", "fuse_pad", "erase_dead"});
   run_passes(model, names);
 }
 

@@ -194,6 +194,118 @@ TEST(ChannelGroups, HeadsOfAttentionGoAsAWhole) {
   }
 }
 
+/// What `smaller` computes against the original with the units silenced; inputs `x` of these sizes.
+void expect_silence(const ir::Model& model, const std::vector<std::string>& pruned, const Ints& units, const Dims& dims,
+                    const std::string& output) {
+  const auto groups = ir::channel_groups(model);
+  std::vector<Ints> removed(groups.size());
+  for (const std::string& name : pruned) {
+    const ir::ChannelGroup& group = group_of(groups, name);
+    ASSERT_EQ(group.blocked, "") << name;
+    removed[static_cast<std::size_t>(&group - groups.data())] = units;
+  }
+  ir::Model smaller = model, silent = model;
+  ir::remove_units(smaller, groups, removed);
+  ir::require_valid(smaller, "the pruned model");
+  for (std::size_t g = 0; g < groups.size(); ++g)
+    for (const ir::GroupAxis& axis : groups[g].axes) {
+      ir::Value& value = silent.graph.value(axis.value);
+      if (!value.constant || value.constant->dtype() != DType::kFloat32) continue;
+      Tensor tensor = value.constant->clone();
+      std::int64_t inner = 1;
+      for (std::int64_t i = axis.axis + 1; i < tensor.rank(); ++i) inner *= tensor.dim(i);
+      auto data = tensor.mutable_data<float>();
+      for (std::size_t i = 0; i < data.size(); ++i) {
+        const std::int32_t unit = axis.unit[i / static_cast<std::size_t>(inner) % axis.unit.size()];
+        if (std::find(removed[g].begin(), removed[g].end(), unit) != removed[g].end()) data[i] = 0;
+      }
+      value.constant = tensor;
+    }
+  const NamedTensors inputs = {{"x", random_tensor(dims, 3)}};
+  const Tensor got = ir::evaluate(smaller, inputs).at(output), want = ir::evaluate(silent, inputs).at(output),
+               whole = ir::evaluate(model, inputs).at(output);
+  ASSERT_EQ(got.dims(), want.dims());
+  double moved = 0;
+  for (std::size_t i = 0; i < got.data<float>().size(); ++i) {
+    EXPECT_NEAR(got.data<float>()[i], want.data<float>()[i], 1e-4) << i;
+    moved += std::fabs(static_cast<double>(got.data<float>()[i] - whole.data<float>()[i]));
+  }
+  EXPECT_GT(moved, 1e-3) << "what goes has an effect";
+}
+
+/// Two bidirectional or forward recurrent layers behind a projection, as exporters write them.
+ir::Model recurrent(const std::string& type, std::int64_t gates, std::int64_t ways) {
+  Grown b;
+  ir::ValueId x = b.input("x", {ir::Dim(5), ir::Dim::symbol("N"), 6});
+  x = b.add("MatMul", "project", {x, b.constant("project.w", random_tensor({6, 8}, 1))});
+  const std::string direction = ways == 2 ? "bidirectional" : "forward";
+  for (const std::string name : {"first", "second"}) {
+    const std::int64_t width = name == "first" ? 8 : 6 * ways;
+    x = b.add(type, name,
+              {x, b.constant(name + ".w", random_tensor({ways, gates * 6, width}, ++b.seed)),
+               b.constant(name + ".r", random_tensor({ways, gates * 6, 6}, ++b.seed)),
+               b.constant(name + ".b", random_tensor({ways, 2 * gates * 6}, ++b.seed))},
+              {{"hidden_size", std::int64_t{6}}, {"direction", direction}});
+    x = b.add("Transpose", name + "_turned", {x}, {{"perm", Ints{0, 2, 1, 3}}});
+    x = b.add("Reshape", name + "_flat", {x, b.constant(name + "_shape", Tensor::from({3}, Ints{0, 0, 6 * ways}))});
+  }
+  return b.finish(b.add("MatMul", "head", {x, b.constant("head.w", random_tensor({6 * ways, 4}, 9))}));
+}
+
+TEST(ChannelGroups, HiddenUnitsOfRecurrentLayers) {
+  for (const auto& [type, gates] : {std::pair("LSTM", 4), std::pair("GRU", 3), std::pair("RNN", 1)})
+    for (const std::int64_t ways : {1, 2}) {
+      SCOPED_TRACE(type + std::to_string(ways));
+      const ir::Model model = recurrent(type, gates, ways);
+      const auto groups = ir::channel_groups(model);
+      EXPECT_EQ(group_of(groups, "first").units, 6) << "a unit of both directions goes from all gates";
+      EXPECT_EQ(group_of(groups, "project").units, 8);
+      expect_silence(model, {"project", "first", "second"}, {1, 4}, {5, 2, 6}, "head_out");
+    }
+}
+
+/// ShuffleNet's unit: two branches, concatenated, shuffled and split in equal parts.
+TEST(ChannelGroups, ShuffledChannelsGoInPairs) {
+  Grown b;
+  ir::ValueId x = b.input("x", {ir::Dim::symbol("N"), 3, 4, 4});
+  ir::ValueId both = b.add("Concat", "both", {b.filter("left", x, {8, 3, 1, 1}), b.filter("right", x, {8, 3, 1, 1})},
+                           {{"axis", std::int64_t{1}}});
+  const auto shaped = [&](const std::string& name, ir::ValueId from, Ints target) {
+    const auto rank = static_cast<std::int64_t>(target.size());
+    return b.add("Reshape", name, {from, b.constant(name + "_shape", Tensor::from({rank}, target))});
+  };
+  ir::ValueId turned =
+      b.add("Transpose", "turned", {shaped("apart", both, {0, 2, 8, 4, 4})}, {{"perm", Ints{0, 2, 1, 3, 4}}});
+  ir::ValueId shuffled = shaped("together", turned, {-1, 16, 4, 4});
+  const ir::Model model = b.finish(b.filter("last", shuffled, {4, 16, 1, 1}));
+  const auto groups = ir::channel_groups(model);
+  EXPECT_EQ(group_of(groups, "left").units, 8);
+  EXPECT_EQ(names(model, group_of(groups, "left")), (std::vector<std::string>{"left", "right"}));
+  expect_silence(model, {"left"}, {0, 5}, {2, 3, 4, 4}, "last_out");
+}
+
+/// Queries, keys and values from one matrix: [3, heads, size] of its channels.
+TEST(ChannelGroups, HeadsInAJointMatrix) {
+  Grown b;
+  ir::ValueId x = b.input("x", {ir::Dim::symbol("N"), 5, 16});
+  ir::ValueId y = b.add("MatMul", "qkv", {x, b.constant("qkv.w", random_tensor({16, 48}, 21))});
+  y = b.add("Reshape", "split", {y, b.constant("split_shape", Tensor::from({5}, Ints{0, 5, 3, 4, 4}))});
+  y = b.add("Transpose", "turned", {y}, {{"perm", Ints{2, 0, 3, 1, 4}}});
+  const auto part = [&](const std::string& name, std::int64_t i) {
+    return b.add("Gather", name, {y, b.constant(name + "_i", Tensor::from({}, Ints{i}))}, {{"axis", std::int64_t{0}}});
+  };
+  ir::ValueId keys = b.add("Transpose", "keys", {part("k", 1)}, {{"perm", Ints{0, 1, 3, 2}}});
+  ir::ValueId scores =
+      b.add("Softmax", "soft", {b.add("MatMul", "scores", {part("q", 0), keys})}, {{"axis", std::int64_t{-1}}});
+  ir::ValueId back =
+      b.add("Transpose", "back", {b.add("MatMul", "mixed", {scores, part("v", 2)})}, {{"perm", Ints{0, 2, 1, 3}}});
+  back = b.add("Reshape", "merge", {back, b.constant("merge_shape", Tensor::from({3}, Ints{0, 0, 16}))});
+  const ir::Model model = b.finish(b.add("MatMul", "out", {back, b.constant("out.w", random_tensor({16, 16}, 22))}));
+  EXPECT_EQ(group_of(ir::channel_groups(model), "qkv").units, 4) << group_of(ir::channel_groups(model), "qkv").blocked;
+  EXPECT_EQ(group_of(ir::channel_groups(model), "qkv").block, 12);
+  expect_silence(model, {"qkv"}, {2}, {2, 5, 16}, "out_out");
+}
+
 double l1(const Tensor& weight, std::int64_t filter) {
   const auto data = weight.data<float>();
   const std::size_t size = data.size() / static_cast<std::size_t>(weight.dim(0));

@@ -176,5 +176,30 @@ TEST(Passes, EveryRowHasANameAndASummary) {
     EXPECT_NE(pass->summary.find("→"), std::string_view::npos) << pass->name;
 }
 
+TEST(DropZeroStates, ZerosOfTheBatchGoAndOthersStay) {
+  for (const float state : {0.0F, 0.5F}) {
+    Builder b;
+    const ir::ValueId x = b.graph.add_input("x", DType::kFloat32, ir::Shape({5, ir::Dim::symbol("N"), 3}));
+    const ir::ValueId sizes = b.node("Shape", {x});
+    const ir::ValueId batch = b.node("Gather", {sizes, b.graph.add_initializer("one", Tensor::from({1}, Ints{1}))});
+    const ir::ValueId way = b.graph.add_initializer("way", Tensor::from({1}, Ints{1}));
+    const ir::ValueId hidden = b.graph.add_initializer("hidden", Tensor::from({1}, Ints{4}));
+    const ir::ValueId shape = b.node("Concat", {way, batch, hidden}, {{"axis", std::int64_t{0}}});
+    const ir::ValueId h = b.node("ConstantOfShape", {shape}, {{"value", Tensor::from({1}, std::vector<float>{state})}});
+    const ir::ValueId y =
+        b.node("RNN", {x, b.weight({1, 4, 3}, 1), b.weight({1, 4, 4}, 2), b.weight({1, 8}, 3), ir::kNoValue, h},
+               {{"hidden_size", std::int64_t{4}}});
+    b.graph.outputs = {y};
+    const NamedTensors inputs = {{"x", random_tensor({5, 2, 3}, 8)}};
+    const Tensor before = ir::evaluate(b.model, inputs).begin()->second;
+    passes::simplify(b.model);
+    const ir::Node& layer = b.graph.node(b.graph.producer(b.graph.outputs[0]));
+    EXPECT_EQ(layer.input(5) == ir::kNoValue, state == 0);
+    const Tensor after = ir::evaluate(b.model, inputs).begin()->second;
+    for (std::size_t i = 0; i < before.data<float>().size(); ++i)
+      EXPECT_EQ(before.data<float>()[i], after.data<float>()[i]);
+  }
+}
+
 }  // namespace
 }  // namespace pare

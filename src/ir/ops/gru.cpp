@@ -49,6 +49,7 @@ extern const Operator kGRU = {
     .infer = infer,
     .evaluate = evaluate,
     .macs = macs_recurrent,
+    .axes = axes_recurrent,
 };
 
 }  // namespace pare::ir::ops

@@ -46,6 +46,7 @@ extern const Operator kLSTM = {
     .infer = infer,
     .evaluate = evaluate,
     .macs = macs_recurrent,
+    .axes = axes_recurrent,
 };
 
 }  // namespace pare::ir::ops

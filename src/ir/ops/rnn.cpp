@@ -32,6 +32,7 @@ extern const Operator kRNN = {
     .infer = infer,
     .evaluate = evaluate,
     .macs = macs_recurrent,
+    .axes = axes_recurrent,
 };
 
 }  // namespace pare::ir::ops

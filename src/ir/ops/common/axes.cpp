@@ -40,6 +40,45 @@ void relate_runs(std::vector<AxisRelation>& out, const Shape& in, std::int64_t i
   }
 }
 
+/// The axis at `position` among those in [begin, end) that are not 1; the last one when there are fewer.
+std::int64_t axis_at(const Shape& shape, std::int64_t begin, std::int64_t end, int position) {
+  std::int64_t found = end;
+  for (std::int64_t axis = begin; axis < end && position >= 0; ++axis)
+    if (shape[axis] != Dim(1)) {
+      found = axis;
+      --position;
+    }
+  return found;
+}
+
+/// Relates one axis with the part at `position` of the axes that it splits into.
+void relate_part(std::vector<AxisRelation>& out, AxisRelation whole, AxisRelation part, const Shape& parts,
+                 std::int64_t begin, std::int64_t end) {
+  part.block = 1;
+  whole.repeat = known_product(parts, begin, part.axis);
+  whole.block = known_product(parts, part.axis + 1, end);
+  if (whole.repeat <= 0 || whole.block <= 0) return;
+  out.push_back(whole);
+  out.push_back(part);
+}
+
+/// As relate_runs, by an axis behind the leading one; runs of several axes on both sides have no such relation.
+void relate_behind(std::vector<AxisRelation>& out, const Shape& in, std::int64_t i0, std::int64_t i1, const Shape& to,
+                   std::int64_t o0, std::int64_t o1, int position) {
+  const std::int64_t i = leading(in, i0, i1), o = leading(to, o0, o1);
+  if (i == i1 || o == o1) return;
+  const int label = static_cast<int>(i);
+  if (leading(in, i + 1, i1) == i1) {
+    const std::int64_t at = axis_at(to, o0, o1, position);
+    relate_part(out, input_axis(0, i, label), output_axis(0, at, label), to, o0, o1);
+  } else if (leading(to, o + 1, o1) == o1) {
+    const std::int64_t at = axis_at(in, i0, i1, position);
+    relate_part(out, output_axis(0, o, label), input_axis(0, at, label), in, i0, i1);
+  } else {
+    relate_runs(out, in, i0, i1, to, o0, o1);
+  }
+}
+
 }  // namespace
 
 AxisRelation input_axis(std::size_t slot, std::int64_t axis, int label, Kind kind, std::int64_t block) {
@@ -94,6 +133,14 @@ std::vector<AxisRelation> axes_reshape(const AxesContext& ctx) {
       ++i;
       continue;
     }
+    if (in[i] == Dim(1) && !to[o].is_known()) {  // an axis of one element beside the free batch
+      ++i;
+      continue;
+    }
+    if (to[o] == Dim(1) && !in[i].is_known()) {
+      ++o;
+      continue;
+    }
     // The shortest runs of axes with equal products.
     std::int64_t i1 = i + 1, o1 = o + 1;
     std::int64_t a = known_product(in, i, i1), b = known_product(to, o, o1);
@@ -104,7 +151,10 @@ std::vector<AxisRelation> axes_reshape(const AxesContext& ctx) {
       b = known_product(to, o, o1);
     }
     if (a <= 0 || b <= 0) return out;
-    relate_runs(out, in, i, i1, to, o, o1);
+    if (ctx.position == 0)
+      relate_runs(out, in, i, i1, to, o, o1);
+    else
+      relate_behind(out, in, i, i1, to, o, o1, ctx.position);
     i = i1;
     o = o1;
   }

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <limits>
 
+#include "ir/ops/common/axes.h"
 #include "ir/ops/common/facts.h"
 #include "ir/ops/common/numeric.h"
 
@@ -218,6 +219,42 @@ std::vector<Tensor> evaluate_recurrent(const EvaluateContext& ctx, const Recurre
   const Dims last = p.batch_first ? Dims{p.batch, p.ways, p.hidden} : Dims{p.ways, p.batch, p.hidden};
   std::vector<Tensor> out = {from_doubles(dtype, all, y), from_doubles(dtype, last, h)};
   if (kind.has_cell_state) out.push_back(from_doubles(dtype, last, c));
+  return out;
+}
+
+std::vector<AxisRelation> axes_recurrent(const AxesContext& ctx) {
+  const Shape &w = ctx.inputs[1].shape, &r = ctx.inputs[2].shape;
+  if (!r.ranked() || r.rank() != 3 || !r[1].is_known() || !r[2].is_known() || r[2].value() == 0 || !w.ranked())
+    return {};
+  enum { kSteps, kBatch, kInputs, kHidden };
+  const std::int64_t gates = r[1].value() / r[2].value();
+  const bool first = batch_first(ctx.node);
+  std::vector<AxisRelation> out = {input_axis(0, first ? 1 : 0, kSteps),
+                                   input_axis(0, first ? 0 : 1, kBatch),
+                                   input_axis(0, 2, kInputs, Kind::kContracted),
+                                   input_axis(1, 2, kInputs, Kind::kContracted),
+                                   input_axis(2, 2, kHidden, Kind::kContracted)};
+  const auto hidden = [&](std::size_t slot, std::int64_t axis, std::int64_t repeat) {
+    if (slot >= ctx.inputs.size() || !ctx.inputs[slot].shape.ranked()) return;
+    out.push_back(input_axis(slot, axis, kHidden));
+    out.back().repeat = repeat;
+  };
+  hidden(1, 1, gates);
+  hidden(2, 1, gates);
+  hidden(3, 1, 2 * gates);
+  for (std::size_t slot : {5, 6}) {
+    hidden(slot, 2, 1);
+    if (slot < ctx.inputs.size() && ctx.inputs[slot].shape.ranked())
+      out.push_back(input_axis(slot, first ? 0 : 1, kBatch));
+  }
+  hidden(7, 1, 3);  // peepholes of LSTM
+  out.push_back(output_axis(0, first ? 1 : 0, kSteps));
+  out.push_back(output_axis(0, first ? 0 : 2, kBatch));
+  out.push_back(output_axis(0, 3, kHidden));
+  for (std::size_t slot = 1; slot < ctx.outputs.size(); ++slot) {
+    out.push_back(output_axis(slot, first ? 0 : 1, kBatch));
+    out.push_back(output_axis(slot, 2, kHidden));
+  }
   return out;
 }
 

@@ -46,6 +46,8 @@ struct RecurrentKind {
 
 void infer_recurrent(InferContext& ctx, const RecurrentKind& kind);
 std::vector<Tensor> evaluate_recurrent(const EvaluateContext& ctx, const RecurrentKind& kind);
+/// The hidden units, which run through the rows of W and R once a gate, and the input channels.
+std::vector<AxisRelation> axes_recurrent(const AxesContext& ctx);
 std::int64_t macs_recurrent(const Node& node, std::span<const ValueFacts> in, std::span<const ValueFacts> out);
 
 }  // namespace pare::ir::ops

@@ -1,0 +1,55 @@
+#include "ir/axis_elements.h"
+
+#include <string>
+
+#include "ir/infer.h"
+#include "pare/error.h"
+
+namespace pare::ir {
+namespace {
+
+/// Some float value has a dimension of which not even a name is known.
+bool has_unknown(const Model& model, const std::vector<ValueFacts>& facts) {
+  for (ValueId id : model.graph.values()) {
+    const ValueFacts& fact = facts[static_cast<std::size_t>(id)];
+    if (!is_float(fact.dtype) || !fact.shape.ranked()) continue;
+    for (const Dim& dim : fact.shape.dims())
+      if (dim.is_unknown()) return true;
+  }
+  return false;
+}
+
+}  // namespace
+
+std::vector<ValueFacts> facts_for_walk(const Model& model) {
+  std::vector<ValueFacts> symbolic = infer_for(model, {});
+  if (!has_unknown(model, symbolic)) return symbolic;
+  static constexpr std::int64_t kPrimes[] = {3, 7, 11, 13, 17, 19, 23, 29, 31, 37};
+  std::map<std::string, std::int64_t> by_symbol;
+  std::size_t used = 0;
+  std::map<std::string, Dims> shapes;
+  for (ValueId input : model.graph.inputs) {
+    const Value& value = model.graph.value(input);
+    if (!value.shape.ranked()) return symbolic;
+    Dims dims;
+    for (const Dim& dim : value.shape.dims()) {
+      if (dim.is_known()) {
+        dims.push_back(dim.value());
+        continue;
+      }
+      if (used == std::size(kPrimes)) return symbolic;
+      const auto [found, fresh] =
+          by_symbol.try_emplace(dim.is_symbol() ? dim.name() : "?" + std::to_string(used), kPrimes[used]);
+      used += fresh ? 1 : 0;
+      dims.push_back(found->second);
+    }
+    shapes[value.name] = dims;
+  }
+  try {
+    return infer_for(model, shapes);
+  } catch (const Error&) {  // such sizes do not fit the model: images that are too small
+    return symbolic;
+  }
+}
+
+}  // namespace pare::ir
