@@ -6,6 +6,7 @@
 #include "api/model_impl.h"
 #include "api/plugin.h"
 #include "base/float16.h"
+#include "ir/codebook.h"
 #include "ir/sparsity.h"
 #include "ir/verify.h"
 #include "pare/error.h"
@@ -76,13 +77,15 @@ void ask_trainer(CheckReport& report, const ir::Model& model) {
   }
 }
 
-std::vector<std::string> possible_commands(const CheckReport& report) {
+std::vector<std::string> possible_commands(const CheckReport& report, bool codebooks) {
   std::vector<std::string> commands{"inspect"};
   if (!report.problems.empty()) return commands;
   const bool finite = report.valid();
   if (report.runtime.empty()) {
     commands.insert(commands.end(), {"run", "bench"});
-    if (finite) commands.insert(commands.end(), {"eval", "prune (one-shot)", "quantize"});
+    if (finite) commands.push_back("eval");
+    if (codebooks) return commands;  // no step keeps them
+    if (finite) commands.insert(commands.end(), {"prune (one-shot)", "quantize"});
     const bool trainable = report.train_asked && report.train_unavailable.empty() && report.train.empty();
     if (finite && trainable) commands.insert(commands.end(), {"prune (with training)", "finetune", "compress"});
   }
@@ -105,7 +108,7 @@ CheckReport check(const Model& model, const CheckOptions& options) {
     report.runtime = refusals_of(runtime::backend().refusals(model.impl().prepared()));
     if (options.train) ask_trainer(report, model.impl().prepared());
   }
-  report.possible = possible_commands(report);
+  report.possible = possible_commands(report, ir::has_codebooks(ir_model.graph));
   return report;
 }
 

@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "base/text.h"
+#include "ir/codebook.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -41,6 +42,14 @@ void require_order(const Recipe& recipe) {
   }
 }
 
+/// A step would work on the weights that the codebooks stand for and leave them expanded, larger than they came.
+void require_no_codebooks(const ir::Graph& graph) {
+  for (ir::NodeId id : graph.nodes())
+    if (const auto codebook = ir::find_codebook(graph, graph.node(id)))
+      throw Error(ErrorCode::kUnsupported, "tensor '" + graph.value(codebook->indices).name + "'",
+                  "the weights are shared by a codebook, which no further step keeps; start from the model before it");
+}
+
 void require_no_refusals(const std::vector<exec::Refusal>& refusals, const std::string& who) {
   if (refusals.empty()) return;
   throw Error(ErrorCode::kUnsupported, who, "cannot take the model: " + ir::describe(refusals));
@@ -52,6 +61,7 @@ void validate_recipe(const PipelineInputs& inputs, const ir::Model& model, bool 
   if (inputs.recipe.steps.empty()) throw Error(ErrorCode::kUsage, "recipe", "has no steps");
   if (inputs.recipe.max_drop && !inputs.dataset.val)
     throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
+  require_no_codebooks(inputs.model.graph);
   require_finite_weights(model.graph);
   require_order(inputs.recipe);
   for (const Step& step : inputs.recipe.steps) {

@@ -1,11 +1,13 @@
 #include "eval/measure.h"
 
 #include <algorithm>
+#include <set>
 
 #include "base/file.h"
 #include "base/float16.h"
 #include "base/hash.h"
 #include "base/rng.h"
+#include "ir/codebook.h"
 #include "ir/infer.h"
 #include "ir/sparsity.h"
 #include "pare/error.h"
@@ -30,7 +32,7 @@ bool is_quantization_parameter(const ir::Graph& graph, const ir::Value& value, i
   });
 }
 
-/// Parameters are what training found: float initializers of rank ≥ 1, and integers that DequantizeLinear or an integer
+/// Parameters are what training found, besides what codebooks hold: float initializers of rank ≥ 1, and integers that DequantizeLinear or an integer
 /// product reads.
 bool is_parameter(const ir::Graph& graph, ir::ValueId id) {
   const ir::Value& value = graph.value(id);
@@ -116,8 +118,15 @@ std::string content_hash(const exec::ModelStore& store, const ir::Model& model) 
 ModelCost model_cost(const ir::Model& model, const std::map<std::string, Dims>& input_shapes) {
   const ir::Graph& graph = model.graph;
   ModelCost cost;
+  std::set<ir::ValueId> codebooks;  // as little parameters as scales are
+  for (ir::NodeId id : graph.nodes())
+    if (const auto codebook = ir::find_codebook(graph, graph.node(id)); codebook && codebooks.insert(codebook->values).second) {
+      const Tensor weights = ir::gathered_weights(model, graph.node(id));
+      cost.parameters += weights.numel();
+      cost.nonzero_parameters += count_nonzero(weights);
+    }
   for (ir::ValueId id : graph.values()) {
-    if (!is_parameter(graph, id)) continue;
+    if (!is_parameter(graph, id) || codebooks.count(id)) continue;
     const Tensor& tensor = *graph.value(id).constant;
     cost.parameters += tensor.numel();
     cost.nonzero_parameters += bits(tensor.dtype()) >= 8 ? count_nonzero(tensor) : tensor.numel();

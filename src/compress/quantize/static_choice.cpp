@@ -42,7 +42,8 @@ class Chooser {
     double noise = choose_calibrator(choice, *probe, automatic, found);
     if (choice.correct_bias) noise = try_without_correction(choice, *probe, noise, found);
     const json& limits = options.at("protect");
-    protect(choice, layers, *probe, noise, {limits.at("snr"), limits.at("macs")}, found);
+    // A layer in float would break the budget of bits.
+    if (options.at("mixed").is_null()) protect(choice, layers, *probe, noise, {limits.at("snr"), limits.at("macs")}, found);
     return choice;
   }
 

@@ -1,0 +1,48 @@
+#include "compress/quantize/levels.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/text.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+
+#define PARE_LEVELS(file, function) const Levels& function();
+#include "compress/quantize/levels.inc"
+#undef PARE_LEVELS
+
+std::span<const Levels* const> level_kinds() {
+  static const Levels* const table[] = {
+#define PARE_LEVELS(file, function) &function(),
+#include "compress/quantize/levels.inc"
+#undef PARE_LEVELS
+  };
+  return table;
+}
+
+const Levels& find_levels(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Levels* levels : level_kinds()) {
+    if (levels->name == name) return *levels;
+    names.emplace_back(levels->name);
+  }
+  throw Error(ErrorCode::kUsage, "levels", "unknown value" + did_you_mean(name, names), join(names, ", "),
+              std::string(name));
+}
+
+LevelMap::LevelMap(std::span<const float> levels, bool in_logarithms) {
+  for (std::size_t k = 0; k + 1 < levels.size(); ++k) {
+    const auto low = static_cast<double>(levels[k]), high = static_cast<double>(levels[k + 1]);
+    double border = (low + high) / 2;
+    if (in_logarithms && low * high > 0) border = std::copysign(std::sqrt(low * high), low);
+    if (in_logarithms && low * high == 0) border = (low + high) / std::sqrt(2.0);
+    borders_.push_back(static_cast<float>(border));
+  }
+}
+
+std::size_t LevelMap::operator()(float weight) const {
+  return static_cast<std::size_t>(std::lower_bound(borders_.begin(), borders_.end(), weight) - borders_.begin());
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,45 @@
+// Levels: the values that the weights of a part of a layer may take. One file and one row a way of choosing them.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "base/rng.h"
+
+namespace pare::compress {
+
+struct LevelsRequest {
+  std::span<const float> weights;  ///< those that share the levels; exact zeros are not among them when zeros are kept
+  int entries = 16;                ///< at most
+  bool with_zero = false;          ///< 0 must be a level
+  std::string_view start;          ///< of methods that iterate: linear, density, random
+  Rng& rng;
+};
+
+struct Levels {
+  std::string_view name, summary, paper;
+  /// Ascending, finite, at least one and at most `entries`.
+  std::vector<float> (*choose)(const LevelsRequest&);
+  /// Weights go to the nearest by the logarithm of their magnitude instead of their value.
+  bool in_logarithms = false;
+};
+
+/// All rows of levels.inc.
+std::span<const Levels* const> level_kinds();
+/// Error(kUsage) with a suggestion when unknown.
+const Levels& find_levels(std::string_view name);
+
+/// Which level takes a weight: the nearest, the lower of two equally near ones. In logarithms the border between two of
+/// a sign is their geometric mean, and between 0 and its neighbour what is smaller than that by half a step of 2.
+class LevelMap {
+ public:
+  LevelMap(std::span<const float> levels, bool in_logarithms);
+  std::size_t operator()(float weight) const;
+
+ private:
+  std::vector<float> borders_;  ///< [levels − 1]; up to and with it the lower level
+};
+
+}  // namespace pare::compress

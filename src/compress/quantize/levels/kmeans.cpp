@@ -1,0 +1,109 @@
+// k-means weight sharing (Han, Mao & Dally, Deep Compression, 2016): levels are centroids of the weights, which Lloyd's
+// iteration moves to the least squared error, from levels spread evenly over the range (linear), evenly over the weights
+// (density), or drawn from the weights by k-means++ (random; Arthur & Vassilvitskii 2007).
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "compress/quantize/levels.h"
+
+namespace pare::compress {
+namespace {
+
+/// Sorted weights with their running sums: a cluster of the line is a run of them.
+struct Line {
+  std::vector<double> values, sums = {0};
+
+  explicit Line(std::span<const float> weights) : values(weights.begin(), weights.end()) {
+    std::sort(values.begin(), values.end());
+    for (double value : values) sums.push_back(sums.back() + value);
+  }
+};
+
+std::vector<double> linear_start(const Line& line, std::size_t count) {
+  std::vector<double> centers;
+  const double low = line.values.front(), high = line.values.back();
+  for (std::size_t k = 0; k < count; ++k)
+    centers.push_back(low + (high - low) * (count == 1 ? 0.5 : static_cast<double>(k) / static_cast<double>(count - 1)));
+  return centers;
+}
+
+std::vector<double> density_start(const Line& line, std::size_t count) {
+  std::vector<double> centers;
+  for (std::size_t k = 0; k < count; ++k)
+    centers.push_back(line.values[(2 * k + 1) * line.values.size() / (2 * count)]);
+  return centers;
+}
+
+std::vector<double> random_start(const Line& line, std::size_t count, Rng& rng) {
+  std::vector<double> centers, squares(line.values.size(), std::numeric_limits<double>::infinity());
+  auto pick = static_cast<std::size_t>(rng.below(line.values.size()));
+  while (centers.size() < count) {
+    centers.push_back(line.values[pick]);
+    double total = 0;
+    for (std::size_t i = 0; i < squares.size(); ++i) {
+      squares[i] = std::min(squares[i], std::pow(line.values[i] - centers.back(), 2));
+      total += squares[i];
+    }
+    double left = rng.uniform() * total;
+    for (pick = 0; pick + 1 < squares.size() && left >= squares[pick]; ++pick) left -= squares[pick];
+  }
+  std::sort(centers.begin(), centers.end());
+  return centers;
+}
+
+/// Until no center moves. A center whose cluster is empty stays where it is; `fixed`, an index, never moves.
+void iterate(const Line& line, std::vector<double>& centers, std::size_t fixed) {
+  constexpr int kMost = 300;
+  bool moved = true;
+  for (int round = 0; round < kMost && moved; ++round) {
+    moved = false;
+    std::size_t begin = 0;
+    std::vector<double> next = centers;
+    for (std::size_t k = 0; k < centers.size(); ++k) {
+      const std::size_t end =
+          k + 1 == centers.size()
+              ? line.values.size()
+              : static_cast<std::size_t>(std::upper_bound(line.values.begin(), line.values.end(),
+                                                          (centers[k] + centers[k + 1]) / 2) -
+                                         line.values.begin());
+      if (end > begin && k != fixed) {
+        next[k] = (line.sums[end] - line.sums[begin]) / static_cast<double>(end - begin);
+        moved |= next[k] != centers[k];
+      }
+      begin = std::max(begin, end);
+    }
+    centers = std::move(next);
+    std::sort(centers.begin(), centers.end());
+  }
+}
+
+std::vector<float> choose(const LevelsRequest& request) {
+  if (request.weights.empty()) return {0};
+  const Line line(request.weights);
+  const auto count = static_cast<std::size_t>(request.entries - (request.with_zero ? 1 : 0));
+  std::vector<double> centers = count == 0                        ? std::vector<double>()
+                                : request.start == "linear"  ? linear_start(line, count)
+                                : request.start == "density" ? density_start(line, count)
+                                                             : random_start(line, count, request.rng);
+  std::size_t fixed = centers.size() + 1;
+  if (request.with_zero) {
+    const auto at = std::lower_bound(centers.begin(), centers.end(), 0.0);
+    fixed = static_cast<std::size_t>(at - centers.begin());
+    centers.insert(at, 0.0);
+  }
+  iterate(line, centers, fixed);
+  std::vector<float> levels(centers.begin(), centers.end());
+  levels.erase(std::unique(levels.begin(), levels.end()), levels.end());
+  return levels;
+}
+
+}  // namespace
+
+const Levels& kmeans_levels() {
+  static const Levels levels = {"kmeans", "centroids of the weights",
+                                "Han, Mao & Dally, Deep Compression, 2016", choose};
+  return levels;
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,22 @@
+// Weights that share few values, as ONNX writes them: Gather(values, Cast(indices) [+ a constant]).
+#pragma once
+
+#include <optional>
+
+#include "ir/model.h"
+
+namespace pare::ir {
+
+struct Codebook {
+  ValueId values = kNoValue, indices = kNoValue;  ///< initializers: floats of rank 1, and small integers
+};
+
+/// The codebook that a Gather reads, if it is one.
+std::optional<Codebook> find_codebook(const Graph& graph, const Node& node);
+
+bool has_codebooks(const Graph& graph);
+
+/// What a codebook's Gather gives: the weights themselves.
+Tensor gathered_weights(const Model& model, const Node& gather);
+
+}  // namespace pare::ir
