@@ -40,6 +40,17 @@ bool has_codebooks(const Graph& graph) {
   return std::any_of(nodes.begin(), nodes.end(), [&](NodeId id) { return find_codebook(graph, graph.node(id)); });
 }
 
+void expand_codebooks(Model& model) {
+  const auto nodes = model.graph.nodes();
+  for (const NodeId id : std::vector<NodeId>(nodes.begin(), nodes.end())) {
+    if (!find_codebook(model.graph, model.graph.node(id))) continue;
+    const ValueId out = model.graph.node(id).output(0);
+    Tensor weights = gathered_weights(model, model.graph.node(id));
+    model.graph.erase_node(id);
+    model.graph.set_constant(out, std::move(weights));
+  }
+}
+
 Tensor gathered_weights(const Model& model, const Node& gather) { return evaluated(model, gather.output(0)); }
 
 }  // namespace pare::ir

@@ -16,6 +16,10 @@ std::optional<Codebook> find_codebook(const Graph& graph, const Node& node);
 
 bool has_codebooks(const Graph& graph);
 
+/// Puts the weights themselves in the place of every codebook's Gather, whatever their size: what an executor wants,
+/// and no file.
+void expand_codebooks(Model& model);
+
 /// What a codebook's Gather gives: the weights themselves.
 Tensor gathered_weights(const Model& model, const Node& gather);
 

@@ -113,9 +113,20 @@ TEST(Codebook, NoFurtherStepTakesIt) {
   }
 }
 
+TEST(Codebook, ExpandsToTheSameWeightsWithoutTheGather) {
+  const ir::Model model = write("").result.model;
+  ir::Model expanded = model, folded = model;
+  ir::expand_codebooks(expanded);
+  passes::simplify(folded);
+  const auto weight = [](const ir::Model& m) { return m.graph.constant(m.graph.find_value("body.weight_gathered")); };
+  ASSERT_NE(weight(expanded), nullptr);
+  EXPECT_TRUE(weight(expanded)->identical(*weight(folded)));
+  EXPECT_FALSE(ir::has_codebooks(expanded.graph));
+}
+
 TEST(Codebook, RefusesWhatItCannotDo) {
   World world("codebook_refuse");
-  for (const char* options : {"entries: 1", "entries: 257", "levels: kmean", "start: middle", "exclude: [nothing]"})
+  for (const char* options : {"entries: 1", "entries: 257", "levels: kmean", "start: middle", "levels: log, entries: 2", "exclude: [nothing]"})
     EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {method: codebook, " + std::string(options) + "}}]"); }).code(),
               ErrorCode::kUsage)
         << options;

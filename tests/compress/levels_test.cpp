@@ -77,6 +77,15 @@ TEST(Levels, KmeansIsNearTheOptimumOfGaussianWeights) {
   }
 }
 
+TEST(Levels, KmeansTakesTheBestStart) {
+  std::vector<float> weights = normal(120);
+  for (float& w : weights) w *= 0.01F;
+  weights[7] = 3;  // an outlier leaves evenly spread levels empty
+  const double best = error_of(weights, levels_of("kmeans", weights, 8, false, "auto"));
+  EXPECT_LE(best, 1.5 * least_error(weights, 8));
+  EXPECT_LT(best, error_of(weights, levels_of("kmeans", weights, 8, false, "linear")));
+}
+
 TEST(Levels, KmeansEndsWhereEachCenterIsTheMeanOfItsWeights) {
   const std::vector<float> weights = normal(500), levels = levels_of("kmeans", weights, 12, true);
   const LevelMap map(levels, false);

@@ -2,6 +2,7 @@
 // and an index for each weight. Written as Gather on the codebook; activations stay float, and so does the arithmetic.
 #include "compress/quantize/common.h"
 #include "compress/quantize/layer_codebook.h"
+#include "pare/error.h"
 #include "passes/qdq.h"
 
 namespace pare::compress {
@@ -22,9 +23,10 @@ std::vector<Option> declare() {
       {"granularity", kString, "\"auto\"",
        "a codebook for each output channel or for the whole tensor; auto: for each channel up to 16 entries",
        {"auto", "channel", "tensor"}},
-      {"start", kString, "\"linear\"",
-       "where kmeans begins: evenly over the range (linear), evenly over the weights (density), at random (k-means++)",
-       {"linear", "density", "random"}},
+      {"start", kString, "\"auto\"",
+       "where kmeans begins: evenly over the range (linear), evenly over the weights (density), at random (k-means++); "
+       "auto: each of them, and the one that ends with the least error",
+       {"auto", "linear", "density", "random"}},
       {"keep_zeros", kBool, "true", "weights that are exactly zero stay it"}};
   for (Option option : target_options()) list.push_back(option);
   return list;
@@ -38,8 +40,15 @@ std::span<const Option> options() {
 bool needs_gradients(const json&) { return false; }
 std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
 
+/// Error(kUnsupported) names a selected layer whose weights are of another type.
 std::vector<Layer> layers_of(const ir::Model& model, const json& options) {
-  return target_layers(model.graph, options, "quantize");
+  std::vector<Layer> layers = target_layers(model.graph, options, "quantize");
+  for (const Layer& layer : layers)
+    if (const DType type = model.graph.constant(layer.weight.value)->dtype(); type != DType::kFloat32)
+      throw Error(ErrorCode::kUnsupported, "node '" + layer.name + "'",
+                  "codebooks are made of float32 weights; exclude the layer or convert the model", "float32",
+                  std::string(name(type)));
+  return layers;
 }
 
 CodebookSpec spec_of(const json& options) {
@@ -58,6 +67,10 @@ std::int64_t opset_of(const json& options) { return options.at("entries").get<in
 void validate(const ir::Model& model, const StepContext& context) {
   require_not_quantized(model.graph);
   layers_of(model, context.options);
+  const auto entries = context.options.at("entries").get<int>();
+  if (context.options.at("levels") != "kmeans" && entries < 3)
+    throw Error(ErrorCode::kUsage, "quantize.entries", "levels around 0 need more entries", "3 to 256",
+                std::to_string(entries));
   ir::Model trial = model;
   passes::raise_opset(trial, opset_of(context.options));
 }

@@ -12,7 +12,7 @@ struct CodebookSpec {
   int entries = 16;
   bool per_channel = false;
   bool keep_zeros = true;
-  std::string start = "linear";
+  std::string start = "auto";
 };
 
 struct LayerCodebook {

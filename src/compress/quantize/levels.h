@@ -14,7 +14,7 @@ struct LevelsRequest {
   std::span<const float> weights;  ///< those that share the levels; exact zeros are not among them when zeros are kept
   int entries = 16;                ///< at most
   bool with_zero = false;          ///< 0 must be a level
-  std::string_view start;          ///< of methods that iterate: linear, density, random
+  std::string_view start;          ///< of methods that iterate: linear, density, random, auto (the best of these)
   Rng& rng;
 };
 

@@ -78,14 +78,15 @@ void iterate(const Line& line, std::vector<double>& centers, std::size_t fixed) 
   }
 }
 
-std::vector<float> choose(const LevelsRequest& request) {
-  if (request.weights.empty()) return {0};
-  const Line line(request.weights);
+std::vector<double> start_at(const Line& line, std::size_t count, std::string_view start, Rng& rng) {
+  if (count == 0) return {};
+  if (start == "linear") return linear_start(line, count);
+  return start == "density" ? density_start(line, count) : random_start(line, count, rng);
+}
+
+std::vector<float> cluster(const Line& line, const LevelsRequest& request, std::string_view start) {
   const auto count = static_cast<std::size_t>(request.entries - (request.with_zero ? 1 : 0));
-  std::vector<double> centers = count == 0                        ? std::vector<double>()
-                                : request.start == "linear"  ? linear_start(line, count)
-                                : request.start == "density" ? density_start(line, count)
-                                                             : random_start(line, count, request.rng);
+  std::vector<double> centers = start_at(line, count, start, request.rng);
   std::size_t fixed = centers.size() + 1;
   if (request.with_zero) {
     const auto at = std::lower_bound(centers.begin(), centers.end(), 0.0);
@@ -96,6 +97,27 @@ std::vector<float> choose(const LevelsRequest& request) {
   std::vector<float> levels(centers.begin(), centers.end());
   levels.erase(std::unique(levels.begin(), levels.end()), levels.end());
   return levels;
+}
+
+double squared_error(std::span<const float> weights, const std::vector<float>& levels) {
+  const LevelMap map(levels, false);
+  double sum = 0;
+  for (float w : weights) sum += std::pow(static_cast<double>(levels[map(w)]) - static_cast<double>(w), 2);
+  return sum;
+}
+
+std::vector<float> choose(const LevelsRequest& request) {
+  if (request.weights.empty()) return {0};
+  const Line line(request.weights);
+  if (request.start != "auto") return cluster(line, request, request.start);
+  std::vector<float> best;
+  double least = std::numeric_limits<double>::infinity();
+  for (const std::string_view start : {"linear", "density", "random"}) {
+    std::vector<float> levels = cluster(line, request, start);
+    const double error = squared_error(request.weights, levels);
+    if (error < least) least = error, best = std::move(levels);
+  }
+  return best;
 }
 
 }  // namespace
