@@ -18,7 +18,7 @@ struct Written {
 };
 
 Written write(const std::string& options, const std::string& before = "") {
-  World world("codebook");
+  World world(::testing::UnitTest::GetInstance()->current_test_info()->name());
   world.dataset = image_data(false);
   Written written{world.run("steps: [" + before + "{quantize: {method: codebook" + options + "}}]"), 0};
   const NamedTensors inputs = world.dataset.test->batch({0, 1, 2, 3, 4, 5, 6, 7}).inputs;
@@ -103,7 +103,7 @@ TEST(Codebook, CountsTheWeightsItStandsFor) {
 }
 
 TEST(Codebook, NoFurtherStepTakesIt) {
-  World world("codebook_again");
+  World world(::testing::UnitTest::GetInstance()->current_test_info()->name());
   world.dataset = image_data(false);
   world.model = write("").result.model;
   for (const char* step : {"prune: {sparsity: 0.5}", "quantize", "finetune: {epochs: 1}"}) {
@@ -125,7 +125,7 @@ TEST(Codebook, ExpandsToTheSameWeightsWithoutTheGather) {
 }
 
 TEST(Codebook, RefusesWhatItCannotDo) {
-  World world("codebook_refuse");
+  World world(::testing::UnitTest::GetInstance()->current_test_info()->name());
   for (const char* options : {"entries: 1", "entries: 257", "levels: kmean", "start: middle", "levels: log, entries: 2", "exclude: [nothing]"})
     EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {method: codebook, " + std::string(options) + "}}]"); }).code(),
               ErrorCode::kUsage)

@@ -16,7 +16,7 @@ struct Outcome {
 };
 
 Outcome outcome_of(const std::string& options) {
-  World world("mixed");
+  World world(::testing::UnitTest::GetInstance()->current_test_info()->name());
   world.dataset = image_data(false);
   const PipelineResult result =
       world.run("steps: [{quantize: {" + options + ", bias_correction: false, protect: {macs: 0}}}]");
@@ -63,7 +63,7 @@ TEST(MixedPrecision, StoresTheBitsThatItTells) {
 }
 
 TEST(MixedPrecision, RefusesContradictions) {
-  World world("mixed_refuse");
+  World world(::testing::UnitTest::GetInstance()->current_test_info()->name());
   for (const char* mixed : {"{average: 3, choices: [4, 8]}", "{average: 4, choices: [2.5, 8]}", "{average: 9}",
                             "{average: 4, choices: [1, 8]}"})
     EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {mixed: " + std::string(mixed) + "}}]"); }).code(),

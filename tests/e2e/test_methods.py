@@ -45,7 +45,7 @@ def test_calibrators(pare, fmnist, tmp_path, calibrator, drop):
     assert record["after"]["test"]["top1"] >= 91.51 - drop
 
 
-@pytest.mark.parametrize("levels,entries,drop", [("kmeans", 16, 1), ("kmeans", 256, 0.6), ("log", 256, 0.6), ("log2", 256, 4),
+@pytest.mark.parametrize("levels,entries,drop", [("kmeans", 16, 1), ("kmeans", 256, 0.6), ("log", 256, 0.6), ("log2", 256, 8),
                                                 ("power-of-two", 256, 4)])
 def test_codebook(pare, small_data, test_images, tmp_path, levels, entries, drop):
     out = tmp_path / "q.onnx"
@@ -55,18 +55,18 @@ def test_codebook(pare, small_data, test_images, tmp_path, levels, entries, drop
     assert record["after"]["file_bytes"] < (0.3 if entries == 16 else 0.5) * record["before"]["file_bytes"]
     assert record["after"]["parameters"] == record["before"]["parameters"]
     assert record["after"]["test"]["top1"] >= record["before"]["test"]["top1"] - drop  # of 500 images
-    same_as_onnx_runtime(out, test_images, tmp_path)
+    same_as_onnx_runtime(out, test_images[0][:500], tmp_path)
     result = run_pare("prune", out, "--data", small_data, "-o", tmp_path / "p.onnx")
     assert result.code == 4 and "weight_indices" in result.err and not (tmp_path / "p.onnx").exists()
 
 
 def test_mixed_precision(pare, small_data, test_images, tmp_path):
     out = tmp_path / "q.onnx"
-    record = pare("quantize", CONVNET, "--mixed-average", 4, "--data", small_data, "-o", out, "--json").json
+    record = pare("quantize", CONVNET, "--mixed-average", 3.5, "--data", small_data, "-o", out, "--json").json
     mixed = record["steps"][0]["quantized"]["choice"]["mixed"]
-    assert 2 <= mixed["average"] <= 4 and len({layer["bits"] for layer in mixed["layers"]}) > 1
+    assert 2 <= mixed["average"] <= 3.5 and len({layer["bits"] for layer in mixed["layers"]}) > 1
     assert record["after"]["test"]["top1"] >= record["before"]["test"]["top1"] - 2  # of 500 images
-    ort_run(out, test_images)
+    ort_run(out, test_images[0][:500])
     result = run_pare("quantize", CONVNET, "--mixed-average", 2, "--mixed-choices", "4,8", "--data", small_data, "-o",
                       tmp_path / "r.onnx")
     assert result.code == 2 and "mixed.average" in result.err and not (tmp_path / "r.onnx").exists()
