@@ -31,6 +31,25 @@ const Levels& find_levels(std::string_view name) {
               std::string(name));
 }
 
+double largest_magnitude(const LevelsRequest& request) {
+  double largest = 0;
+  for (float w : request.weights) largest = std::max(largest, std::fabs(static_cast<double>(w)));
+  return largest;
+}
+
+std::vector<float> powers_of_two(const LevelsRequest& request, double top) {
+  std::vector<float> levels = {0};
+  if (largest_magnitude(request) == 0) return levels;
+  for (int i = 0; i < (request.entries - 1) / 2; ++i) {
+    const double level = std::exp2(top - i);
+    if (!(level > 0x1p-126)) break;  // subnormals are flushed by some executors
+    levels.push_back(static_cast<float>(level));
+    levels.push_back(static_cast<float>(-level));
+  }
+  std::sort(levels.begin(), levels.end());
+  return levels;
+}
+
 LevelMap::LevelMap(std::span<const float> levels, bool in_logarithms) {
   for (std::size_t k = 0; k + 1 < levels.size(); ++k) {
     const auto low = static_cast<double>(levels[k]), high = static_cast<double>(levels[k + 1]);

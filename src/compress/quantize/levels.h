@@ -31,6 +31,12 @@ std::span<const Levels* const> level_kinds();
 /// Error(kUsage) with a suggestion when unknown.
 const Levels& find_levels(std::string_view name);
 
+/// Of the request's weights; 0 when there are none.
+double largest_magnitude(const LevelsRequest& request);
+
+/// {±2^top, ±2^(top−1), …, 0}, as many as the entries give; {0} where all weights are 0.
+std::vector<float> powers_of_two(const LevelsRequest& request, double top);
+
 /// Which level takes a weight: the nearest, the lower of two equally near ones. In logarithms the border between two of
 /// a sign is their geometric mean, and between 0 and its neighbour what is smaller than that by half a step of 2.
 class LevelMap {

@@ -1,6 +1,5 @@
 // Logarithmic companding: y = sign(w)·log(1 + |w|) is rounded to evenly spaced levels around 0, so that steps grow with
 // the magnitude; the levels are sign(y)·(exp|y| − 1).
-#include <algorithm>
 #include <cmath>
 
 #include "compress/quantize/levels.h"
@@ -9,8 +8,7 @@ namespace pare::compress {
 namespace {
 
 std::vector<float> choose(const LevelsRequest& request) {
-  double largest = 0;
-  for (float w : request.weights) largest = std::max(largest, std::fabs(static_cast<double>(w)));
+  const double largest = largest_magnitude(request);
   const int half = (request.entries - 1) / 2;
   if (half == 0 || largest == 0) return {0};
   const double step = std::log1p(largest) / half;
