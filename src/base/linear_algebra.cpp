@@ -7,6 +7,7 @@
 #include <cmath>
 #include <limits>
 
+#include "base/threads.h"
 #include "pare/error.h"
 
 namespace pare {
@@ -39,15 +40,38 @@ void add_gram(std::span<const float> matrix, std::int64_t rows, std::int64_t col
   const auto n = static_cast<std::size_t>(columns);
   if (static_cast<std::int64_t>(matrix.size()) != rows * columns || gram.size() != n * n)
     throw Error(ErrorCode::kInternal, "Gram matrix", "the matrices do not have the sizes they are said to have");
-  std::vector<float> upper(n * n);
+  constexpr std::size_t kBand = 256;
+  std::vector<float> band(std::min(kBand, n) * n);
   const auto size = static_cast<int>(columns);
-  cblas_ssyrk(CblasRowMajor, CblasUpper, CblasTrans, size, static_cast<int>(rows), 1, matrix.data(), size, 0,
-              upper.data(), size);
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = i; j < n; ++j) {
-      gram[i * n + j] += static_cast<double>(upper[i * n + j]);
-      if (j > i) gram[j * n + i] += static_cast<double>(upper[i * n + j]);
-    }
+  for (std::size_t first = 0; first < n; first += kBand) {
+    const std::size_t width = std::min(kBand, n - first), rest = n - first;
+    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, static_cast<int>(width), static_cast<int>(rest),
+                static_cast<int>(rows), 1, &matrix[first], size, &matrix[first], size, 0, band.data(),
+                static_cast<int>(rest));
+    parallel_for(static_cast<std::int64_t>(width), 32, [&](std::int64_t begin, std::int64_t end) {
+      for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+        const float* from = &band[i * rest];
+        double* to = &gram[(first + i) * n + first];
+        for (std::size_t j = i; j < rest; ++j) to[j] += static_cast<double>(from[j]);
+      }
+    });
+  }
+}
+
+void mirror_upper(std::span<double> matrix, std::int64_t n) {
+  constexpr std::size_t kTile = 64;  // both sides of a tile stay in the cache
+  const auto size = static_cast<std::size_t>(n);
+  for (std::size_t top = 0; top < size; top += kTile)
+    for (std::size_t left = 0; left <= top; left += kTile)
+      for (std::size_t i = top; i < std::min(top + kTile, size); ++i)
+        for (std::size_t j = left; j < std::min(left + kTile, i); ++j) matrix[i * size + j] = matrix[j * size + i];
+}
+
+void subtract_product(const double* a, std::int64_t lda, const double* b, std::int64_t ldb, double* c, std::int64_t ldc,
+                      std::int64_t m, std::int64_t n, std::int64_t k) {
+  if (m == 0 || n == 0 || k == 0) return;
+  const auto i = [](std::int64_t x) { return static_cast<int>(x); };
+  cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, i(m), i(n), i(k), -1, a, i(lda), b, i(ldb), 1, c, i(ldc));
 }
 
 std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n) {
@@ -72,6 +96,24 @@ std::vector<double> solve_positive(std::vector<double> matrix, std::int64_t n, s
                              right.data(), size) != 0)
     throw Error(ErrorCode::kBadInput, "linear system", "the matrix is not positive definite");
   return right;
+}
+
+void solve_positive_in_place(std::span<double> matrix, std::int64_t n, std::span<double> right, std::int64_t count) {
+  if (static_cast<std::int64_t>(matrix.size()) != n * n || static_cast<std::int64_t>(right.size()) != n * count)
+    throw Error(ErrorCode::kInternal, "linear system", "the matrices do not have the sizes they are said to have");
+  const auto size = static_cast<lapack_int>(n);
+  if (n > 0 && LAPACKE_dposv_work(LAPACK_COL_MAJOR, 'L', size, static_cast<lapack_int>(count), matrix.data(), size,
+                                  right.data(), size) != 0)
+    throw Error(ErrorCode::kBadInput, "linear system", "the matrix is not positive definite");
+}
+
+std::vector<double> inverse_of_positive(std::vector<double> matrix, std::int64_t n) {
+  const auto size = static_cast<lapack_int>(n);
+  if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0 ||
+      LAPACKE_dpotri(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0)
+    throw Error(ErrorCode::kBadInput, "inverse", "the matrix is not positive definite");
+  mirror_upper(matrix, n);  // LAPACK's lower half, by columns, is our upper one
+  return matrix;
 }
 
 }  // namespace pare

@@ -18,8 +18,16 @@ struct Svd {
 /// Error(kBadInput) for elements that are not finite, Error(kInternal) when the iteration does not converge.
 Svd singular_values(std::span<const float> matrix, std::int64_t rows, std::int64_t columns);
 
-/// gram += Xᵀ · X for row-major X [rows, columns] (ssyrk on X, then added in double); gram [columns, columns], both halves.
+/// Upper half of gram += Xᵀ · X for row-major X [rows, columns]: sgemm on bands of rows of gram, which stay in the cache
+/// until they are added in double. gram [columns, columns]; its lower half is left as it is (mirror_upper).
 void add_gram(std::span<const float> matrix, std::int64_t rows, std::int64_t columns, std::span<double> gram);
+
+/// Copies the upper half of a square matrix over the lower one.
+void mirror_upper(std::span<double> matrix, std::int64_t n);
+
+/// C −= Aᵀ · B for row-major A [k, m], B [k, n] and C [m, n] with rows `lda`, `ldb` and `ldc` elements apart (dgemm).
+void subtract_product(const double* a, std::int64_t lda, const double* b, std::int64_t ldb, double* c, std::int64_t ldc,
+                      std::int64_t m, std::int64_t n, std::int64_t k);
 
 /// U, row-major and upper triangular (zeros below), of A⁻¹ = Uᵀ · U for a symmetric positive definite A [n, n] (dpotrf,
 /// dpotri, dpotrf). Error(kBadInput) where A is not.
@@ -29,5 +37,12 @@ std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t
 /// and so is the result (dposv). Error(kBadInput) where A is not.
 std::vector<double> solve_positive(std::vector<double> matrix, std::int64_t n, std::vector<double> right,
                                    std::int64_t count);
+
+/// The same in place, without checks for what is not finite: `matrix` need only hold the upper half (row-major), and is
+/// overwritten; `right` becomes X.
+void solve_positive_in_place(std::span<double> matrix, std::int64_t n, std::span<double> right, std::int64_t count);
+
+/// A⁻¹ of a symmetric positive definite A [n, n], both halves (dpotrf, dpotri). Error(kBadInput) where A is not.
+std::vector<double> inverse_of_positive(std::vector<double> matrix, std::int64_t n);
 
 }  // namespace pare

@@ -18,15 +18,28 @@ std::vector<float> random_matrix(std::int64_t rows, std::int64_t columns, std::u
 }
 
 TEST(Gram, AddsProductsOfColumns) {
-  const std::vector<float> x = random_matrix(5, 3, 8);
-  std::vector<double> gram(9, 1.0);
-  add_gram(x, 5, 3, gram);
-  for (std::size_t i = 0; i < 3; ++i)
-    for (std::size_t j = 0; j < 3; ++j) {
-      double sum = 1;
-      for (std::size_t r = 0; r < 5; ++r) sum += static_cast<double>(x[r * 3 + i]) * static_cast<double>(x[r * 3 + j]);
-      EXPECT_NEAR(gram[i * 3 + j], sum, 1e-5);
-    }
+  for (const std::size_t n : {std::size_t{3}, std::size_t{300}}) {  // within one band, and over two
+    const auto columns = static_cast<std::int64_t>(n);
+    const std::vector<float> x = random_matrix(5, columns, 8);
+    std::vector<double> gram(n * n, 1.0);
+    add_gram(x, 5, columns, gram);
+    for (std::size_t i = 1; i < n; ++i) EXPECT_EQ(gram[i * n + i - 1], 1) << "the lower half is left alone";
+    mirror_upper(gram, columns);
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = 0; j < n; ++j) {
+        double sum = 1;
+        for (std::size_t r = 0; r < 5; ++r)
+          sum += static_cast<double>(x[r * n + i]) * static_cast<double>(x[r * n + j]);
+        EXPECT_NEAR(gram[i * n + j], sum, 1e-5);
+      }
+  }
+}
+
+TEST(SubtractProduct, OfPartsOfMatrices) {
+  const std::vector<double> a = {1, 2, 9, 3, 4, 9}, b = {5, 6, 7, 8};  // a: [2, 2] of rows of 3
+  std::vector<double> c = {100, 100, 0, 100, 100, 0};                  // [2, 2] of rows of 3
+  subtract_product(a.data(), 3, b.data(), 2, c.data(), 3, 2, 2, 2);
+  EXPECT_EQ(c, (std::vector<double>{100 - 26, 100 - 30, 0, 100 - 38, 100 - 44, 0}));  // aᵀ·b
 }
 
 TEST(Cholesky, OfTheInverseByProducts) {
@@ -57,7 +70,17 @@ TEST(SolvePositive, ByHandAndRefused) {
   EXPECT_NEAR(x[2], 1, 1e-12);
   EXPECT_NEAR(x[3], 0, 1e-12);
   EXPECT_TRUE(solve_positive({}, 0, {}, 1).empty());
+  std::vector<double> upper = {4, 1, 99, 3}, right = {1, 2, 4, 1};
+  solve_positive_in_place(upper, 2, right, 2);  // the lower half is not looked at
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_DOUBLE_EQ(right[i], x[i]);
   EXPECT_THROW(solve_positive({1, 2, 2, 1}, 2, {1, 1}, 1), Error);
+}
+
+TEST(InverseOfPositive, ByHandAndRefused) {
+  const std::vector<double> x = inverse_of_positive({4, 1, 1, 3}, 2);
+  const std::vector<double> wanted = {3.0 / 11, -1.0 / 11, -1.0 / 11, 4.0 / 11};
+  for (std::size_t i = 0; i < 4; ++i) EXPECT_NEAR(x[i], wanted[i], 1e-15);
+  EXPECT_THROW(inverse_of_positive({1, 2, 2, 1}, 2), Error);
 }
 
 TEST(SingularValues, RebuildTheMatrix) {

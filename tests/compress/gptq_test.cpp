@@ -6,6 +6,7 @@
 
 #include "base/float16.h"
 #include "compress/layerwise/hessian.h"
+#include "compress/layerwise/unfold.h"
 #include "compress/quantize/params.h"
 #include "fakes.h"
 

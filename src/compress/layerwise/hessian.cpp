@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <memory>
 
-#include "base/linear_algebra.h"
 #include "base/threads.h"
+#include "compress/layerwise/gram_sum.h"
+#include "compress/layerwise/unfold.h"
 #include "compress/statistics.h"
 #include "data/padding.h"
 
@@ -30,6 +31,7 @@ struct Gathered {
   const Layer* first = nullptr;
   std::vector<const Layer*> layers;
   std::vector<double> hessian;
+  std::vector<GramSum> sums;  ///< one a group, over `hessian`
 };
 
 std::size_t size_of(const ir::Graph& graph, const Layer& layer) {
@@ -37,17 +39,34 @@ std::size_t size_of(const ir::Graph& graph, const Layer& layer) {
   return static_cast<std::size_t>(groups_of(graph.node(layer.node))) * columns * columns;
 }
 
+void prepare(const ir::Graph& graph, Gathered& one) {
+  one.hessian.assign(size_of(graph, *one.first), 0.0);
+  const std::int64_t columns = one.first->weight.view.taps * one.first->weight.view.inputs;
+  const auto part = static_cast<std::size_t>(columns * columns);
+  for (std::size_t at = 0; at < one.hessian.size(); at += part)
+    one.sums.emplace_back(columns, std::span(one.hessian).subspan(at, part));
+}
+
 void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
   const Node& node = graph.node(to.first->node);
-  const std::int64_t columns = to.first->weight.view.taps * to.first->weight.view.inputs;
-  if (!node.is("Conv")) return add_gram(x.data<float>(), x.numel() / columns, columns, to.hessian);
-  const auto part = static_cast<std::size_t>(columns * columns);
-  for (std::int64_t group = 0; group < groups_of(node); ++group) {
-    std::int64_t positions = 0;
-    const std::vector<float> rows =
-        unfold(x, node, graph.constant(to.first->weight.value)->dims(), group, positions);
-    add_gram(rows, positions, columns, std::span(to.hessian).subspan(static_cast<std::size_t>(group) * part, part));
+  if (node.is("Conv")) {
+    const Unfolder unfolder(x, node, graph.constant(to.first->weight.value)->dims());
+    for (std::size_t group = 0; group < to.sums.size(); ++group)
+      to.sums[group].add(unfolder.positions(), [&](std::int64_t first, std::int64_t count, std::span<float> out) {
+        unfolder.rows(static_cast<std::int64_t>(group), first, count, out);
+      });
+    return;
   }
+  const std::int64_t columns = to.first->weight.view.taps * to.first->weight.view.inputs;
+  const auto values = x.data<float>();
+  to.sums[0].add(x.numel() / columns, [&](std::int64_t first, std::int64_t count, std::span<float> out) {
+    std::copy_n(values.begin() + first * columns, count * columns, out.begin());
+  });
+}
+
+void finish(Gathered& one) {
+  for (GramSum& sum : one.sums) sum.finish();
+  one.sums.clear();
 }
 
 /// One pass over the samples.
@@ -57,7 +76,7 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
   std::set<std::string> inputs;
   for (ir::ValueId id : model.graph.inputs) inputs.insert(model.graph.value(id).name);
   for (Gathered& one : wanted) {
-    one.hessian.assign(size_of(model.graph, *one.first), 0.0);
+    prepare(model.graph, one);
     by_value[model.graph.value(model.graph.node(one.first->node).input(0)).name].push_back(&one);
   }
   exec::CompileOptions options{.threads = resolve_threads(context.execution.threads),
@@ -84,6 +103,7 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
       if (!inputs.count(value)) see(value, tensor);
     });
   }
+  for (Gathered& one : wanted) finish(one);
 }
 
 }  // namespace
@@ -137,30 +157,6 @@ std::vector<float> input_energy(const ir::WeightView& view, std::span<const doub
   return energy;
 }
 
-std::vector<float> unfold(const Tensor& x, const Node& conv, const Dims& weight, std::int64_t group,
-                          std::int64_t& positions) {
-  const auto stride = conv.ints_or("strides", {1, 1}), dilation = conv.ints_or("dilations", {1, 1}),
-             pads = conv.ints_or("pads", {0, 0, 0, 0});
-  const std::int64_t channels = weight[1], kh = weight[2], kw = weight[3], h = x.dim(2), w = x.dim(3);
-  const std::int64_t rows = (h + pads[0] + pads[2] - dilation[0] * (kh - 1) - 1) / stride[0] + 1;
-  const std::int64_t columns = (w + pads[1] + pads[3] - dilation[1] * (kw - 1) - 1) / stride[1] + 1;
-  positions = x.dim(0) * rows * columns;
-  std::vector<float> out(static_cast<std::size_t>(positions * kh * kw * channels), 0.0f);
-  const auto values = x.data<float>();
-  std::size_t at = 0;
-  for (std::int64_t n = 0; n < x.dim(0); ++n)
-    for (std::int64_t p = 0; p < rows * columns; ++p)
-      for (std::int64_t t = 0; t < kh * kw; ++t) {
-        const std::int64_t y = p / columns * stride[0] - pads[0] + t / kw * dilation[0];
-        const std::int64_t z = p % columns * stride[1] - pads[1] + t % kw * dilation[1];
-        const bool inside = y >= 0 && y < h && z >= 0 && z < w;
-        for (std::int64_t c = 0; c < channels; ++c, ++at)
-          if (inside)
-            out[at] = values[static_cast<std::size_t>(((n * x.dim(1) + group * channels + c) * h + y) * w + z)];
-      }
-  return out;
-}
-
 void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
                     const StepContext& context, const HessianVisitor& visit) {
   constexpr std::size_t kBudget = (std::size_t{1} << 30) / sizeof(double);
@@ -168,19 +164,19 @@ void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, st
   std::map<std::string, std::size_t> at;
   for (const Layer& layer : layers) {
     if (!why_no_hessian(model.graph, layer).empty()) continue;
-    const auto [found, first] = at.try_emplace(key_of(model.graph, layer), all.size());
-    if (first) all.push_back({&layer, {}, {}});
+    const auto [found, fresh] = at.try_emplace(key_of(model.graph, layer), all.size());
+    if (fresh) all.push_back({.first = &layer, .layers = {}, .hessian = {}, .sums = {}});
     all[found->second].layers.push_back(&layer);
   }
-  for (std::size_t begin = 0; begin < all.size();) {
-    std::size_t end = begin, held = 0;
-    while (end < all.size() && (end == begin || held + size_of(model.graph, *all[end].first) <= kBudget))
+  for (std::size_t first = 0; first < all.size();) {
+    std::size_t end = first, held = 0;
+    while (end < all.size() && (end == first || held + size_of(model.graph, *all[end].first) <= kBudget))
       held += size_of(model.graph, *all[end++].first);
-    gather(model, std::span(all).subspan(begin, end - begin), samples, context);
-    for (; begin < end; ++begin) {
-      for (const Layer* layer : all[begin].layers)
-        visit(*layer, all[begin].hessian, groups_of(model.graph.node(layer->node)));
-      all[begin].hessian = {};
+    gather(model, std::span(all).subspan(first, end - first), samples, context);
+    for (; first < end; ++first) {
+      for (const Layer* layer : all[first].layers)
+        visit(*layer, all[first].hessian, groups_of(model.graph.node(layer->node)));
+      all[first].hessian = {};
     }
     context.control.report({"hessians", static_cast<std::int64_t>(end), static_cast<std::int64_t>(all.size()), "inputs",
                             {}, -1});

@@ -35,8 +35,4 @@ std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t 
 /// H's diagonal at the input that each element of the layer's weight meets, in the weight's layout.
 std::vector<float> input_energy(const ir::WeightView& view, std::span<const double> hessian, std::int64_t groups);
 
-/// The inputs that each output position of a convolution meets, for one group: [positions, taps · inputs].
-std::vector<float> unfold(const Tensor& x, const ir::Node& conv, const Dims& weight, std::int64_t group,
-                          std::int64_t& positions);
-
 }  // namespace pare::compress

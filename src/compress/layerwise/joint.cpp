@@ -5,6 +5,7 @@
 #include "base/linear_algebra.h"
 #include "base/threads.h"
 #include "compress/layerwise/hessian.h"
+#include "compress/layerwise/unfold.h"
 #include "compress/prune/samples.h"
 #include "pare/error.h"
 
@@ -82,6 +83,7 @@ JointSums joint_sums(const ir::Model& original, const ir::Model& changed, const 
     add_errors(wanted, got.at(joint.value), joint, conv, sums.columns + 1, width, rows);
     add_gram(rows, positions, width, sums.gram);
   });
+  mirror_upper(sums.gram, width);
   return sums;
 }
 
