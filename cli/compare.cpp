@@ -3,12 +3,15 @@
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <iostream>
 #include <memory>
 #include <numeric>
 
 #include "command.h"
 #include "figures.h"
+#include "pare/error.h"
+#include "pare/report.h"
 #include "table.h"
 
 namespace pare::cli {
@@ -16,9 +19,9 @@ namespace {
 
 struct Options {
   Globals globals;
-  std::string a, b, data, split, sort = "order";
+  std::string a, b, data, split, sort = "order", picture;
   std::vector<std::string> shapes;
-  std::int64_t limit = 0, batch = 8, random = 8;
+  std::int64_t limit = 0, batch = 8, random = 8, injection = 16;
   bool float_qdq = false;
 };
 
@@ -41,6 +44,19 @@ nlohmann::json to_json(const DifferenceInfo& difference) {
           {"mismatched", difference.mismatched}};
 }
 
+nlohmann::json to_json(const std::optional<InjectionInfo>& injected) {
+  if (!injected) return {};
+  return {{"layer_snr_db", finite_or_null(injected->layer_snr_db)},
+          {"harmless", injected->harmless},
+          {"snr_db", finite_or_null(injected->snr_db)},
+          {"agreement", or_null(injected->agreement)}};
+}
+
+nlohmann::json to_json(const HistogramInfo& histogram) {
+  if (histogram.a.empty()) return {};
+  return {{"low", histogram.low}, {"high", histogram.high}, {"a", histogram.a}, {"b", histogram.b}};
+}
+
 nlohmann::json to_json(const LayerComparison& layer) {
   nlohmann::json object = {{"layer", layer.layer},
                            {"op_type", layer.op_type},
@@ -49,9 +65,16 @@ nlohmann::json to_json(const LayerComparison& layer) {
                            {"other_value", layer.other_value},
                            {"matched_by", layer.matched_by},
                            {"dims", layer.dims},
-                           {"drop_db", finite_or_null(layer.drop_db)}};
+                           {"drop_db", finite_or_null(layer.drop_db)},
+                           {"histogram", to_json(layer.histogram)},
+                           {"injected", to_json(layer.injected)}};
   object.update(to_json(layer.difference));
   return object;
+}
+
+/// SNR of the output as something to sort by.
+float effect(const InjectionInfo& injected) {
+  return injected.harmless ? INFINITY : static_cast<float>(injected.snr_db.value_or(-INFINITY));
 }
 
 std::vector<std::size_t> order_of(const Comparison& result, const std::string& sort) {
@@ -62,6 +85,7 @@ std::vector<std::size_t> order_of(const Comparison& result, const std::string& s
     const LayerComparison& layer = result.layers[i];
     if (layer.difference.identical) return -INFINITY;
     if (sort == "drop") return static_cast<float>(layer.drop_db.value_or(-INFINITY));
+    if (sort == "injected") return layer.injected ? -effect(*layer.injected) : -INFINITY;
     if (sort == "max_error") return static_cast<float>(layer.difference.max_error);
     return static_cast<float>(-layer.difference.snr_db.value_or(INFINITY));
   };
@@ -99,6 +123,9 @@ nlohmann::json to_json(const Options& options, const Comparison& result) {
             {"b", judged ? cli::to_json(result.b) : nlohmann::json()}}},
           {"outputs", outputs},
           {"damage", result.damage ? to_json(result.layers[*result.damage]) : nlohmann::json()},
+          {"injection_samples", result.injection_samples},
+          {"most_sensitive",
+           result.most_sensitive ? to_json(result.layers[*result.most_sensitive]) : nlohmann::json()},
           {"layers", layers},
           {"uncompared", uncompared}};
 }
@@ -117,11 +144,27 @@ std::string figure(double value) {
 
 std::string range(double low, double high) { return figure(low) + " … " + figure(high); }
 
+std::string effect_text(const InjectionInfo& injected) {
+  if (injected.harmless) return "none";
+  return injected.snr_db && std::isfinite(*injected.snr_db) ? fixed(*injected.snr_db, 1) : "-inf";
+}
+
+void print_most_sensitive(const Comparison& result) {
+  if (!result.most_sensitive) return;
+  const LayerComparison& worst = result.layers[*result.most_sensitive];
+  std::cout << "  most sensitive to " << (worst.layer.empty() ? worst.value : worst.layer) << " (" << worst.op_type
+            << "): its error alone leaves " << effect_text(*worst.injected) << " dB at the output";
+  if (worst.injected->agreement) std::cout << ", " << percent(*worst.injected->agreement, 1) << " agreement";
+  std::cout << "  (" << result.injection_samples << " samples)\n";
+}
+
 void print_layers(const Options& options, const Comparison& result) {
   Table table({{"layer"},
                {"operator"},
                {"SNR dB", kRight},
                {"drop dB", kRight},
+               {"alone dB", kRight},
+               {"agrees", kRight},
                {"max error", kRight},
                {"mean error", kRight},
                {"cosine", kRight},
@@ -132,7 +175,10 @@ void print_layers(const Options& options, const Comparison& result) {
     const LayerComparison& layer = result.layers[i];
     const DifferenceInfo& difference = layer.difference;
     table.add({shortened(layer.layer.empty() ? layer.value : layer.layer, kNameWidth), layer.op_type,
-               snr_text(difference), layer.drop_db ? fixed(*layer.drop_db, 1) : "", figure(difference.max_error),
+               snr_text(difference), layer.drop_db ? fixed(*layer.drop_db, 1) : "",
+               layer.injected ? effect_text(*layer.injected) : "",
+               layer.injected && layer.injected->agreement ? percent(*layer.injected->agreement, 1) : "",
+               figure(difference.max_error),
                figure(difference.mean_error), difference.cosine ? fixed(*difference.cosine, 5) : "",
                range(difference.min_a, difference.max_a), range(difference.min_b, difference.max_b),
                layer.matched_by == "name" ? "" : "by position: " + shortened(layer.other_layer, kNameWidth)});
@@ -172,6 +218,7 @@ void print_result(const Options& options, const Comparison& result) {
   }
   if (result.a.top1 && result.b.top1)
     std::cout << "  top-1 A " << percent(*result.a.top1) << ", B " << percent(*result.b.top1) << "\n";
+  print_most_sensitive(result);
   if (!result.damage) return;
   const LayerComparison& worst = result.layers[*result.damage];
   std::cout << "  most damage at " << (worst.layer.empty() ? worst.value : worst.layer) << " (" << worst.op_type
@@ -191,7 +238,13 @@ int dry_run(const Options& options, const Dataset& data) {
   return 0;
 }
 
+void refuse_existing(const Options& options) {
+  if (options.picture.empty() || options.globals.force || !std::filesystem::exists(options.picture)) return;
+  throw Error(ErrorCode::kUsage, options.picture, "exists", "--force to replace it");
+}
+
 int run(const Options& options) {
+  refuse_existing(options);
   const Model a = load_model(options.a, options.globals), b = load_model(options.b, options.globals);
   const Dataset data = options.data.empty() ? Dataset() : Dataset::open(options.data, a);
   if (options.globals.dry_run) return dry_run(options, data);
@@ -202,6 +255,7 @@ int run(const Options& options) {
   how.limit = options.limit;
   how.batch = options.batch;
   how.random = options.random;
+  how.injection = options.injection;
   how.float_qdq = options.float_qdq;
   how.shapes = parse_shapes(options.shapes);
   if (data.empty())
@@ -209,10 +263,15 @@ int run(const Options& options) {
         "no --data: comparing on random inputs, which tells whether the models compute the same, not what "
         "a difference costs");
   const Comparison result = compare(a, b, data, how);
+  const nlohmann::json object = to_json(options, result);
+  if (!options.picture.empty())
+    write_comparison(options.picture, object.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace),
+                     options.globals.force);
   if (options.globals.json) {
-    print_json(to_json(options, result));
+    print_json(object);
   } else {
     print_result(options, result);
+    if (!options.picture.empty()) std::cout << "wrote " << options.picture << "\n";
   }
   return 0;
 }
@@ -243,10 +302,17 @@ void add_compare(CLI::App& app, Invocation& invocation) {
       ->excludes(data)
       ->type_name("N");
   add_shapes(*command, options->shapes);
-  command->add_option("--sort", options->sort, "worst layers first: by snr (default), drop or max_error")
+  command->add_option("--injection", options->injection,
+                      "samples on which each layer's error alone is put into A, to see what it does to the output (default "
+                      "16; 0: none)")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("N");
+  command->add_option("--svg", options->picture, "a picture of the layers: SNR, effect at the output, distributions")
+      ->type_name("FILE");
+  command->add_option("--sort", options->sort, "worst layers first: by snr (default), drop, injected or max_error")
       ->expected(0, 1)
       ->default_str("snr")
-      ->check(CLI::IsMember({"order", "snr", "drop", "max_error"}))
+      ->check(CLI::IsMember({"order", "snr", "drop", "injected", "max_error"}))
       ->type_name("KEY");
   command->add_flag("--float-qdq", options->float_qdq, "run quantized nodes as written, in float");
   add_globals(*command, options->globals);

@@ -22,6 +22,9 @@ struct CompareOptions {
   bool float_qdq = false;   ///< quantized nodes as the files spell them, in float, instead of by integer kernels
   InputShapes shapes;       ///< of random inputs, where there is no data
   std::int64_t random = 8;  ///< random samples, where there is no data
+  /// Samples, the first ones, on which each layer's error alone is put into a; 0: not done. Three compilations and two
+  /// passes over them for each layer that differs.
+  std::int64_t injection = 0;
 };
 
 /// Errors are those of `b` against `a`, over all samples and elements. Elements that are not finite count only as
@@ -36,6 +39,21 @@ struct DifferenceInfo {
   std::int64_t elements = 0, mismatched = 0;
 };
 
+/// Values of a layer in both models, counted in as many even steps of [low, high], which holds both ranges. Fine counts
+/// are kept in 8192 bins around zero: a step is right to 1/4096 of the largest magnitude.
+struct HistogramInfo {
+  double low = 0, high = 0;
+  std::vector<std::int64_t> a, b;
+};
+
+/// A layer's own error, made on a's inputs to it and put into a, everything else being a's.
+struct InjectionInfo {
+  std::optional<double> layer_snr_db;  ///< of the layer's value; unset when it makes no error
+  bool harmless = false;               ///< the output stays the same
+  std::optional<double> snr_db;        ///< of the output; unset when harmless
+  std::optional<double> agreement;     ///< percent of top-1; unset for an output without classes
+};
+
 /// A value that both models hold as a tensor at run time; what is fused away has no row.
 struct LayerComparison {
   std::string layer, op_type;  ///< the node of a, of fused ones the main one; op_type "Input": a quantized input
@@ -47,6 +65,9 @@ struct LayerComparison {
   /// By how many dB the SNR is lower than that of the worst layer that feeds this one; negative where it is higher.
   /// Layers before count as no better than the best one of the model that differs at all. Unset when identical.
   std::optional<double> drop_db;
+  HistogramInfo histogram;
+  /// Unset when the layer is identical, when it is an input that b leaves alone, or when it was not asked for.
+  std::optional<InjectionInfo> injected;
 };
 
 struct UncomparedLayer {
@@ -70,6 +91,9 @@ struct Comparison {
   std::vector<UncomparedLayer> uncompared;
   /// Index of the layer with the largest drop of SNR; unset when nothing differs.
   std::optional<std::size_t> damage;
+  std::int64_t injection_samples = 0;
+  /// Index of the layer whose error alone leaves the lowest SNR at the output; unset when none was injected.
+  std::optional<std::size_t> most_sensitive;
 };
 
 /// Runs both models side by side over the samples; neither's activations are kept. Layers are matched by the name of

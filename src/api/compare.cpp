@@ -21,12 +21,38 @@ DifferenceInfo difference_of(const eval::Difference& from) {
           from.max_a(),     from.min_b(),  from.max_b(),     from.elements(),   from.mismatched()};
 }
 
+HistogramInfo histogram_of(const eval::ComparedLayer& from) {
+  constexpr std::size_t kSteps = 48;
+  const eval::Histogram &a = from.histogram_a, &b = from.histogram_b;
+  HistogramInfo info;
+  if (a.count() == 0 || b.count() == 0) return info;
+  info.low = std::min(a.min(), b.min());
+  info.high = std::max(a.max(), b.max());
+  info.a = a.coarse(info.low, info.high, kSteps);
+  info.b = b.coarse(info.low, info.high, kSteps);
+  return info;
+}
+
+std::optional<InjectionInfo> injection_of(const std::optional<eval::InjectedError>& from) {
+  if (!from) return std::nullopt;
+  return InjectionInfo{from->layer.snr_db(), from->output.identical(), from->output.snr_db(), from->agreement};
+}
+
 LayerComparison layer_of(const eval::ComparedLayer& from) {
   return {from.a.node,     from.a.op_type,
           from.a.key,      from.b.node,
           from.b.observed, from.by_name ? "name" : "position",
           from.a.dims,     difference_of(from.difference),
-          from.drop_db};
+          from.drop_db,    histogram_of(from),
+          injection_of(from.injected)};
+}
+
+std::optional<std::size_t> most_sensitive(const std::vector<LayerComparison>& layers) {
+  std::optional<std::size_t> worst;
+  const auto snr = [&](std::size_t i) { return layers[i].injected->snr_db.value_or(INFINITY); };
+  for (std::size_t i = 0; i < layers.size(); ++i)
+    if (layers[i].injected && !layers[i].injected->harmless && (!worst || snr(i) < snr(*worst))) worst = i;
+  return worst;
 }
 
 std::optional<std::size_t> worst_drop(const std::vector<LayerComparison>& layers) {
@@ -49,6 +75,8 @@ Comparison comparison_of(const eval::CompareResult& from) {
     result.uncompared.push_back(
         {layer.in_a ? "a" : "b", layer.layer.node, layer.layer.op_type, layer.layer.key, layer.reason});
   result.damage = worst_drop(result.layers);
+  result.injection_samples = from.injection_samples;
+  result.most_sensitive = most_sensitive(result.layers);
   return result;
 }
 
@@ -88,11 +116,13 @@ Comparison compare(const Model& a, const Model& b, const Dataset& data, const Co
   api::require_finite(b);
   if (options.batch < 1 || options.random < 1)
     throw Error(ErrorCode::kUsage, "compare", "batch and number of random samples are at least 1");
+  if (options.injection < 0) throw Error(ErrorCode::kUsage, "compare", "injection takes no negative number of samples");
   const ir::Model &model_a = a.impl().prepared(), &model_b = b.impl().prepared();
   eval::CompareOptions how;
   how.threads = resolve_threads(options.execution.threads);
   how.max_memory = options.execution.max_memory;
   how.float_qdq = options.float_qdq;
+  how.injection = options.injection;
   const ThreadScope threads(how.threads);
   if (data.empty()) {
     how.total = options.random;

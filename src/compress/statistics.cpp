@@ -12,8 +12,6 @@
 namespace pare::compress {
 namespace {
 
-constexpr int kHalf = ActivationHistogram::kBins / 2;
-
 struct Wanted {
   std::set<std::string> values, with_bins;
   std::int64_t samples = 0;
@@ -40,58 +38,6 @@ Wanted merge_requests(const std::vector<StatisticsRequest>& requests, std::int64
 }
 
 }  // namespace
-
-bool ActivationHistogram::add(std::span<const float> values, bool bins) {
-  if (values.empty()) return true;
-  float low = values[0], high = values[0];
-  bool finite = true;
-  for (float value : values) {
-    finite = finite && std::isfinite(value);
-    low = std::min(low, value);
-    high = std::max(high, value);
-  }
-  if (!finite) return false;
-  min_ = count_ == 0 ? low : std::min(min_, low);
-  max_ = count_ == 0 ? high : std::max(max_, high);
-  count_ += static_cast<std::int64_t>(values.size());
-  const double weight = 1.0 / static_cast<double>(std::min<std::int64_t>(++batches_, 100));
-  average_min_ += weight * (static_cast<double>(low) - average_min_);
-  average_max_ += weight * (static_cast<double>(high) - average_max_);
-  if (!bins) return true;
-  widen(std::max(std::fabs(low), std::fabs(high)));
-  const double scale = std::ldexp(1.0, -exponent_);
-  for (float value : values) ++bins_[static_cast<std::size_t>(static_cast<int>(std::floor(value * scale)) + kHalf)];
-  return true;
-}
-
-void ActivationHistogram::widen(float magnitude) {
-  // The largest magnitude must fall strictly below kHalf bins.
-  int needed = magnitude > 0 ? std::ilogb(magnitude) + 1 - std::ilogb(static_cast<double>(kHalf)) : -140;
-  if (bins_.empty()) {
-    bins_.assign(kBins, 0);
-    exponent_ = needed;
-    return;
-  }
-  for (; exponent_ < needed; ++exponent_) {
-    std::vector<std::int64_t> wider(kBins, 0);
-    for (int i = 0; i < kBins; ++i)
-      wider[static_cast<std::size_t>(((i - kHalf) >> 1) + kHalf)] += bins_[static_cast<std::size_t>(i)];
-    bins_ = std::move(wider);
-  }
-}
-
-double ActivationHistogram::quantile(double fraction) const {
-  if (bins_.empty()) throw Error(ErrorCode::kInternal, "histogram", "quantile without bins");
-  const auto rank = static_cast<std::int64_t>(std::ceil(fraction * static_cast<double>(count_)));
-  if (rank <= 0) return min_;
-  std::int64_t below = 0;
-  for (int i = 0; i < kBins; ++i) {
-    below += bins_[static_cast<std::size_t>(i)];
-    if (below >= rank)
-      return std::clamp(std::ldexp(i - kHalf + 1.0, exponent_), static_cast<double>(min_), static_cast<double>(max_));
-  }
-  return max_;
-}
 
 const ActivationHistogram& Statistics::of(const std::string& value) const {
   auto found = values_.find(value);

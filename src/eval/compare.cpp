@@ -23,6 +23,16 @@ std::map<std::string, Dims> shapes_of(const NamedTensors& inputs) {
   return shapes;
 }
 
+/// Values that are not finite are left out.
+void count(Histogram& histogram, const Tensor& tensor) {
+  const Tensor floats = cast(tensor, DType::kFloat32);
+  const std::span<const float> values = floats.data<float>();
+  if (histogram.add(values, true)) return;
+  std::vector<float> finite;
+  std::copy_if(values.begin(), values.end(), std::back_inserter(finite), [](float x) { return std::isfinite(x); });
+  histogram.add(finite, true);
+}
+
 bool is_port(const std::vector<ir::ValueId>& ports, const ir::Graph& graph, const std::string& name) {
   return std::any_of(ports.begin(), ports.end(), [&](ir::ValueId id) { return graph.value(id).name == name; });
 }
@@ -60,11 +70,11 @@ class Comparer {
     if (!a_.executor) prepare(batch.inputs, for_b);
     const auto [out_a, out_b] = run_in_lockstep(
         {*a_.executor, batch.inputs, a_.observed}, {*b_.executor, for_b, b_.observed},
-        [&](std::size_t layer, const Tensor& x, const Tensor& y) { result_.layers[layer].difference.add(x, y); });
+        [&](std::size_t layer, const Tensor& x, const Tensor& y) { see(result_.layers[layer], x, y); });
     for (const auto& [name, layer] : a_.outputs) {
       const auto other = std::find_if(b_.outputs.begin(), b_.outputs.end(),
                                       [&, index = layer](const auto& entry) { return entry.second == index; });
-      result_.layers[layer].difference.add(out_a.at(name), out_b.at(other->first));
+      see(result_.layers[layer], out_a.at(name), out_b.at(other->first));
     }
     for (ComparedOutput& output : result_.outputs) {
       output.difference.add(data::first_rows(out_a.at(output.a), rows, options_.fixed_batch),
@@ -79,18 +89,58 @@ class Comparer {
       metrics_b_.add(y, batch.labels, &x, batch.targets);
     }
     result_.samples += rows;
+    keep(batch.inputs, for_b, rows);
   }
 
-  CompareResult finish() {
+  CompareResult finish(const Control& control) {
     if (!result_.judged.empty() && result_.samples > 0) {
       result_.a = metrics_a_.result();
       result_.b = metrics_b_.result();
     }
     find_drops();
+    a_.executor.reset();
+    b_.executor.reset();
+    if (result_.injection_samples > 0) inject(control);
     return std::move(result_);
   }
 
  private:
+  static void see(ComparedLayer& layer, const Tensor& a, const Tensor& b) {
+    layer.difference.add(a, b);
+    count(layer.histogram_a, a);
+    count(layer.histogram_b, b);
+  }
+
+  /// Keeps a batch for injection, or what of it is still wanted.
+  void keep(const NamedTensors& for_a, const NamedTensors& for_b, std::int64_t rows) {
+    const std::int64_t wanted = options_.injection - result_.injection_samples;
+    if (wanted <= 0 || effect_output().empty()) return;
+    PairedBatch kept{for_a, for_b, std::min(rows, wanted)};
+    if (options_.fixed_batch == 0 && wanted < rows)
+      for (NamedTensors* inputs : {&kept.a, &kept.b})
+        for (auto& [name, tensor] : *inputs) tensor = data::first_rows(tensor, wanted, rows);
+    kept_.push_back(std::move(kept));
+    result_.injection_samples += kept_.back().rows;
+  }
+
+  /// Where the effect of a layer's error is measured; "" when there is no float output.
+  std::string effect_output() const {
+    if (!result_.judged.empty()) return result_.judged;
+    return result_.outputs.empty() ? "" : result_.outputs.front().a;
+  }
+
+  void inject(const Control& control) {
+    std::vector<LayerPair> layers;
+    for (const ComparedLayer& layer : result_.layers)
+      layers.push_back({layer.a, layer.b, layer.difference.identical()});
+    const InjectionOptions how{.compile = compile_options(),
+                               .output = effect_output(),
+                               .classes = !result_.judged.empty() && result_.b.agreement.has_value(),
+                               .fixed_batch = options_.fixed_batch};
+    const auto errors = inject_errors(backend_, a_.model, b_.model, layers, kept_, how, control);
+    for (std::size_t i = 0; i < errors.size(); ++i) result_.layers[i].injected = errors[i];
+  }
+
   NamedTensors inputs_of_b(const NamedTensors& inputs) const {
     NamedTensors renamed;
     for (const auto& [name, tensor] : inputs) {
@@ -102,11 +152,16 @@ class Comparer {
     return renamed;
   }
 
-  std::unique_ptr<exec::Executor> compile(const ir::Model& model, std::vector<std::string> observed) const {
+  exec::CompileOptions compile_options() const {
     exec::CompileOptions compile;
     compile.threads = options_.threads;
     compile.max_memory = options_.max_memory;
     compile.float_qdq = options_.float_qdq;
+    return compile;
+  }
+
+  std::unique_ptr<exec::Executor> compile(const ir::Model& model, std::vector<std::string> observed) const {
+    exec::CompileOptions compile = compile_options();
     compile.observed = std::move(observed);
     return backend_.compile(model, compile);
   }
@@ -126,7 +181,7 @@ class Comparer {
       const bool untouched = a[match.a].op_type == "Input" &&
                              is_port(a_.model.graph.inputs, a_.model.graph, a[match.a].observed) &&
                              is_port(b_.model.graph.inputs, b_.model.graph, b[match.b].observed);
-      if (!untouched) result_.layers.push_back({a[match.a], b[match.b], match.by_name, {}, {}});
+      if (!untouched) result_.layers.push_back({a[match.a], b[match.b], match.by_name, {}, {}, {}, {}, {}});
     }
     for (const UnmatchedLayer& layer : matches.unmatched) report(layer, layer.in_a ? a[layer.index] : b[layer.index]);
     assign_layers();
@@ -204,6 +259,7 @@ class Comparer {
   Side a_, b_;
   std::map<std::string, std::string> input_of_b_, output_of_b_;
   MetricAccumulator metrics_a_, metrics_b_;
+  std::vector<PairedBatch> kept_;
   CompareResult result_;
 };
 
@@ -219,7 +275,7 @@ CompareResult compare(const exec::Backend& backend, const ir::Model& a, const ir
     comparer.add(std::move(*batch));
     control.report({.stage = "compare", .done = done, .total = options.total, .unit = "samples", .values = {}});
   }
-  return comparer.finish();
+  return comparer.finish(control);
 }
 
 }  // namespace pare::eval

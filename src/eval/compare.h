@@ -8,6 +8,8 @@
 
 #include "data/dataset.h"
 #include "eval/difference.h"
+#include "eval/histogram.h"
+#include "eval/injection.h"
 #include "eval/layers.h"
 #include "eval/metrics.h"
 #include "exec/backend.h"
@@ -23,6 +25,8 @@ struct CompareOptions {
   std::int64_t fixed_batch =
       0;                    ///< that the models take, 0: any; a partial batch is filled up, and only layers see that
   std::string output = {};  ///< of a, to judge; "": the first of floats [N, …]
+  /// Samples, the first ones, on which each layer's error alone is put into a (injection.h); 0: none.
+  std::int64_t injection = 0;
 };
 
 struct ComparedLayer {
@@ -33,6 +37,8 @@ struct ComparedLayer {
   /// Feeding layers count as no better than the best layer of the model that is not identical: otherwise the first
   /// layer that differs at all would always be the worst.
   std::optional<double> drop_db;
+  Histogram histogram_a, histogram_b;     ///< of the finite values
+  std::optional<InjectedError> injected;  ///< unset where it was not asked for, or nothing can be injected
 };
 
 struct UncomparedLayer {
@@ -52,14 +58,15 @@ struct CompareResult {
   std::vector<ComparedOutput> outputs;  ///< float outputs, in order of a
   std::vector<ComparedLayer> layers;    ///< in the order in which a computes them
   std::vector<UncomparedLayer> uncompared;
-  std::int64_t samples = 0;
+  std::int64_t samples = 0, injection_samples = 0;
 };
 
 /// Batches with the inputs of a; nullopt at the end.
 using BatchSource = std::function<std::optional<data::Batch>()>;
 
 /// Runs both side by side (lockstep.h); memory beyond the two plans is that of the layers one is ahead by. Quantized
-/// values are compared as the integers that the plan holds, dequantized. Throws Error(kBadInput) naming the input or
+/// values are compared as the integers that the plan holds, dequantized. Then, where it is asked for, the layers one at a
+/// time (injection.h). Throws Error(kBadInput) naming the input or
 /// output in which the models differ, Error(kUnsupported) listing what cannot run.
 CompareResult compare(const exec::Backend& backend, const ir::Model& a, const ir::Model& b, const BatchSource& next,
                       const CompareOptions& options, const Control& control);

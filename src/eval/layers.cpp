@@ -242,6 +242,16 @@ class Matcher {
 
 }  // namespace
 
+ir::ValueId handed_on(const ir::Graph& graph, ir::ValueId id) {
+  const ir::NodeId producer = graph.producer(id);
+  if (producer == ir::kNoNode) return ir::kNoValue;
+  const ir::Node& node = graph.node(producer);
+  if (only_reshapes(node)) return graph.constant(node.input(0)) ? ir::kNoValue : node.input(0);
+  if (!node.is("DequantizeLinear")) return ir::kNoValue;
+  const ir::NodeId above = graph.producer(node.input(0));
+  return above != ir::kNoNode && graph.node(above).is("QuantizeLinear") ? graph.node(above).input(0) : ir::kNoValue;
+}
+
 std::vector<LayerValue> layer_values(const ir::Model& model, const std::vector<exec::PlanStep>& plan,
                                      const std::map<std::string, Dims>& input_shapes) {
   return LayerFinder(model, input_shapes).run(plan);

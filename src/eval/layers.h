@@ -27,6 +27,10 @@ struct LayerValue {
 std::vector<LayerValue> layer_values(const ir::Model& model, const std::vector<exec::PlanStep>& plan,
                                      const std::map<std::string, Dims>& input_shapes);
 
+/// The value that `id` hands on: as it is (Reshape and its like), or rounded (by a QuantizeLinear, of which `id` is a
+/// DequantizeLinear's output). kNoValue where `id` is computed.
+ir::ValueId handed_on(const ir::Graph& graph, ir::ValueId id);
+
 struct LayerMatch {
   std::size_t a, b;
   bool by_name;  ///< else by position: operator, shapes, and order between layers that match by name

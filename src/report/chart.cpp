@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "report/svg.h"
+
 namespace pare::report {
 
 namespace {
@@ -11,9 +13,7 @@ constexpr std::size_t kManyRows = 40;
 
 std::string rect(const char* css_class, double y, double height, Figure value, double full) {
   if (!value || !(full > 0)) return "";
-  const double width = std::clamp(*value / full, 0.0, 1.0) * 100;
-  return std::string("<rect class=\"") + css_class + "\" x=\"0\" y=\"" + fixed(y, 1) + "\" width=\"" + fixed(width, 2) +
-         "\" height=\"" + fixed(height, 1) + "\"/>";
+  return svg_rect(0, y, std::clamp(*value / full, 0.0, 1.0) * 100, height, css_class);
 }
 
 std::string key(const char* css_class, const std::string& name) {
@@ -39,11 +39,6 @@ struct Frame {
   double x(double value) const { return kLeft + (value - x_low) / (x_high - x_low) * (kRight - kLeft); }
   double y(double value) const { return kBottom - (value - y_low) / (y_high - y_low) * (kBottom - kTop); }
 };
-
-std::string svg_text(double x, double y, const char* anchor, const std::string& words) {
-  return "<text class=\"soft\" x=\"" + fixed(x, 1) + "\" y=\"" + fixed(y, 1) + "\" text-anchor=\"" + anchor + "\">" +
-         escape(words) + "</text>";
-}
 
 std::string grid(const Frame& frame, const std::vector<double>& xs, const std::vector<double>& ys,
                  const std::string& x_label) {

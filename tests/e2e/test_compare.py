@@ -95,4 +95,57 @@ def test_models_with_other_ports_are_refused(pare, refused, tmp_path):
 def test_bad_flags(refused):
     refused(2, ["--sort"], "compare", MLP, MLP, "--sort", "size")
     refused(2, ["--split"], "compare", MLP, MLP, "--split", "test")
+    refused(2, ["--injection"], "compare", MLP, MLP, "--injection", "-1")
     refused(3, ["absent.onnx"], "compare", MLP, "absent.onnx")
+
+
+def test_injected_errors_are_those_of_one_layer_alone(pare, small_data, test_images, tmp_path):
+    """The first layer's weights of B in A, nothing else: what ONNX Runtime makes of that is the injected error."""
+    import onnx
+    other = perturbed(MLP, tmp_path)
+    result = pare("compare", MLP, other, "--data", small_data, "--limit", 40, "--injection", 24, "--json").json
+    assert result["injection_samples"] == 24
+    images = test_images[0][:24]
+    output = onnx.load(str(MLP)).graph.output[0].name
+    exact = activations(MLP, [output], images)[0].astype(np.float64)
+    for layer in result["layers"]:
+        a, b = onnx.load(str(MLP)), onnx.load(str(other))
+        node = next(n for n in a.graph.node if n.name == layer["layer"])
+        for mine in a.graph.initializer:
+            if mine.name in node.input:
+                mine.CopyFrom(next(t for t in b.graph.initializer if t.name == mine.name))
+        onnx.save(a, str(tmp_path / "one.onnx"))
+        y = activations(tmp_path / "one.onnx", [output], images)[0].astype(np.float64)
+        injected = layer["injected"]
+        assert injected["snr_db"] == pytest.approx(10 * np.log10((exact**2).sum() / ((exact - y)**2).sum()), abs=0.01)
+        assert injected["agreement"] == pytest.approx(100 * (exact.argmax(1) == y.argmax(1)).mean())
+    worst = min(result["layers"], key=lambda layer: layer["injected"]["snr_db"])
+    assert result["most_sensitive"]["layer"] == worst["layer"]
+    assert all(layer["injected"] is None for layer in
+               pare("compare", MLP, other, "--data", small_data, "--limit", 8, "--injection", 0, "--json").json["layers"])
+
+
+def test_histograms_hold_every_value(pare, small_data, test_images, tmp_path):
+    other = perturbed(CONVNET, tmp_path)
+    result = pare("compare", CONVNET, other, "--data", small_data, "--limit", 20, "--injection", 0, "--json").json
+    layer = result["layers"][0]
+    histogram = layer["histogram"]
+    for path, key in ((CONVNET, "a"), (other, "b")):
+        values = activations(path, [layer["value"]], test_images[0][:20])[0].ravel()
+        assert sum(histogram[key]) == values.size
+        exact = np.histogram(values, len(histogram[key]), (histogram["low"], histogram["high"]))[0]
+        assert np.abs(np.cumsum(exact) - np.cumsum(histogram[key])).max() <= 0.02 * values.size
+
+
+def test_svg_is_written_whole_and_never_over_a_file(pare, refused, small_data, tmp_path):
+    import xml.etree.ElementTree
+    other = perturbed(MLP, tmp_path)
+    flags = ("compare", MLP, other, "--data", small_data, "--limit", 8, "--svg", tmp_path / "layers.svg")
+    result = pare(*flags, "--json").json
+    root = xml.etree.ElementTree.parse(tmp_path / "layers.svg").getroot()
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    words = "".join(root.itertext())
+    assert all(layer["layer"] in words for layer in result["layers"])
+    refused(2, ["layers.svg", "--force"], *flags)
+    pare(*flags, "--force")
+    refused(5, ["nowhere"], *flags[:-1], tmp_path / "nowhere" / "x.svg")
