@@ -52,6 +52,55 @@ TEST(Lowering, ResidualBlockIsTwoSteps) {
   EXPECT_EQ(std::count(names.begin(), names.end(), "binary_f32"), 0);
 }
 
+/// All but every n-th weight are zero.
+Tensor thinned(const Dims& dims, std::int64_t n) {
+  Tensor weight = test::random_tensor(dims, 5);
+  std::int64_t at = 0;
+  for (float& w : weight.mutable_data<float>())
+    if (at++ % n) w = 0;
+  return weight;
+}
+
+TEST(Lowering, SparseConvolutionsTakeWhateverFollows) {
+  for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid"})
+    for (bool residual : {false, true}) {
+      Builder b;
+      const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(256), ir::Dim(9), ir::Dim(7)}));
+      ir::ValueId y = b.node("Conv", {x, b.constant(thinned({256, 256, 3, 3}, 29)), b.weight({256})},
+                             {{"pads", Ints{1, 1, 1, 1}}});
+      if (residual) y = b.node("Add", {y, x});
+      if (*activation) y = b.node(activation, {y});
+      const ir::Model& model = b.finish({y});
+      SCOPED_TRACE(std::string(activation) + (residual ? " residual" : ""));
+      test::expect_like_reference(model, {{"x", test::random_tensor({2, 256, 9, 7}, 7)}});
+      const auto names = test::kernels_of(*runtime::backend().compile(model, {}), {{"x", {2, 256, 9, 7}}});
+      EXPECT_TRUE(std::any_of(names.begin(), names.end(),
+                              [](const std::string& n) { return n.starts_with("spconv_f32"); }));
+    }
+}
+
+TEST(Lowering, SparseProductsInBothOrientations) {
+  for (bool gemm : {false, true}) {
+    Builder b;
+    const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(37), ir::Dim(300)}));
+    const ir::ValueId w = b.constant(thinned(gemm ? Dims{200, 300} : Dims{300, 200}, 31));
+    const ir::ValueId y = gemm ? b.node("Gemm", {x, w, b.weight({200})}, {{"transB", std::int64_t{1}}})
+                               : b.node("Add", {b.node("MatMul", {x, w}), b.weight({200})});
+    const ir::Model& model = b.finish({b.node("Relu", {y})});
+    test::expect_like_reference(model, {{"x", test::random_tensor({37, 300}, 7)}});
+    const auto names = test::kernels_of(*runtime::backend().compile(model, {}), {{"x", {37, 300}}});
+    EXPECT_TRUE(names.size() == 1 && names[0].starts_with("spconv_f32")) << (gemm ? "Gemm" : "MatMul");
+  }
+}
+
+TEST(Lowering, FewZerosRunDense) {
+  Builder b;
+  const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(1), ir::Dim(64), ir::Dim(8), ir::Dim(8)}));
+  const ir::Model& model = b.finish({b.node("Conv", {x, b.constant(thinned({64, 64, 1, 1}, 2))})});
+  const auto names = test::kernels_of(*runtime::backend().compile(model, {}), {{"x", {1, 64, 8, 8}}});
+  EXPECT_FALSE(std::any_of(names.begin(), names.end(), [](const std::string& n) { return n.starts_with("spconv"); }));
+}
+
 TEST(Lowering, PoolsAgreeWithReference) {
   for (const char* type : {"MaxPool", "AveragePool"})
     for (std::int64_t ceil : {0, 1})

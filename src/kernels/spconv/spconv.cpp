@@ -32,31 +32,51 @@ constexpr std::array<const SpConvKernel*, sizeof...(I)> pointers(std::index_sequ
 }
 constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
 
-/// Where one output pixel reads, for each tap; padding where that is outside.
-void find_taps(const SpConvWeights::Packed& w, const ConvShape& s, const std::uint8_t* image, std::int64_t oy,
-               std::int64_t ox, const std::uint8_t** at) noexcept {
-  std::int64_t y = oy * s.stride_h - s.pad_top;
-  for (std::int64_t ky = 0; ky < s.kh; ++ky, y += s.dilation_h) {
-    const std::uint8_t* row = y >= 0 && y < s.in_h ? image + y * s.in_w * s.in_c : nullptr;
-    std::int64_t x = ox * s.stride_w - s.pad_left;
-    for (std::int64_t kx = 0; kx < s.kw; ++kx, x += s.dilation_w, at += kSpConvPixels)
-      *at = row && x >= 0 && x < s.in_w ? row + x * s.in_c : w.padding.data();
+/// Walks over output pixels in order.
+struct Pixel {
+  std::int64_t n, y, x;
+
+  Pixel(const ConvShape& s, std::int64_t index) noexcept
+      : n(index / (s.out_h * s.out_w)), y(index / s.out_w % s.out_h), x(index % s.out_w) {}
+  void step(const ConvShape& s) noexcept {
+    if (++x < s.out_w) return;
+    x = 0;
+    if (++y < s.out_h) return;
+    y = 0, ++n;
   }
+};
+
+/// Sends the taps of a pixel that lie outside the image to the padding. `y`, `x`: of its first tap.
+void pad_taps(const SpConvWeights::Packed& w, const ConvShape& s, std::int64_t y, std::int64_t x,
+              const std::uint8_t** at) noexcept {
+  for (std::int64_t ky = 0; ky < s.kh; ++ky, y += s.dilation_h)
+    for (std::int64_t kx = 0; kx < s.kw; ++kx, at += kSpConvPixels) {
+      const std::int64_t tap_x = x + kx * s.dilation_w;
+      if (y < 0 || y >= s.in_h || tap_x < 0 || tap_x >= s.in_w) *at = w.padding.data();
+    }
 }
 
-/// Of pixels [pixel, pixel + count).
+/// Where pixels [pixel, pixel + count) read at each tap; the few that touch the border are mended.
 void find_inputs(const SpConvWeights::Packed& w, const ConvShape& s, const std::uint8_t* input, std::int64_t pixel,
                  int count, const std::uint8_t** at) noexcept {
-  const std::int64_t image_bytes = s.in_h * s.in_w * s.in_c;
-  std::int64_t n = pixel / (s.out_h * s.out_w), oy = pixel / s.out_w % s.out_h, ox = pixel % s.out_w;
-  for (int p = 0; p < count; ++p) {
-    find_taps(w, s, input + n * image_bytes, oy, ox, at + p);
-    if (++ox < s.out_w) continue;
-    ox = 0;
-    if (++oy < s.out_h) continue;
-    oy = 0;
-    ++n;
+  std::uintptr_t base[kSpConvPixels];  // as numbers: what is outside the image is no pointer into it
+  std::int64_t ys[kSpConvPixels], xs[kSpConvPixels];
+  Pixel walk(s, pixel);
+  for (int p = 0; p < count; ++p, walk.step(s)) {
+    ys[p] = walk.y * s.stride_h - s.pad_top, xs[p] = walk.x * s.stride_w - s.pad_left;
+    base[p] = reinterpret_cast<std::uintptr_t>(input) +
+              static_cast<std::uintptr_t>(((walk.n * s.in_h + ys[p]) * s.in_w + xs[p]) * s.in_c);
   }
+  for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
+    const auto offset =
+        static_cast<std::uintptr_t>((tap / s.kw * s.dilation_h * s.in_w + tap % s.kw * s.dilation_w) * s.in_c);
+    for (int p = 0; p < count; ++p)
+      at[tap * kSpConvPixels + p] = reinterpret_cast<const std::uint8_t*>(base[p] + offset);
+  }
+  const std::int64_t reach_y = (s.kh - 1) * s.dilation_h, reach_x = (s.kw - 1) * s.dilation_w;
+  for (int p = 0; p < count; ++p)
+    if (ys[p] < 0 || xs[p] < 0 || ys[p] + reach_y >= s.in_h || xs[p] + reach_x >= s.in_w)
+      pad_taps(w, s, ys[p], xs[p], at + p);
 }
 
 /// Pixels a tile: the fewest tiles, as even as they come.
@@ -71,8 +91,13 @@ struct Part {
 
 void run_part(const SpConvWeights::Packed& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
               void* output, const Part& part, const std::uint8_t** at) noexcept {
+  if (part.block_begin == part.block_end) return;
   const std::int64_t pixels = s.pixels(), step = tile_pixels(pixels), per_block = s.taps() * w.groups;
+  const std::int64_t channel = part.block_begin * kSpConvChannels;
   SpConvTile tile{};
+  tile.slots = w.slots.data() + part.block_begin * per_block;
+  tile.data = w.data.data() + w.first[part.block_begin];
+  tile.channels = std::min(s.out_c, part.block_end * kSpConvChannels) - channel;
   tile.inputs = at;
   tile.taps = s.taps(), tile.groups = w.groups;
   tile.tail = static_cast<int>(s.in_c - (w.groups - 1) * kSpConvGroup);
@@ -80,14 +105,8 @@ void run_part(const SpConvWeights::Packed& w, const ConvShape& s, const void* in
   for (std::int64_t t = part.tile_begin; t < part.tile_end; ++t) {
     tile.pixels = static_cast<int>(std::min(step, pixels - t * step));
     find_inputs(w, s, static_cast<const std::uint8_t*>(input), t * step, tile.pixels, at);
-    for (std::int64_t block = part.block_begin; block < part.block_end; ++block) {
-      const std::int64_t channel = block * kSpConvChannels;
-      tile.slots = w.slots.data() + block * per_block;
-      tile.data = w.data.data() + w.first[block];
-      tile.channels = static_cast<int>(std::min<std::int64_t>(kSpConvChannels, s.out_c - channel));
-      tile.finish = qconv_finish_at(w.common, epilogue, t * step, channel, output);
-      w.kernel->tile(tile);
-    }
+    tile.finish = qconv_finish_at(w.common, epilogue, t * step, channel, output);
+    w.kernel->tile(tile);
   }
 }
 
@@ -96,6 +115,16 @@ std::size_t pointers_bytes(const SpConvWeights::Packed& w) noexcept {
 }
 
 }  // namespace
+
+QConvFinish spconv_finish_from(const QConvFinish& finish, std::int64_t first) noexcept {
+  QConvFinish moved = finish;
+  moved.multiplier += first;
+  moved.bias += first;
+  moved.output = static_cast<std::byte*>(finish.output) + first * bits(finish.output_type) / 8;
+  if (finish.residual)
+    moved.residual = static_cast<const std::byte*>(finish.residual) + first * bits(finish.residual_type) / 8;
+  return moved;
+}
 
 SpConvWeights::SpConvWeights() = default;
 SpConvWeights::~SpConvWeights() = default;

@@ -4,6 +4,7 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
+#include "kernels/qconv/finish_avx512.h"
 #include "kernels/spconv/tile.h"
 
 namespace pare::kernels::avx512vnni_vbmi {
@@ -14,11 +15,16 @@ __m512i raw(__m512i bytes) {
   return kSigned ? _mm512_xor_si512(bytes, _mm512_set1_epi8(static_cast<char>(0x80))) : bytes;
 }
 
+/// Where the next block's slots lie.
+struct Cursor {
+  const std::uint8_t *slots, *data;
+};
+
+/// The sums of a block's 16 channels for P pixels.
 template <int P, bool kSigned>
-void accumulate(const SpConvTile& t, std::int32_t* sums) {
+[[gnu::always_inline]] inline void accumulate(const SpConvTile& t, Cursor& at_block, __m512i (&acc)[P]) {
   const __mmask64 tail = t.tail == kSpConvGroup ? ~0ull : (1ull << t.tail) - 1;
-  const std::uint8_t *slots = t.slots, *data = t.data;
-  __m512i acc[P];
+  const std::uint8_t *slots = at_block.slots, *data = at_block.data;
 #pragma GCC unroll 14
   for (int p = 0; p < P; ++p) acc[p] = _mm512_setzero_si512();
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
@@ -43,26 +49,59 @@ void accumulate(const SpConvTile& t, std::int32_t* sums) {
       }
     }
   }
+  at_block = {slots, data};
+}
+
+/// Blocks of all 16 channels; what their epilogue needs goes from registers to memory.
+template <int P, bool kSigned, FinishKind kKind>
+void whole_blocks(const SpConvTile& t, std::int64_t blocks, Cursor& at) {
+  Finish finish(t.finish, kSpConvChannels);
+  for (std::int64_t block = 0; block < blocks; ++block) {
+    __m512i acc[P];
+    accumulate<P, kSigned>(t, at, acc);
+    finish.move_to(t.finish, block * kSpConvChannels);
 #pragma GCC unroll 14
-  for (int p = 0; p < P; ++p) _mm512_storeu_si512(sums + 16 * p, acc[p]);
+    for (int p = 0; p < P; ++p) finish.row<kKind>(p, acc[p]);
+  }
+}
+
+/// Blocks from channel `first` on by way of memory; the last may have fewer channels.
+template <int P, bool kSigned>
+void any_blocks(const SpConvTile& t, std::int64_t first, Cursor& at) {
+  alignas(64) std::int32_t sums[P * kSpConvChannels];
+  for (std::int64_t channel = first; channel < t.channels; channel += kSpConvChannels) {
+    __m512i acc[P];
+    accumulate<P, kSigned>(t, at, acc);
+#pragma GCC unroll 14
+    for (int p = 0; p < P; ++p) _mm512_storeu_si512(sums + 16 * p, acc[p]);
+    const std::int64_t left = t.channels - channel;
+    avx512vnni::qconv_finish_rows(spconv_finish_from(t.finish, channel), P,
+                                  static_cast<int>(left < kSpConvChannels ? left : kSpConvChannels), sums);
+  }
+}
+
+template <int P, bool kSigned>
+void tile(const SpConvTile& t) {
+  Cursor at{t.slots, t.data};
+  const std::int64_t whole = t.channels / kSpConvChannels;
+  const FinishKind kind = finish_kind(t.finish, kSpConvChannels);
+  if (kind == FinishKind::kAny) return any_blocks<P, kSigned>(t, 0, at);
+  kind == FinishKind::kPlain ? whole_blocks<P, kSigned, FinishKind::kPlain>(t, whole, at)
+                             : whole_blocks<P, kSigned, FinishKind::kResidualU8>(t, whole, at);
+  any_blocks<P, kSigned>(t, whole * kSpConvChannels, at);
 }
 
 template <bool kSigned>
-void sum_up(const SpConvTile& t, std::int32_t* sums) {
-  static constexpr void (*kTiles[])(const SpConvTile&, std::int32_t*) = {
-      accumulate<1, kSigned>,  accumulate<2, kSigned>,  accumulate<3, kSigned>,  accumulate<4, kSigned>,
-      accumulate<5, kSigned>,  accumulate<6, kSigned>,  accumulate<7, kSigned>,  accumulate<8, kSigned>,
-      accumulate<9, kSigned>,  accumulate<10, kSigned>, accumulate<11, kSigned>, accumulate<12, kSigned>,
-      accumulate<13, kSigned>, accumulate<14, kSigned>};
-  kTiles[t.pixels - 1](t, sums);
+void by_pixels(const SpConvTile& t) {
+  static constexpr void (*kTiles[])(const SpConvTile&) = {
+      tile<1, kSigned>, tile<2, kSigned>,  tile<3, kSigned>,  tile<4, kSigned>,  tile<5, kSigned>,
+      tile<6, kSigned>, tile<7, kSigned>,  tile<8, kSigned>,  tile<9, kSigned>,  tile<10, kSigned>,
+      tile<11, kSigned>, tile<12, kSigned>, tile<13, kSigned>, tile<14, kSigned>};
+  kTiles[t.pixels - 1](t);
 }
 
 }  // namespace
 
-void spconv_tile(const SpConvTile& t) noexcept {
-  alignas(64) std::int32_t sums[kSpConvPixels * kSpConvChannels];
-  t.input_signed ? sum_up<true>(t, sums) : sum_up<false>(t, sums);
-  avx512vnni::qconv_finish_rows(t.finish, t.pixels, t.channels, sums);
-}
+void spconv_tile(const SpConvTile& t) noexcept { t.input_signed ? by_pixels<true>(t) : by_pixels<false>(t); }
 
 }  // namespace pare::kernels::avx512vnni_vbmi

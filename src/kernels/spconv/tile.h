@@ -11,16 +11,20 @@ inline constexpr int kSpConvChannels = 16;  ///< output channels of a block
 inline constexpr int kSpConvGroup = 64;     ///< input channels of a group
 inline constexpr int kSpConvSlot = 128;     ///< bytes: 16 × 4 indices within the group, then as many weights
 
+/// A tile of pixels and all of `channels` output channels, by blocks of kSpConvChannels.
 struct SpConvTile {
   const std::uint8_t* const* inputs;  ///< [taps][kSpConvPixels]: channel 0 of what each pixel reads at each tap
   std::int64_t taps, groups;
   int tail;                   ///< input channels of the last group, 1 … kSpConvGroup
   bool input_signed;          ///< s8 inputs run as u8 x + 128
-  const std::uint8_t* slots;  ///< [taps][groups]: how many slots follow for each
+  const std::uint8_t* slots;  ///< [blocks][taps][groups]: how many slots follow for each
   const std::uint8_t* data;   ///< the slots
   int pixels;                 ///< 1 … kSpConvPixels
-  int channels;               ///< 1 … kSpConvChannels
-  QConvFinish finish;         ///< of pixel 0 and the block's first channel; weight_zero_point is nullptr
+  std::int64_t channels;
+  QConvFinish finish;  ///< of pixel 0 and the first channel; weight_zero_point is nullptr
 };
+
+/// The epilogue from channel `first` of the tile on.
+QConvFinish spconv_finish_from(const QConvFinish& finish, std::int64_t first) noexcept;
 
 }  // namespace pare::kernels

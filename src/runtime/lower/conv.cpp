@@ -1,6 +1,7 @@
 // Conv over [N, C, H, W], held channels-last.
 #include "kernels/depthwise/depthwise.h"
 #include "runtime/lower/product.h"
+#include "runtime/lower/sparse_f32.h"
 #include "runtime/lower/window.h"
 
 namespace pare::runtime {
@@ -59,6 +60,12 @@ std::optional<std::string> lower_Conv(Lowerer& lw, const Group& group) {
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
   if (!weight.defined() || (node.input(2) != ir::kNoValue && !bias.defined()))
     return "weight and bias are not constant";
+  const SparseF32Choice sparse =
+      choose_sparse_f32(lw, group, s, kernels::FilterStrides::oihw(s), weight, bias);
+  if (sparse.weights) {
+    emit_sparse_f32(lw, group, sparse, s, Layout::kChannelsLast);
+    return std::nullopt;
+  }
   std::string reason;
   std::shared_ptr<const onednn::Product> product =
       onednn::convolution(node.name, s, weight, bias, post_ops(group), lw.cache(), reason);
@@ -66,7 +73,7 @@ std::optional<std::string> lower_Conv(Lowerer& lw, const Group& group) {
   const ir::ValueId added = added_value(group);
   const BufferId x = lw.read(node.input(0), Layout::kChannelsLast);
   const BufferId add = added == ir::kNoValue ? kNoBuffer : lw.read(added, Layout::kChannelsLast);
-  emit_product(lw, group, std::move(product), "conv_f32__onednn", x, add,
+  emit_product(lw, group, std::move(product), {"conv_f32__onednn", sparse.reason}, x, add,
                lw.write(group.output, Layout::kChannelsLast));
   return std::nullopt;
 }

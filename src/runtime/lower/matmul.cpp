@@ -3,6 +3,7 @@
 
 #include "runtime/lower/nbits.h"
 #include "runtime/lower/product.h"
+#include "runtime/lower/sparse_f32.h"
 
 namespace pare::runtime {
 
@@ -20,10 +21,14 @@ std::optional<std::string> lower_right_constant(Lowerer& lw, const Group& group,
   const Dims in = lw.dims(node.input(0)), weight_dims = lw.dims(node.input(1));
   const std::int64_t m = rows(in), k = in.back(), n = weight_dims[transposed ? 0 : 1];
   if (m == 0 || k == 0 || n == 0) return "an empty product";
-  if (group.integer) {
-    const kernels::FilterStrides strides =
-        transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
-    return lower_integer(lw, group, kernels::ConvShape::matmul(m, k, n), strides, Layout::kOnnx);
+  const kernels::ConvShape shape = kernels::ConvShape::matmul(m, k, n);
+  const kernels::FilterStrides strides =
+      transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
+  if (group.integer) return lower_integer(lw, group, shape, strides, Layout::kOnnx);
+  const SparseF32Choice sparse = choose_sparse_f32(lw, group, shape, strides, lw.constant(node.input(1)), bias);
+  if (sparse.weights) {
+    emit_sparse_f32(lw, group, sparse, shape, Layout::kOnnx);
+    return std::nullopt;
   }
   std::string reason;
   std::shared_ptr<const onednn::Product> product = onednn::inner_product(
@@ -31,7 +36,8 @@ std::optional<std::string> lower_right_constant(Lowerer& lw, const Group& group,
   if (!product) return reason;
   const ir::ValueId added = added_value(group);
   const BufferId x = lw.read(node.input(0)), add = added == ir::kNoValue ? kNoBuffer : lw.read(added);
-  emit_product(lw, group, std::move(product), "inner_product_f32__onednn", x, add, lw.write(group.output));
+  emit_product(lw, group, std::move(product), {"inner_product_f32__onednn", sparse.reason}, x, add,
+               lw.write(group.output));
   return std::nullopt;
 }
 

@@ -14,22 +14,22 @@ struct IntegerStep {
   std::shared_ptr<const kernels::QConvWeights> dense;
   std::shared_ptr<const kernels::QDepthwiseWeights> depthwise;
   std::shared_ptr<const onednn::IntegerProduct> library;  ///< oneDNN's
-  std::shared_ptr<const kernels::SpConvWeights> sparse;   ///< one of the four is set
+  SparseChoice sparse;                                    ///< one of the four is set
   kernels::ConvShape shape;
   kernels::QConvEpilogue epilogue;
   std::vector<float> multiplier;
   int threads = 1;
 
   std::string kernel() const {
-    if (sparse) return sparse->kernel_name();
+    if (sparse.chosen()) return sparse.kernel_name();
     return library ? "qconv__onednn" : dense ? dense->kernel_name() : depthwise->kernel_name();
   }
   std::size_t bytes() const {
-    if (sparse) return sparse->bytes();
+    if (sparse.chosen()) return sparse.bytes();
     return library ? library->weight_bytes() : dense ? dense->bytes() : depthwise->bytes();
   }
   std::size_t scratch_bytes() const {
-    if (sparse) return kernels::spconv_scratch_bytes(*sparse, threads);
+    if (sparse.chosen()) return sparse.scratch_bytes(threads);
     return library ? library->scratch_bytes() : dense ? kernels::qconv_scratch_bytes(*dense, shape, threads) : 0;
   }
   void run(const void* in, const void* residual, void* out, std::byte* scratch) const {
@@ -37,7 +37,7 @@ struct IntegerStep {
     kernels::QConvEpilogue e = epilogue;
     e.multiplier = multiplier.data();
     e.residual = residual;
-    if (sparse) return kernels::spconv(*sparse, shape, in, e, out, scratch, threads);
+    if (sparse.chosen()) return sparse.run(shape, in, e, out, scratch, threads);
     if (dense)
       kernels::qconv(*dense, shape, in, e, out, scratch, threads);
     else
@@ -175,16 +175,17 @@ std::optional<Clamp> final_clamp(const Group& group) {
   return clamp;
 }
 
-void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product,
-                  const std::string& kernel, BufferId in, BufferId add, BufferId out) {
+void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product, StepNote note,
+                  BufferId in, BufferId add, BufferId out) {
+  note.reason = product->implementation() + (note.reason.empty() ? "" : "; " + note.reason);
+  note.weight_bytes = static_cast<std::int64_t>(product->weight_bytes());
   const BufferId scratch = lw.scratch(product->scratch_bytes());
   std::vector<BufferId> reads = {in};
   if (add != kNoBuffer) reads.push_back(add);
-  lw.emit(group, {kernel, product->implementation(), static_cast<std::int64_t>(product->weight_bytes())}, reads,
-          {out, scratch}, [=](const Frame& frame) {
-            const float* added = add == kNoBuffer ? nullptr : frame.at<float>(add);
-            product->run(frame.at<float>(in), added, frame.at<float>(out), frame.at(scratch));
-          });
+  lw.emit(group, std::move(note), reads, {out, scratch}, [=](const Frame& frame) {
+    const float* added = add == kNoBuffer ? nullptr : frame.at<float>(add);
+    product->run(frame.at<float>(in), added, frame.at<float>(out), frame.at(scratch));
+  });
 }
 
 std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,
@@ -204,10 +205,9 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   epilogue.multiplier = step.multiplier.data();
   step.library = library_product(lw, group, *product, strides, *bias, epilogue, shape);
   const bool amx = step.library && step.library->implementation().find("amx") != std::string::npos;
-  const SparseChoice sparse = choose_sparse(lw, group, *product, strides, *bias, shape, amx);
-  step.sparse = sparse.weights;
-  if (step.sparse) step.library = nullptr;
-  if (!step.library && !step.sparse) pack(lw, group, *product, strides, *bias, step);
+  step.sparse = choose_sparse(lw, group, *product, strides, *bias, shape, amx);
+  if (step.sparse.chosen()) step.library = nullptr;
+  if (!step.library && !step.sparse.chosen()) pack(lw, group, *product, strides, *bias, step);
   const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout),
                  scratch = lw.scratch(step.scratch_bytes());
   std::vector<BufferId> reads = {in};
@@ -215,7 +215,8 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   std::string reason = step.library     ? step.library->implementation()
                        : group.quantize ? "8-bit input, weight and output"
                                         : "8-bit input and weight, float output";
-  if (!sparse.reason.empty()) reason = step.sparse ? sparse.reason : reason + "; " + sparse.reason;
+  if (const std::string& zeros = step.sparse.reason; !zeros.empty())
+    reason = step.sparse.chosen() ? zeros : reason + "; " + zeros;
   const StepNote note{step.kernel(), reason, static_cast<std::int64_t>(step.bytes())};
   lw.emit(group, note, reads, {out, scratch}, [=, step = std::move(step)](const Frame& frame) {
     step.run(frame.at(in), residual == kNoBuffer ? nullptr : frame.at(residual), frame.at(out), frame.at(scratch));

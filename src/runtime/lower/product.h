@@ -17,9 +17,9 @@ ir::ValueId added_value(const Group& group);
 /// The follow-ups as one clamp after the addition; nullopt when they are anything else.
 std::optional<Clamp> final_clamp(const Group& group);
 
-/// Emits the step of a oneDNN product.
-void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product,
-                  const std::string& kernel, BufferId in, BufferId add, BufferId out);
+/// Emits the step of a oneDNN product. note: kernel, and what there is to say beside oneDNN's name of it.
+void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product, StepNote note,
+                  BufferId in, BufferId add, BufferId out);
 
 /// The integer form over `shape`; `layout` of input, residual and output. Returns why not.
 std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,

@@ -1,0 +1,140 @@
+// The table of 1x4 sparse integer convolutions, packing and the epilogue.
+#include "kernels/spconv_1x4/spconv_1x4.h"
+
+#include <algorithm>
+#include <array>
+#include <new>
+#include <utility>
+
+#include "kernels/spconv_1x4/row.h"
+#include "pare/error.h"
+
+namespace pare::kernels {
+
+#define PARE_KERNEL(file, ns, isa)                        \
+  namespace ns {                                          \
+  void spconv_1x4_multiply(const PanelProduct&) noexcept; \
+  }
+#include "kernels/spconv_1x4/kernels.inc"
+#undef PARE_KERNEL
+
+namespace {
+
+constexpr SpConv1x4Kernel kTable[] = {
+#define PARE_KERNEL(file, ns, isa) {"spconv_1x4__" #ns, Isa::isa, ns::spconv_1x4_multiply},
+#include "kernels/spconv_1x4/kernels.inc"
+#undef PARE_KERNEL
+};
+
+template <std::size_t... I>
+constexpr std::array<const SpConv1x4Kernel*, sizeof...(I)> pointers(std::index_sequence<I...>) {
+  return {&kTable[I]...};
+}
+constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
+
+constexpr std::int64_t kBlock = 4;
+constexpr std::uint32_t kFlipSigns = 0x80808080;  ///< s8 x as u8 x + 128
+
+std::uint32_t four(const QConvFilter& filter, const ConvShape& s, std::int64_t o, std::int64_t tap, std::int64_t block) {
+  const auto* w = static_cast<const std::int8_t*>(filter.data) + o * filter.strides.o + tap / s.kw * filter.strides.y +
+                  tap % s.kw * filter.strides.x;
+  std::uint32_t bits = 0;
+  for (std::int64_t i = 0; i < kBlock; ++i)
+    bits |= static_cast<std::uint32_t>(static_cast<std::uint8_t>(w[(block * kBlock + i) * filter.strides.i])) << (8 * i);
+  return bits;
+}
+
+std::int32_t sum_of(std::uint32_t bits) noexcept {
+  std::int32_t sum = 0;
+  for (int i = 0; i < 32; i += 8) sum += static_cast<std::int8_t>(bits >> i);
+  return sum;
+}
+
+void pack_into(SpConv1x4Weights::Packed& packed, const QConvFilter& filter, const std::int32_t* bias) {
+  const ConvShape& s = packed.common.shape;
+  packed.panels.taps = s.taps(), packed.panels.elements = s.in_c / kBlock, packed.panels.out_c = s.out_c;
+  packed.panels.flip = packed.common.input_signed ? kFlipSigns : 0;
+  const std::int32_t zero = packed.common.input_zero_point + (packed.common.input_signed ? 128 : 0);
+  packed.common.bias.assign(static_cast<std::size_t>(s.out_c), 0);
+  if (bias) std::copy_n(bias, s.out_c, packed.common.bias.begin());
+  pack_panels(packed.panels, [&](std::int64_t o, std::int64_t tap, std::int64_t block) {
+    const std::uint32_t bits = four(filter, s, o, tap, block);
+    packed.common.bias[static_cast<std::size_t>(o)] -= zero * sum_of(bits);
+    return bits;
+  });
+  const std::uint32_t byte = static_cast<std::uint8_t>(packed.common.input_zero_point);
+  packed.panels.padding.assign(static_cast<std::size_t>(packed.panels.elements), byte * 0x01010101u);
+}
+
+/// 16 channels of every pixel of a panel, by the epilogue of the row's instruction set; all give the same bits.
+void finish_rows(const SpConv1x4Weights::Packed& w, const QConvEpilogue& epilogue, void* output, const PanelSums& s,
+                 std::int64_t channel, int channels, const std::int32_t* rows) noexcept {
+  const QConvFinish finish = qconv_finish_at(w.common, epilogue, s.pixel, channel, output);
+  if (w.kernel->isa >= Isa::kAvx512Vnni) return avx512vnni::qconv_finish_rows(finish, s.pixels, channels, rows);
+  if (w.kernel->isa >= Isa::kAvx2 && channels == kPanelLanes) return avx2::qconv_finish16(finish, s.pixels, 0, rows);
+  for (int p = 0; p < s.pixels; ++p) qconv_finish(finish, p, channels, rows + p * kPanelLanes);
+}
+
+}  // namespace
+
+SpConv1x4Weights::SpConv1x4Weights() = default;
+SpConv1x4Weights::~SpConv1x4Weights() = default;
+SpConv1x4Weights::SpConv1x4Weights(SpConv1x4Weights&&) noexcept = default;
+SpConv1x4Weights& SpConv1x4Weights::operator=(SpConv1x4Weights&&) noexcept = default;
+
+bool SpConv1x4Weights::takes(const ConvShape& shape, const QConvFilter& filter) noexcept {
+  if (shape.groups != 1 || shape.in_c % kBlock != 0 || filter.is_unsigned) return false;
+  return !filter.zero_point ||
+         std::all_of(filter.zero_point, filter.zero_point + shape.out_c, [](std::int32_t z) { return z == 0; });
+}
+
+SpConv1x4Weights SpConv1x4Weights::pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
+                                        std::int32_t input_zero_point, const std::int32_t* bias,
+                                        const SpConv1x4Kernel* kernel) {
+  if (!kernel)
+    kernel = *std::find_if(kRows.begin(), kRows.end(), [](const auto* row) { return isa_available(row->isa); });
+  SpConv1x4Weights result;
+  try {
+    result.packed_ = std::make_unique<Packed>();
+    result.packed_->kernel = kernel;
+    result.packed_->common.shape = shape;
+    result.packed_->common.input_signed = input_type == DType::kInt8;
+    result.packed_->common.input_zero_point = input_zero_point;
+    pack_into(*result.packed_, filter, bias);
+  } catch (const std::bad_alloc&) {
+    throw Error(ErrorCode::kMemory, "sparse weights", "do not fit in memory when packed");
+  }
+  return result;
+}
+
+const char* SpConv1x4Weights::kernel_name() const noexcept { return packed_->kernel->name; }
+std::size_t SpConv1x4Weights::bytes() const noexcept {
+  return packed_->panels.bytes() + packed_->common.bias.size() * sizeof(std::int32_t);
+}
+double SpConv1x4Weights::density() const noexcept { return packed_->panels.density(); }
+
+std::size_t spconv_1x4_scratch_bytes(const SpConv1x4Weights& weights, int threads) noexcept {
+  return panel_scratch_bytes(weights.packed().panels, threads);
+}
+
+void spconv_1x4(const SpConv1x4Weights& weights, const ConvShape& shape, const void* input,
+                const QConvEpilogue& epilogue, void* output, void* scratch, int threads) noexcept {
+  const SpConv1x4Weights::Packed& w = weights.packed();
+  const PanelMoves& moves = panel_moves(w.kernel->isa);
+  const auto finish = [&](const PanelSums& s) {
+    alignas(64) std::uint32_t rows[kPanelPixels * kPanelLanes];
+    for (std::int64_t channel = s.begin; channel < s.end; channel += kPanelLanes) {
+      const int channels = static_cast<int>(std::min<std::int64_t>(kPanelLanes, s.end - channel));
+      moves.spread({s.sums, channel, channels, s.pixels, s.vectors, rows});
+      finish_rows(w, epilogue, output, s, channel, channels, reinterpret_cast<const std::int32_t*>(rows));
+    }
+  };
+  run_panels({w.panels, shape, moves, w.kernel->multiply}, static_cast<const std::uint32_t*>(input), scratch, threads,
+             std::ref(finish));
+}
+
+std::span<const SpConv1x4Kernel* const> spconv_1x4_kernels() noexcept { return kRows; }
+const char* spconv_1x4_kernel_name(const SpConv1x4Kernel& kernel) noexcept { return kernel.name; }
+Isa spconv_1x4_kernel_isa(const SpConv1x4Kernel& kernel) noexcept { return kernel.isa; }
+
+}  // namespace pare::kernels

@@ -1,0 +1,21 @@
+// Rows of the sparse f32 convolution's table and the packed form they read.
+#pragma once
+
+#include "kernels/spconv_f32/spconv_f32.h"
+#include "kernels/sppanel/sppanel.h"
+
+namespace pare::kernels {
+
+struct SpConvF32Kernel {
+  const char* name;
+  Isa isa;
+  void (*multiply)(const PanelProduct&) noexcept;
+};
+
+struct SpConvF32Weights::Packed {
+  const SpConvF32Kernel* kernel = nullptr;
+  PanelWeights panels;
+  std::vector<float> bias;  ///< [out_c]
+};
+
+}  // namespace pare::kernels

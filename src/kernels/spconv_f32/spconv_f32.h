@@ -1,0 +1,53 @@
+// f32 convolution and matrix product with sparse weights, NHWC: any zeros, none is multiplied. By panels of pixels
+// (kernels/sppanel). groups == 1.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+#include <span>
+
+#include "kernels/conv/conv.h"
+
+namespace pare::kernels {
+
+struct SpConvF32Kernel;
+
+/// Packed sparse weights; immutable.
+class SpConvF32Weights {
+ public:
+  SpConvF32Weights();
+  ~SpConvF32Weights();
+  SpConvF32Weights(SpConvF32Weights&&) noexcept;
+  SpConvF32Weights& operator=(SpConvF32Weights&&) noexcept;
+
+  /// filter element (o, i, y, x) by `strides`; bias [out_c] or nullptr; `shape` gives all but batch and the spatial
+  /// sizes, groups == 1. Packs for `kernel`, or the best available row. Throws Error(kMemory), Error(kUsage) for an
+  /// unusable PARE_FORCE_ISA.
+  static SpConvF32Weights pack(const ConvShape& shape, const float* filter, const FilterStrides& strides,
+                               const float* bias, const SpConvF32Kernel* kernel = nullptr);
+
+  const char* kernel_name() const noexcept;  ///< "spconv_f32__avx512", …
+  std::size_t bytes() const noexcept;
+  /// Multiply-adds done as a share of the dense ones; what fills up a pair of channels counts.
+  double density() const noexcept;
+
+  struct Packed;
+  const Packed& packed() const noexcept { return *packed_; }
+
+ private:
+  std::unique_ptr<Packed> packed_;
+};
+
+/// Bytes of scratch for at most `threads` threads.
+std::size_t spconv_f32_scratch_bytes(const SpConvF32Weights& weights, int threads) noexcept;
+
+/// in [batch, in_h, in_w, in_c], out [batch, out_h, out_w, out_c]. Within 1e-5 of conv() relative to Σ|x·w|.
+void spconv_f32(const SpConvF32Weights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
+                float* out, void* scratch, int threads) noexcept;
+
+/// All rows in order of priority, the reference last.
+std::span<const SpConvF32Kernel* const> spconv_f32_kernels() noexcept;
+const char* spconv_f32_kernel_name(const SpConvF32Kernel& kernel) noexcept;
+Isa spconv_f32_kernel_isa(const SpConvF32Kernel& kernel) noexcept;
+
+}  // namespace pare::kernels

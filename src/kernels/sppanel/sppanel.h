@@ -1,0 +1,67 @@
+// Products with sparse weights by panels, shared by the families of f32 (spconv_f32) and of s8 in 1x4 blocks
+// (spconv_1x4). Elements are 32 bits: one f32 channel, or four consecutive 8-bit ones.
+//
+// A panel of up to 64 output pixels holds what they read, [inputs][pixels], where inputs are (tap, element of a pixel).
+// It is cut into blocks of inputs that stay in the L1 cache while all output channels pass: of each, one surviving
+// weight at a time is multiplied with a row of the panel. Output channels are taken in pairs of about equally many
+// weights, so that loops are predictable and the additions of two channels overlap. groups == 1.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <vector>
+
+#include "kernels/kernel.h"
+#include "kernels/sppanel/tile.h"
+
+namespace pare::kernels {
+
+/// A row of sppanel/kernels.inc: how elements move.
+struct PanelMoves {
+  Isa isa;
+  void (*gather)(const PanelGather&) noexcept;
+  void (*spread)(const PanelSpread&) noexcept;
+};
+/// The best row up to `isa`.
+const PanelMoves& panel_moves(Isa isa) noexcept;
+
+/// Packed weights: immutable once made.
+struct PanelWeights {
+  std::int64_t taps = 1, elements = 0, out_c = 0;  ///< inputs = taps · elements, elements of a pixel
+  std::int64_t block = 0, blocks = 0, chunks = 0;  ///< `block` inputs at a time
+  std::uint32_t flip = 0;                          ///< to be applied to inputs
+  std::vector<std::int64_t> first;                 ///< [blocks · chunks + 1] into `pairs`
+  std::vector<PanelPair> pairs;
+  std::vector<PanelEntry> entries;
+  std::vector<std::uint32_t> padding;  ///< [elements]: what lies outside the image
+
+  std::size_t bytes() const noexcept;
+  /// Entries, fillers counted, as a share of all inputs · out_c.
+  double density() const noexcept;
+};
+
+/// weight(o, tap, element) → its 32 bits; 0 where nothing is to be multiplied. Fills everything but flip and padding.
+void pack_panels(PanelWeights& weights, const std::function<std::uint32_t(std::int64_t, std::int64_t, std::int64_t)>& weight);
+
+/// Bytes of scratch for at most `threads` threads.
+std::size_t panel_scratch_bytes(const PanelWeights& weights, int threads) noexcept;
+
+/// Finished sums of pixels [pixel, pixel + pixels) and channels [begin, end), as PanelProduct lays them out.
+struct PanelSums {
+  const std::uint32_t* sums;
+  int vectors, pixels;
+  std::int64_t pixel, begin, end;
+};
+
+struct PanelCall {
+  const PanelWeights& weights;
+  const ConvShape& shape;  ///< in_c is not read
+  const PanelMoves& moves;
+  void (*multiply)(const PanelProduct&) noexcept;
+};
+
+/// Runs all panels of `in`, elements of 32 bits; `finish` writes what a panel gives. noexcept if `finish` is.
+void run_panels(const PanelCall& call, const std::uint32_t* in, void* scratch, int threads,
+                const std::function<void(const PanelSums&)>& finish) noexcept;
+
+}  // namespace pare::kernels

@@ -1,0 +1,45 @@
+#include "runtime/lower/sparse_cost.h"
+
+#include <cstdio>
+
+#include "kernels/sppanel/sppanel.h"
+
+namespace pare::runtime {
+
+namespace {
+
+constexpr SparseCosts kAvx512 = {29, 115, 4, 1.3, 7, {0.9, 6, 10, 1.5}, {0.9, 6, 10, 1.5}};
+constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.6, 7, {1.4, 11, 17, 2.3}, {1.4, 11, 17, 1.5}};
+constexpr SparseCosts kAvx2 = {14.5, 26, 8, 0, 0, {2.2, 11, 20, 4}, {5.5, 11, 22, 4}};
+
+/// The CPU does half as many 512-bit multiplications a cycle as others (AMD Zen 4).
+bool half_rate_avx512() {
+#if defined(__x86_64__)
+  return __builtin_cpu_is("amdfam19h") != 0;
+#else
+  return false;
+#endif
+}
+
+}  // namespace
+
+const SparseCosts& sparse_costs() {
+  if (!isa_available(Isa::kAvx512)) return kAvx2;
+  return half_rate_avx512() ? kHalfRate : kAvx512;
+}
+
+std::string format_decimal(double value) {
+  char text[32];
+  std::snprintf(text, sizeof text, "%.1f", value);
+  return text;
+}
+
+double panel_cycles(const PanelCosts& c, const kernels::ConvShape& s, std::int64_t inputs, double density) {
+  constexpr std::int64_t kBlock = 96;
+  const double vectors = static_cast<double>((s.pixels() + kernels::kPanelLanes - 1) / kernels::kPanelLanes);
+  const double in = static_cast<double>(inputs), out = static_cast<double>(s.out_c);
+  const double blocks = static_cast<double>((inputs + kBlock - 1) / kBlock);
+  return vectors * (in * out * density * c.entry + in * c.gather + out * (c.finish + blocks * c.block));
+}
+
+}  // namespace pare::runtime

@@ -1,0 +1,33 @@
+// Estimated cycles of sparse and dense products, by CPU; all fitted to bench/kernels (spconv_bench, spconv_f32_bench).
+#pragma once
+
+#include <string>
+
+#include "kernels/kernel.h"
+
+namespace pare::runtime {
+
+/// Cycles of a product by panels (kernels/sppanel) for a vector of 16 pixels.
+struct PanelCosts {
+  double entry;   ///< to multiply one weight (f32, or a block of four s8)
+  double gather;  ///< to be packed into the panel
+  double finish;  ///< to be made an output
+  double block;   ///< for sums to be read and written, once an output and block of inputs
+};
+
+struct SparseCosts {
+  double dense_f32, dense_s8;     ///< multiply-adds a cycle of the dense products
+  double dense_finish;            ///< of 16 outputs, int8
+  double slot, gathered_finish;   ///< kernels/spconv: of a slot, and of 16 outputs
+  PanelCosts f32, s8;
+};
+
+/// Those of the best instruction set that may be used.
+const SparseCosts& sparse_costs();
+
+/// "3.4"
+std::string format_decimal(double value);
+
+double panel_cycles(const PanelCosts& costs, const kernels::ConvShape& shape, std::int64_t inputs, double density);
+
+}  // namespace pare::runtime

@@ -1,0 +1,101 @@
+// Sparse f32 convolution: every row against the plain loops, on odd shapes, empty and full rows.
+#include "kernels/spconv_f32/spconv_f32.h"
+
+#include <gtest/gtest.h>
+
+#include "base/threads.h"
+#include "qconv_case.h"
+
+namespace pare::kernels {
+namespace {
+
+using test::Random;
+
+struct Case {
+  ConvShape shape;
+  std::vector<float> in, filter, bias, residual;
+  ConvEpilogue epilogue;
+  const float* bias_or_null() const { return bias.empty() ? nullptr : bias.data(); }
+  std::size_t outputs() const { return static_cast<std::size_t>(shape.pixels() * shape.out_c); }
+};
+
+Case random_case(std::uint64_t seed) {
+  Random random(seed);
+  Case c;
+  c.shape = random.coin(0.3) ? ConvShape::matmul(random.integer(1, 150), 1, 1) : test::random_geometry(random);
+  c.shape.in_c = random.integer(1, random.coin() ? 20 : 150);
+  c.shape.out_c = random.integer(1, random.coin(0.1) ? 300 : 40);
+  const ConvShape& s = c.shape;
+  c.in = random.reals(s.batch * s.in_h * s.in_w * s.in_c);
+  c.filter = random.reals(s.out_c * s.in_c * s.taps());
+  const double keep = random.coin(0.1) ? 1.0 : random.coin(0.1) ? 0.0 : random.real(0.02f, 0.5f);
+  for (float& w : c.filter)
+    if (!random.coin(keep)) w = 0;
+  if (random.coin()) c.bias = random.reals(s.out_c);
+  if (random.coin()) c.residual = random.reals(s.pixels() * s.out_c), c.epilogue.residual = c.residual.data();
+  if (random.coin()) c.epilogue.lo = 0, c.epilogue.hi = random.real(0.5f, 6);
+  return c;
+}
+
+std::vector<float> run(const Case& c, const SpConvF32Kernel* kernel, int threads) {
+  const auto w =
+      SpConvF32Weights::pack(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null(), kernel);
+  std::vector<float> out(c.outputs(), std::numeric_limits<float>::quiet_NaN());
+  std::vector<std::byte> scratch(spconv_f32_scratch_bytes(w, threads), std::byte{0xFF});
+  ThreadScope scope(threads);
+  spconv_f32(w, c.shape, c.in.data(), c.epilogue, out.data(), scratch.data(), threads);
+  return out;
+}
+
+TEST(SpConvF32, EveryRowEqualsThePlainLoops) {
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const Case c = random_case(seed);
+    std::vector<float> want(c.outputs());
+    conv(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null(), c.epilogue, c.in.data(),
+         want.data());
+    const double size = 1 + static_cast<double>(c.shape.taps() * c.shape.in_c);  // bounds Σ|x·w|
+    for (const SpConvF32Kernel* kernel : spconv_f32_kernels()) {
+      if (!isa_available(spconv_f32_kernel_isa(*kernel))) continue;
+      const std::vector<float> got = run(c, kernel, 1);
+      for (std::size_t i = 0; i < want.size(); ++i)
+        ASSERT_NEAR(got[i], want[i], 2e-7 * size + 1e-6)
+            << spconv_f32_kernel_name(*kernel) << " seed " << seed << " output " << i;
+      ASSERT_EQ(run(c, kernel, 3), got) << spconv_f32_kernel_name(*kernel) << " seed " << seed << ": threads differ";
+    }
+  }
+}
+
+TEST(SpConvF32, ReadsAnyFilterLayoutAndMayAddInPlace) {
+  Random random(3);
+  const ConvShape s = ConvShape::matmul(70, 100, 33);
+  const std::vector<float> in = random.reals(70 * 100), bias = random.reals(33), start = random.reals(70 * 33);
+  std::vector<float> filter = random.reals(100 * 33), want(70 * 33), got = start;
+  for (std::size_t i = 0; i < filter.size(); ++i)
+    if (i % 7) filter[i] = 0;
+  const FilterStrides kn{1, 33, 0, 0};  // MatMul's B [K, N]
+  const ConvEpilogue epilogue{start.data(), -1, kInfinity};
+  conv(s, filter.data(), kn, bias.data(), epilogue, in.data(), want.data());
+  const auto w = SpConvF32Weights::pack(s, filter.data(), kn, bias.data());
+  std::vector<std::byte> scratch(spconv_f32_scratch_bytes(w, 1));
+  spconv_f32(w, s, in.data(), {got.data(), -1, kInfinity}, got.data(), scratch.data(), 1);
+  for (std::size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 2e-5) << i;
+  EXPECT_NEAR(w.density(), 1.0 / 7, 0.03);
+}
+
+TEST(SpConvF32, NaNStaysAndTheRestIsUntouched) {
+  const ConvShape s = ConvShape::matmul(3, 8, 2);
+  std::vector<float> in(24, 1.0f), filter(16, 0.0f), out(6);
+  in[8] = std::numeric_limits<float>::quiet_NaN();
+  filter[0] = filter[9] = 1;  // output 0 reads input 0, output 1 reads input 1
+  for (const SpConvF32Kernel* kernel : spconv_f32_kernels()) {
+    if (!isa_available(spconv_f32_kernel_isa(*kernel))) continue;
+    const auto w = SpConvF32Weights::pack(s, filter.data(), FilterStrides::oihw(s), nullptr, kernel);
+    std::vector<std::byte> scratch(spconv_f32_scratch_bytes(w, 1));
+    spconv_f32(w, s, in.data(), {nullptr, 0, 6}, out.data(), scratch.data(), 1);
+    EXPECT_TRUE(std::isnan(out[2])) << spconv_f32_kernel_name(*kernel);
+    for (int i : {0, 1, 3, 4, 5}) EXPECT_EQ(out[i], 1.0f) << spconv_f32_kernel_name(*kernel) << ' ' << i;
+  }
+}
+
+}  // namespace
+}  // namespace pare::kernels
