@@ -12,33 +12,13 @@
 #include "base/threads.h"
 #include "kernels/qconv/qconv.h"
 #include "kernels/spconv/spconv.h"
+#include "kernels/spconv_1x4/spconv_1x4.h"
+#include "layers.h"
 
 namespace pare::kernels {
 namespace {
 
-struct Layer {
-  const char* name;
-  std::int64_t in_c, out_c, size, taps, stride;
-};
-
-// ResNet-50's convolutions, MobileNetV2's expansions, BERT-base's products at M = 128.
-constexpr Layer kLayers[] = {{"r50_64_64_56_1", 64, 64, 56, 1, 1},       {"r50_64_64_56_3", 64, 64, 56, 3, 1},
-                             {"r50_64_256_56_1", 64, 256, 56, 1, 1},     {"r50_256_64_56_1", 256, 64, 56, 1, 1},
-                             {"r50_128_128_28_3", 128, 128, 28, 3, 1},   {"r50_128_512_28_1", 128, 512, 28, 1, 1},
-                             {"r50_512_128_28_1", 512, 128, 28, 1, 1},   {"r50_256_256_14_3", 256, 256, 14, 3, 1},
-                             {"r50_256_1024_14_1", 256, 1024, 14, 1, 1}, {"r50_1024_256_14_1", 1024, 256, 14, 1, 1},
-                             {"r50_512_512_7_3", 512, 512, 7, 3, 1},     {"r50_512_2048_7_1", 512, 2048, 7, 1, 1},
-                             {"r50_2048_512_7_1", 2048, 512, 7, 1, 1},   {"mbv2_96_576_14_1", 96, 576, 14, 1, 1},
-                             {"bert_768_768", 768, 768, 0, 1, 1},        {"bert_768_3072", 768, 3072, 0, 1, 1},
-                             {"bert_3072_768", 3072, 768, 0, 1, 1}};
-
-ConvShape shape_of(const Layer& l) {
-  if (l.size == 0) return ConvShape::matmul(128, l.in_c, l.out_c);
-  ConvShape s;
-  s.in_c = l.in_c, s.out_c = l.out_c, s.in_h = s.in_w = s.out_h = s.out_w = l.size;
-  s.kh = s.kw = l.taps, s.pad_top = s.pad_left = l.taps / 2;
-  return s;
-}
+using bench::Layer;
 
 struct Data {
   ConvShape shape;
@@ -46,15 +26,16 @@ struct Data {
   std::vector<std::uint8_t> input, output;
   std::vector<float> multiplier;
 
-  Data(const Layer& layer, int q) : shape(shape_of(layer)) {
+  /// keep(output, tap, input, random): which weights survive.
+  template <class Keep>
+  Data(const Layer& layer, Keep keep) : shape(bench::shape_of(layer)) {
     Rng rng(1);
     weights.resize(shape.out_c * shape.taps() * shape.in_c);
     for (std::int64_t o = 0; o < shape.out_c; ++o)
-      for (std::int64_t i = 0; i < shape.in_c; ++i)
-        for (std::int64_t tap = 0; tap < shape.taps(); ++tap) {
-          const bool keep = (i * 37 + o * 11 + tap * 5) % 64 < q;  // 37 is odd: q of each 64
+      for (std::int64_t tap = 0; tap < shape.taps(); ++tap)
+        for (std::int64_t i = 0; i < shape.in_c; ++i) {
           weights[(o * shape.in_c + i) * shape.taps() + tap] =
-              static_cast<std::int8_t>(keep ? static_cast<int>(rng.below(253)) - 126 : 0);
+              static_cast<std::int8_t>(keep(o, tap, i) ? static_cast<int>(rng.below(126)) + 1 : 0);
         }
     input.resize(shape.batch * shape.in_h * shape.in_w * shape.in_c);
     for (std::uint8_t& x : input) x = static_cast<std::uint8_t>(rng.below(256));
@@ -68,24 +49,52 @@ void finish(benchmark::State& state, const ConvShape& s) {
       benchmark::Counter(static_cast<double>(s.macs()) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
-void sparse(benchmark::State& state, const Layer& layer, int q) {
-  Data d(layer, q);
+/// q of each 64 input channels; 37 is odd.
+auto balanced(int q) {
+  return [q](std::int64_t o, std::int64_t tap, std::int64_t i) { return (i * 37 + o * 11 + tap * 5) % 64 < q; };
+}
+
+/// A tenth of the weights, in blocks of `block` input channels.
+auto tenth(std::int64_t block) {
+  return [block, random = Rng(2), keep = false](std::int64_t, std::int64_t, std::int64_t i) mutable {
+    if (i % block == 0) keep = random.uniform() < 0.1;
+    return keep;
+  };
+}
+
+template <class Weights, auto kScratch, auto kRun, class Keep>
+void sparse(benchmark::State& state, const Layer& layer, Keep keep) {
+  Data d(layer, keep);
   const QConvFilter filter{d.weights.data(), false, FilterStrides::oihw(d.shape), nullptr};
-  const auto packed = SpConvWeights::pack(d.shape, filter, DType::kUint8, 0, nullptr);
+  const auto packed = Weights::pack(d.shape, filter, DType::kUint8, 0, nullptr);
   QConvEpilogue epilogue;
   epilogue.multiplier = d.multiplier.data();
-  std::vector<std::byte> scratch(spconv_scratch_bytes(packed, 1));
+  std::vector<std::byte> scratch(kScratch(packed, 1));
   ThreadScope threads(1);
   for (auto _ : state) {
-    spconv(packed, d.shape, d.input.data(), epilogue, d.output.data(), scratch.data(), 1);
+    kRun(packed, d.shape, d.input.data(), epilogue, d.output.data(), scratch.data(), 1);
     benchmark::ClobberMemory();
   }
   finish(state, d.shape);
 }
 
+template <class Keep>
+void gathered(const std::string& pattern, const Layer& layer, Keep keep) {
+  benchmark::RegisterBenchmark(("Sparse/" + pattern + "/" + layer.name).c_str(), [=](benchmark::State& state) {
+    sparse<SpConvWeights, spconv_scratch_bytes, spconv>(state, layer, keep);
+  });
+}
+
+template <class Keep>
+void by_blocks(const std::string& pattern, const Layer& layer, Keep keep) {
+  benchmark::RegisterBenchmark(("Sparse/" + pattern + "/" + layer.name).c_str(), [=](benchmark::State& state) {
+    sparse<SpConv1x4Weights, spconv_1x4_scratch_bytes, spconv_1x4>(state, layer, keep);
+  });
+}
+
 void dense(benchmark::State& state, const Layer& layer) {
   using namespace dnnl;
-  Data d(layer, 64);
+  Data d(layer, [](std::int64_t, std::int64_t, std::int64_t) { return true; });
   const ConvShape& s = d.shape;
   ThreadScope threads(1);
   engine cpu(engine::kind::cpu, 0);
@@ -122,10 +131,12 @@ void dense(benchmark::State& state, const Layer& layer) {
 }
 
 const bool kRegistered = [] {
-  for (const Layer& layer : kLayers) {
+  for (const Layer& layer : bench::kLayers) {
     benchmark::RegisterBenchmark((std::string("Sparse/dense/") + layer.name).c_str(), dense, layer);
-    for (int q : {4, 8, 16, 32})
-      benchmark::RegisterBenchmark(("Sparse/" + std::to_string(q) + ":64/" + layer.name).c_str(), sparse, layer, q);
+    for (int q : {4, 8, 16, 32}) gathered(std::to_string(q) + ":64", layer, balanced(q));
+    gathered("any 90 %", layer, tenth(1));
+    by_blocks("1x4 90 %", layer, tenth(4));
+    by_blocks("any 90 % by blocks", layer, tenth(1));
   }
   return true;
 }();
