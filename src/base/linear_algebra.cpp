@@ -11,6 +11,16 @@
 #include "pare/error.h"
 
 namespace pare {
+namespace {
+
+void require_product(std::size_t a, std::size_t b, std::size_t product, std::int64_t rows, std::int64_t inner,
+                     std::int64_t columns) {
+  if (a != static_cast<std::size_t>(rows * inner) || b != static_cast<std::size_t>(inner * columns) ||
+      product != static_cast<std::size_t>(rows * columns))
+    throw Error(ErrorCode::kInternal, "matrix product", "the matrices do not have the sizes they are said to have");
+}
+
+}  // namespace
 
 Svd singular_values(std::span<const float> matrix, std::int64_t rows, std::int64_t columns) {
   if (rows <= 0 || columns <= 0 || static_cast<std::int64_t>(matrix.size()) != rows * columns ||
@@ -72,6 +82,22 @@ void subtract_product(const double* a, std::int64_t lda, const double* b, std::i
   if (m == 0 || n == 0 || k == 0) return;
   const auto i = [](std::int64_t x) { return static_cast<int>(x); };
   cblas_dgemm(CblasRowMajor, CblasTrans, CblasNoTrans, i(m), i(n), i(k), -1, a, i(lda), b, i(ldb), 1, c, i(ldc));
+}
+
+void multiply(std::span<const float> a, std::span<const float> b, std::int64_t rows, std::int64_t inner,
+              std::int64_t columns, std::span<float> product) {
+  require_product(a.size(), b.size(), product.size(), rows, inner, columns);
+  const auto n = static_cast<int>(columns), k = static_cast<int>(inner);
+  cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows), n, k, 1, a.data(), k, b.data(), n, 0,
+              product.data(), n);
+}
+
+void multiply(std::span<const double> a, std::span<const double> b, std::int64_t rows, std::int64_t inner,
+              std::int64_t columns, std::span<double> product) {
+  require_product(a.size(), b.size(), product.size(), rows, inner, columns);
+  const auto n = static_cast<int>(columns), k = static_cast<int>(inner);
+  cblas_dgemm(CblasRowMajor, CblasNoTrans, CblasNoTrans, static_cast<int>(rows), n, k, 1, a.data(), k, b.data(), n, 0,
+              product.data(), n);
 }
 
 std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n) {

@@ -29,6 +29,12 @@ void mirror_upper(std::span<double> matrix, std::int64_t n);
 void subtract_product(const double* a, std::int64_t lda, const double* b, std::int64_t ldb, double* c, std::int64_t ldc,
                       std::int64_t m, std::int64_t n, std::int64_t k);
 
+/// product = A · B for row-major A [rows, inner] and B [inner, columns] (gemm).
+void multiply(std::span<const float> a, std::span<const float> b, std::int64_t rows, std::int64_t inner,
+              std::int64_t columns, std::span<float> product);
+void multiply(std::span<const double> a, std::span<const double> b, std::int64_t rows, std::int64_t inner,
+              std::int64_t columns, std::span<double> product);
+
 /// U, row-major and upper triangular (zeros below), of A⁻¹ = Uᵀ · U for a symmetric positive definite A [n, n] (dpotrf,
 /// dpotri, dpotrf). Error(kBadInput) where A is not.
 std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n);

@@ -1,6 +1,7 @@
 #include "compress/quantize/common.h"
 
 #include <algorithm>
+#include <charconv>
 
 #include "pare/error.h"
 
@@ -29,6 +30,18 @@ WeightSpec weight_spec(const nlohmann::json& weights) {
           .symmetric = weights.at("scheme") == "symmetric",
           .per_channel = weights.value("granularity", "channel") == "channel",
           .group = weights.value("group_size", std::int64_t{0})};
+}
+
+Strength strength_option(const nlohmann::json& options, const std::string& key) {
+  const auto text = options.at(key).get<std::string>();
+  if (text == "auto") return {.automatic = true, .alpha = {}};
+  if (text == "off") return {};
+  double alpha = 0;
+  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), alpha);
+  if (fault != std::errc() || end != text.data() + text.size() || !(alpha >= 0 && alpha <= 1))
+    throw Error(ErrorCode::kUsage, "quantize." + key, "not a migration strength", "auto, off or a number from 0 to 1",
+                text);
+  return {.automatic = false, .alpha = alpha};
 }
 
 void require_weight_bits(const nlohmann::json& options) {

@@ -1,6 +1,9 @@
 // What the quantization methods share.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "compress/option.h"
 #include "compress/quantize/params.h"
 #include "ir/model.h"
@@ -12,6 +15,15 @@ Option weights_option();
 
 /// What the resolved group "weights" asks for: bits, scheme, granularity and, where declared, group_size.
 WeightSpec weight_spec(const nlohmann::json& weights);
+
+/// An option that is a migration strength: "auto", "off" or α from 0 to 1.
+struct Strength {
+  bool automatic = false;
+  std::optional<double> alpha;
+  bool on() const noexcept { return automatic || alpha; }
+};
+/// Error(kUsage) naming quantize.`key`.
+Strength strength_option(const nlohmann::json& options, const std::string& key);
 
 /// Error(kUnsupported) unless weights.bits is from 2 to 8.
 void require_weight_bits(const nlohmann::json& options);

@@ -75,8 +75,9 @@ void round_rows(std::span<const float> weight, const Columns& columns, const pas
 
 }  // namespace
 
-Tensor gptq(const Tensor& weight, const ir::WeightView& view, const passes::QuantParams& params,
-            std::span<const double> hessian, std::int64_t groups, const GptqOptions& options) {
+std::vector<std::int32_t> gptq_levels(const Tensor& weight, const ir::WeightView& view,
+                                      const passes::QuantParams& params, std::span<const double> hessian,
+                                      std::int64_t groups, const GptqOptions& options) {
   constexpr std::int64_t kRows = 64;  // that share a pass over the factor
   const auto n = static_cast<std::size_t>(view.taps * view.inputs);
   if (hessian.size() != n * n * static_cast<std::size_t>(groups))
@@ -95,6 +96,13 @@ Tensor gptq(const Tensor& weight, const ir::WeightView& view, const passes::Quan
                    std::min(kRows, outputs - part * kRows), integers);
     });
   }
+  return integers;
+}
+
+Tensor gptq(const Tensor& weight, const ir::WeightView& view, const passes::QuantParams& params,
+            std::span<const double> hessian, std::int64_t groups, const GptqOptions& options) {
+  const passes::ParamMap map(params, weight.dims());
+  std::vector<std::int32_t> integers = gptq_levels(weight, view, params, hessian, groups, options);
   refine(weight.data<float>(), view, params, map, hessian, groups, options.refine, integers);
   return passes::pack_integers(integers, weight.dims(), params.dtype);
 }

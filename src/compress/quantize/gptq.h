@@ -2,7 +2,9 @@
 // a layer's weights one input after the other and lets the inputs that are left make up for each error.
 #pragma once
 
+#include <cstdint>
 #include <span>
+#include <vector>
 
 #include "compress/targets.h"
 #include "passes/qdq.h"
@@ -23,5 +25,10 @@ struct GptqOptions {
 /// 0 stay it: they may be pruned.
 Tensor gptq(const Tensor& weight, const ir::WeightView& view, const passes::QuantParams& params,
             std::span<const double> hessian, std::int64_t groups, const GptqOptions& options);
+
+/// The levels of gptq() before the sweeps of `options.refine`, unpacked.
+std::vector<std::int32_t> gptq_levels(const Tensor& weight, const ir::WeightView& view,
+                                      const passes::QuantParams& params, std::span<const double> hessian,
+                                      std::int64_t groups, const GptqOptions& options);
 
 }  // namespace pare::compress

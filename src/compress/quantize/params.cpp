@@ -17,6 +17,7 @@ float usable(double scale) {
 /// Weights that share a scale, and what the squared error of each counts.
 struct Part {
   std::vector<float> weights, energy;
+  std::vector<std::size_t> elements;
 };
 
 /// Scale and zero of weights that share them, over `share` of their range; scale 0 when all are 0.
@@ -39,31 +40,66 @@ passes::QuantParams part_params(const Part& part, const passes::QuantParams& lik
   return params;
 }
 
-double rounding_error(const Part& part, const passes::QuantParams& params) {
+double rounding_error(const Part& part, const passes::QuantParams& params, const PartError& error) {
   const auto [least, most] = passes::integer_limits(params);
   const auto scale = static_cast<double>(params.scale[0]);
   const double inverse = 1 / scale, zero = params.zero_point[0];
   double sum = 0;
+  std::vector<double> all;
   for (std::size_t i = 0; i < part.weights.size(); ++i) {
     const auto w = static_cast<double>(part.weights[i]);
     const double level = std::clamp(std::nearbyint(w * inverse) + zero, least, most);
     const double off = (level - zero) * scale - w;
+    if (error) all.push_back(off);
     sum += part.energy.empty() ? off * off : off * off * static_cast<double>(part.energy[i]);
   }
-  return sum;
+  return error ? error(part.elements, all) : sum;
 }
 
-passes::QuantParams clipped_part(const Part& part, const passes::QuantParams& like) {
+passes::QuantParams clipped_part(const Part& part, const passes::QuantParams& like, const PartError& error) {
   constexpr int kSteps = 50, kNarrowest = 20;
   passes::QuantParams best = part_params(part, like, 1);
   if (best.scale[0] == 0) return best;
-  double least = rounding_error(part, best);
+  double least = rounding_error(part, best, error);
   for (int step = kSteps - 1; step >= kNarrowest; --step) {
     const passes::QuantParams now = part_params(part, like, static_cast<double>(step) / kSteps);
-    const double error = rounding_error(part, now);
-    if (error < least) least = error, best = now;
+    const double found = rounding_error(part, now, error);
+    if (found < least) least = found, best = now;
   }
   return best;
+}
+
+/// A grid of its own for every part.
+passes::QuantParams params_of(const Tensor& weight, int output_axis, const WeightSpec& spec,
+                              std::span<const float> energy, const PartError& error) {
+  passes::QuantParams params;
+  params.dtype = spec.bits == 4 ? (spec.symmetric ? DType::kInt4 : DType::kUint4)
+                                : (spec.symmetric ? DType::kInt8 : DType::kUint8);
+  params.bits = spec.bits;
+  if (spec.group > 0)
+    params.axis = 1 - output_axis, params.block = spec.group;
+  else if (spec.per_channel)
+    params.axis = output_axis;
+  const passes::ParamMap map(params, weight.dims());
+  std::vector<Part> parts(map.count());
+  const auto values = weight.data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    Part& part = parts[map(i)];
+    part.weights.push_back(values[i]);
+    if (!energy.empty()) part.energy.push_back(energy[i]);
+    if (error) part.elements.push_back(i);
+  }
+  float largest = 0;
+  for (const Part& part : parts) {
+    const bool clip = spec.clip() || error;
+    const passes::QuantParams one = clip ? clipped_part(part, params, error) : part_params(part, params, 1);
+    params.scale.push_back(one.scale[0]);
+    params.zero_point.push_back(one.zero_point[0]);
+    largest = std::max(largest, one.scale[0]);
+  }
+  for (float& scale : params.scale)
+    if (scale == 0) scale = largest == 0 ? 1.0f : largest;
+  return params;
 }
 
 }  // namespace
@@ -93,32 +129,12 @@ passes::QuantParams symmetric_params(Range range) {
 
 passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec,
                                   std::span<const float> energy) {
-  passes::QuantParams params;
-  params.dtype = spec.bits == 4 ? (spec.symmetric ? DType::kInt4 : DType::kUint4)
-                                : (spec.symmetric ? DType::kInt8 : DType::kUint8);
-  params.bits = spec.bits;
-  if (spec.group > 0)
-    params.axis = 1 - output_axis, params.block = spec.group;
-  else if (spec.per_channel)
-    params.axis = output_axis;
-  const passes::ParamMap map(params, weight.dims());
-  std::vector<Part> parts(map.count());
-  const auto values = weight.data<float>();
-  for (std::size_t i = 0; i < values.size(); ++i) {
-    Part& part = parts[map(i)];
-    part.weights.push_back(values[i]);
-    if (!energy.empty()) part.energy.push_back(energy[i]);
-  }
-  float largest = 0;
-  for (const Part& part : parts) {
-    const passes::QuantParams one = spec.clip() ? clipped_part(part, params) : part_params(part, params, 1);
-    params.scale.push_back(one.scale[0]);
-    params.zero_point.push_back(one.zero_point[0]);
-    largest = std::max(largest, one.scale[0]);
-  }
-  for (float& scale : params.scale)
-    if (scale == 0) scale = largest == 0 ? 1.0f : largest;
-  return params;
+  return params_of(weight, output_axis, spec, energy, {});
+}
+
+passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec,
+                                  const PartError& error) {
+  return params_of(weight, output_axis, spec, {}, error);
 }
 
 int raise_for_bias(passes::QuantParams& weight, float input_scale, std::span<const float> bias) {

@@ -1,6 +1,8 @@
 // Scales and zero points from ranges and weights. Scales are positive normal floats, always.
 #pragma once
 
+#include <functional>
+
 #include "compress/quantize/calibrator.h"
 #include "passes/qdq.h"
 
@@ -30,6 +32,11 @@ struct WeightSpec {
 /// each element counts, E[x²] of the input that it meets; empty: all alike.
 passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec,
                                   std::span<const float> energy = {});
+
+/// The squared error of weights that share a scale, where ŵ − w of `elements` is `off`.
+using PartError = std::function<double(std::span<const std::size_t> elements, std::span<const double> off)>;
+/// As above, with ranges shrunk to the least `error` at any number of bits.
+passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec, const PartError& error);
 
 /// Raises scales until bias/(input_scale · scale) fits into int32 with room for the accumulation (2³⁰), as a channel of
 /// tiny weights with an ordinary bias needs. Returns the number of channels raised.

@@ -62,18 +62,17 @@ std::vector<Option> declare() {
         {"macs", kFloat, "0.1", "of all MACs may stay float; 0: protect nothing", {}, 0, 1},
         {"samples", kInt, "16", "of val (else train) by which all this is chosen", {}, 1, 1e6}}},
   };
-  for (Option option : rounding_options("nearest; gptq: later inputs make up for the error of earlier ones, by training "
-                                        "samples; auto: gptq below 8 bits"))
+  for (Option option : rounding_options("nearest; by training samples gptq: later inputs make up for the error of earlier "
+                                        "ones, or adaround: learned, up or down; auto: gptq below 8 bits"))
     list.front().children.push_back(option);
   for (Option option : target_options()) list.push_back(option);
   return list;
 }
 
-/// What rounding "auto" means.
-bool uses_gptq(const json& options) {
+/// What rounding "auto" means: by samples.
+bool few_bits(const json& options) {
   const json& weights = options.at("weights");
-  const bool few_bits = weights.at("bits").get<int>() < 8 || !options.at("mixed").is_null();
-  return weights.at("rounding") == "gptq" || (weights.at("rounding") == "auto" && few_bits);
+  return weights.at("bits").get<int>() < 8 || !options.at("mixed").is_null();
 }
 
 std::span<const Option> options() {
@@ -91,7 +90,7 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_weight_bits(context.options);
   require_8_bits(context.options, "activations");
   require_not_quantized(model.graph);
-  smooth_option(context.options);
+  strength_option(context.options, "smooth");
   const bool mixed = !context.options.at("mixed").is_null();
   if (mixed) validate_mixed(context.options.at("mixed"));
   if (!context.dataset.train || context.dataset.train->size() == 0)
@@ -165,9 +164,9 @@ void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   choose_smoothing(floats, statistics, probe ? &*probe : nullptr, context, found);
   StaticWriter writer(floats, statistics, context);
   if (mixed) choose_mixed(floats, writer, *probe, context, found);
-  const bool by_samples = uses_gptq(context.options);
-  if (by_samples) writer.round_by_samples();
-  found["rounding"] = by_samples ? "gptq" : "nearest";
+  const bool automatic = few_bits(context.options);
+  if (rounds_by_samples(context.options.at("weights"), automatic)) writer.round_by_samples();
+  found["rounding"] = rounding_name(context.options.at("weights"), automatic);
   const Choice choice = choose(floats, writer, probe ? &*probe : nullptr, context, found);
   found["calibrator"] = choice.calibrator->name;
   found["biases_corrected"] = choice.correct_bias;

@@ -1,9 +1,9 @@
 #include "compress/quantize/static_choice.h"
 
 #include <algorithm>
-#include <charconv>
 #include <limits>
 
+#include "compress/quantize/common.h"
 #include "compress/quantize/equalize.h"
 #include "compress/quantize/protect.h"
 #include "compress/quantize/smooth.h"
@@ -136,22 +136,10 @@ StatisticsRequest activation_request(const ir::Model& model, const json& options
   return request;
 }
 
-SmoothOption smooth_option(const json& options) {
-  const auto text = options.at("smooth").get<std::string>();
-  if (text == kAutomatic) return {.automatic = true};
-  if (text == "off") return {};
-  double alpha = 0;
-  const auto [end, fault] = std::from_chars(text.data(), text.data() + text.size(), alpha);
-  if (fault != std::errc() || end != text.data() + text.size() || !(alpha >= 0 && alpha <= 1))
-    throw Error(ErrorCode::kUsage, "quantize.smooth", "not a migration strength", "auto, off or a number from 0 to 1",
-                text);
-  return {.alpha = alpha};
-}
-
 bool leaves_choice(const ir::Model& model, const json& options) {
   return options.at("activations").at("calibrator") == kAutomatic || options.at("bias_correction").get<bool>() ||
          options.at("protect").at("macs").get<double>() > 0 ||
-         (smooth_option(options).automatic && has_attention(model.graph));
+         (strength_option(options, "smooth").automatic && has_attention(model.graph));
 }
 
 void equalize_layers(ir::Model& model, Statistics& statistics, StepContext& context, json& found) {
@@ -167,7 +155,7 @@ void equalize_layers(ir::Model& model, Statistics& statistics, StepContext& cont
 void choose_smoothing(ir::Model& model, Statistics& statistics, const Probe* probe, StepContext& context,
                       json& found) {
   constexpr std::int64_t kSamples = 128;
-  const SmoothOption option = smooth_option(context.options);
+  const Strength option = strength_option(context.options, "smooth");
   const bool automatic = option.automatic && has_attention(model.graph) && probe && probe->usable();
   if (!automatic && !option.alpha) return;
   const Placement placement = place_integers(model.graph, context.options, "quantize");

@@ -16,13 +16,6 @@ StatisticsRequest activation_request(const ir::Model& model, const nlohmann::jso
 /// A probe that judges by the float model's output; one is made only where the options leave something open.
 bool leaves_choice(const ir::Model& model, const nlohmann::json& options);
 
-/// The value of the option `smooth`: auto (a model with attention, if it helps), off, or α. Error(kUsage).
-struct SmoothOption {
-  bool automatic = false;
-  std::optional<double> alpha;
-};
-SmoothOption smooth_option(const nlohmann::json& options);
-
 /// Rewrites the model by cross-layer equalization when the options ask for it; statistics are gathered anew.
 void equalize_layers(ir::Model& model, Statistics& statistics, StepContext& context, nlohmann::json& found);
 
