@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "compress/layerwise/gram_sum.h"
+#include "compress/layerwise/hidden.h"
 #include "compress/layerwise/unfold.h"
 #include "compress/statistics.h"
 #include "data/padding.h"
@@ -83,9 +84,13 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
                                .max_memory = context.execution.max_memory};
   for (const auto& [value, unused] : by_value)
     if (!inputs.count(value)) options.observed.push_back(value);
-  const auto see = [&](const std::string& value, const Tensor& tensor) {
+  const HiddenPositions hidden(model, context);
+  const auto see = [&](const std::string& value, const Tensor& tensor, const NamedTensors& batch) {
     if (const auto found = by_value.find(value); found != by_value.end())
-      for (Gathered* one : found->second) add(model.graph, tensor, *one);
+      for (Gathered* one : found->second) {
+        const bool matrix = !model.graph.node(one->first->node).is("Conv");
+        add(model.graph, matrix ? hidden.shown(tensor, batch) : tensor, *one);
+      }
   };
   auto executor = context.backend.compile(up_to(model, options.observed), options);
   const std::vector<std::int64_t> indices = calibration_indices(split.size(), samples, context.execution.seed);
@@ -98,9 +103,9 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
     NamedTensors batch_inputs = split.batch({from, from + static_cast<std::ptrdiff_t>(count)}).inputs;
     if (fixed > 1) data::fill_up(batch_inputs, static_cast<std::int64_t>(count), fixed);
     for (const auto& [name, tensor] : batch_inputs)
-      if (inputs.count(name)) see(name, tensor);
+      if (inputs.count(name)) see(name, tensor, batch_inputs);
     executor->observe(batch_inputs, [&](const std::string& value, const Tensor& tensor) {
-      if (!inputs.count(value)) see(value, tensor);
+      if (!inputs.count(value)) see(value, tensor, batch_inputs);
     });
   }
   for (Gathered& one : wanted) finish(one);

@@ -16,7 +16,8 @@ std::string why_no_hessian(const ir::Graph& graph, const Layer& layer);
 /// `hessian`: [groups, columns, columns], columns = taps · inputs in the order of the weight's view.
 using HessianVisitor = std::function<void(const Layer& layer, std::span<const double> hessian, std::int64_t groups)>;
 
-/// Visits each layer that has one, on training samples of the float model. Layers that read one value alike share it.
+/// Visits each layer that has one, on training samples of the float model. Positions that a mask hides (hidden.h) do not
+/// count. Layers that read one value alike share it.
 /// As many passes over the samples as it takes to hold at most 1 GiB of Hessians (or one layer's) at a time.
 void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
                     const StepContext& context, const HessianVisitor& visit);
