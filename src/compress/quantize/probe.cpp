@@ -55,18 +55,21 @@ void add_channels(const Tensor& tensor, Channels& channels) {
   auto values = tensor.data<float>();
   channels.seen.mean.resize(size, 0);
   channels.seen.power.resize(size, 0);
+  channels.seen.magnitude.resize(size, 0);
   channels.seen.largest.resize(size, 0);
   for (std::size_t start = 0, c = 0; start < values.size(); start += inner, c = c + 1 == size ? 0 : c + 1) {
-    double sum = 0, squares = 0;
+    double sum = 0, squares = 0, magnitudes = 0;
     float largest = 0;
     for (std::size_t i = 0; i < inner; ++i) {
       const auto x = static_cast<double>(values[start + i]);
       sum += x;
       squares += x * x;
+      magnitudes += std::fabs(x);
       largest = std::max(largest, std::fabs(values[start + i]));
     }
     channels.seen.mean[c] += sum;
     channels.seen.power[c] += squares;
+    channels.seen.magnitude[c] += magnitudes;
     channels.seen.largest[c] = std::max(channels.seen.largest[c], static_cast<double>(largest));
   }
   channels.count += static_cast<double>(values.size()) / static_cast<double>(size);
@@ -139,6 +142,7 @@ std::map<std::string, InputChannels> input_channels(const ir::Model& model, cons
     by_layer[layer] = channels.seen;
     for (double& mean : by_layer[layer].mean) mean /= channels.count;
     for (double& power : by_layer[layer].power) power /= channels.count;
+    for (double& magnitude : by_layer[layer].magnitude) magnitude /= channels.count;
   }
   return by_layer;
 }

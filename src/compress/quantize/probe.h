@@ -46,9 +46,10 @@ double decibels(double noise);
 /// What was seen of each channel of a layer's input.
 struct InputChannels {
   std::vector<double> mean, power, largest;  ///< mean of x, of x², and largest |x|
+  std::vector<double> magnitude = {};        ///< mean of |x|
 };
 
-/// By node name, over some training samples: what bias correction and SmoothQuant need.
+/// By node name, over some training samples: what bias correction, SmoothQuant and AWQ need.
 std::map<std::string, InputChannels> input_channels(const ir::Model& model, const std::vector<Layer>& layers,
                                                     std::int64_t samples, const StepContext& context);
 

@@ -4,6 +4,7 @@
 //   int4 [K, N], scales [K/g, N] → DequantizeLinear(block_size g) → MatMul
 //
 // A product with few rows is bound by the reading of its weights, so it gets faster by what they shrink.
+#include "compress/quantize/awq.h"
 #include "compress/quantize/common.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/placement.h"
@@ -33,9 +34,13 @@ std::span<const Option> options() {
            {"affine", "symmetric"}},
           {"group_size", kInt, "32", "input channels of a matrix that share a scale; 0: all of an output channel", {}, 0,
            1e6}}}};
-    for (Option option : rounding_options("nearest; gptq: later inputs make up for the error of earlier ones, by "
-                                          "training samples; auto: gptq where there are some"))
+    for (Option option : rounding_options("nearest; by training samples gptq: later inputs make up for the error of "
+                                          "earlier ones, or adaround: learned, up or down; auto: gptq where there are "
+                                          "some"))
       list.front().children.push_back(option);
+    list.push_back({"awq", kString, "\"off\"",
+                    "AWQ rounds weights finer that meet large inputs, where the operator in front can take the scaling "
+                    "back: off, auto (the strength by which the layers err least) or the strength α from 0 to 1"});
     for (Option option : target_options()) list.push_back(option);
     return list;
   }();
@@ -57,14 +62,13 @@ WeightSpec spec_of(const ir::Model& model, const Layer& layer, const json& optio
   return spec;
 }
 
-bool uses_gptq(const StepContext& context) {
-  const auto rounding = context.options.at("weights").at("rounding").get<std::string>();
-  return rounding == "gptq" || (rounding == "auto" && context.dataset.train && context.dataset.train->size() > 0);
-}
+bool has_samples(const StepContext& context) { return context.dataset.train && context.dataset.train->size() > 0; }
 
 void validate(const ir::Model& model, const StepContext& context) {
   require_not_quantized(model.graph);
   require_rounding_data(context.options.at("weights"), context);
+  if (strength_option(context.options, "awq").on() && !has_samples(context))
+    throw Error(ErrorCode::kUsage, "quantize.awq", "AWQ needs a train split in the data file");
   const auto group = context.options.at("weights").at("group_size").get<std::int64_t>();
   for (const Layer& layer : place(model, context.options).layers)
     if (spec_of(model, layer, context.options).group > 0 && layer.weight.view.inputs % group != 0)
@@ -75,11 +79,26 @@ void validate(const ir::Model& model, const StepContext& context) {
   passes::raise_opset(trial, 21);
 }
 
+void rescale_by_inputs(ir::Model& model, StepContext& context) {
+  const Strength strength = strength_option(context.options, "awq");
+  if (!strength.on()) return;
+  const AwqResult done =
+      awq(model, place(model, context.options).layers,
+          [&](const Layer& layer) { return spec_of(model, layer, context.options); }, strength.alpha,
+          context.options.at("weights").at("samples"), context);
+  context.record["awq"] = {
+      {"folded", done.folded}, {"left", done.left}, {"strengths", done.strengths}, {"gains_db", done.gains}};
+  if (done.folded.empty()) context.control.warn("quantize: AWQ changes nothing: no operator in front can take its scales back");
+}
+
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
+  rescale_by_inputs(model, context);
   const Placement placement = place(model, context.options);
   passes::QdqPlan plan;
   const auto spec = [&](const Layer& layer) { return spec_of(model, layer, context.options); };
-  if (uses_gptq(context)) round_layers(model, placement.layers, spec, context.options.at("weights"), context, plan);
+  const json& weights = context.options.at("weights");
+  if (rounds_by_samples(weights, has_samples(context)))
+    round_layers(model, placement.layers, spec, weights, context, plan);
   for (const Layer& layer : placement.layers) {
     if (!plan.weights.count(layer.weight_name))
       plan.weights[layer.weight_name] = weight_params(*model.graph.constant(layer.weight.value),
@@ -93,7 +112,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
     context.control.warn("quantize: '" + node + "' stays float: " + reason);
   }
   context.record["quantized"] = {
-      {"nodes", plan.nodes}, {"skipped", skipped}, {"rounding", uses_gptq(context) ? "gptq" : "nearest"}};
+      {"nodes", plan.nodes}, {"skipped", skipped}, {"rounding", rounding_name(weights, has_samples(context))}};
 }
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {
