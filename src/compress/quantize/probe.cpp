@@ -109,18 +109,15 @@ double Probe::noise(const ir::Model& model) const {
   return std::isfinite(noise) ? noise / signal_ : std::numeric_limits<double>::infinity();
 }
 
-std::map<std::string, InputChannels> input_channels(const ir::Model& model, const std::vector<Layer>& layers,
+std::map<std::string, InputChannels> value_channels(const ir::Model& model,
+                                                    const std::map<std::string, std::int64_t>& values,
                                                     std::int64_t samples, const StepContext& context) {
   std::map<std::string, Channels> by_value;
-  std::map<std::string, std::string> value_of;
   exec::CompileOptions options = compile_options(context);
   std::set<std::string> inputs;
   for (ir::ValueId id : model.graph.inputs) inputs.insert(model.graph.value(id).name);
-  for (const Layer& layer : layers) {
-    const ir::Node& node = model.graph.node(layer.node);
-    const std::string& value = model.graph.value(node.input(0)).name;
-    value_of[layer.name] = value;
-    if (!by_value.try_emplace(value, Channels{node.is("MatMul") ? -1 : 1}).second) continue;
+  for (const auto& [value, axis] : values) {
+    by_value.try_emplace(value, Channels{axis});
     if (!inputs.count(value)) options.observed.push_back(value);
   }
   auto see = [&](const std::string& value, const Tensor& tensor) {
@@ -136,14 +133,23 @@ std::map<std::string, InputChannels> input_channels(const ir::Model& model, cons
       if (!inputs.count(value)) see(value, batch.judged(tensor));
     });
   }
-  std::map<std::string, InputChannels> by_layer;
-  for (const auto& [layer, value] : value_of) {
-    const Channels& channels = by_value.at(value);
-    by_layer[layer] = channels.seen;
-    for (double& mean : by_layer[layer].mean) mean /= channels.count;
-    for (double& power : by_layer[layer].power) power /= channels.count;
-    for (double& magnitude : by_layer[layer].magnitude) magnitude /= channels.count;
+  std::map<std::string, InputChannels> found;
+  for (auto& [value, channels] : by_value) {
+    for (auto* moments : {&channels.seen.mean, &channels.seen.power, &channels.seen.magnitude})
+      for (double& moment : *moments) moment /= channels.count;
+    found[value] = std::move(channels.seen);
   }
+  return found;
+}
+
+std::map<std::string, InputChannels> input_channels(const ir::Model& model, const std::vector<Layer>& layers,
+                                                    std::int64_t samples, const StepContext& context) {
+  std::map<std::string, std::int64_t> axes;
+  const auto value_of = [&](const Layer& layer) { return model.graph.value(model.graph.node(layer.node).input(0)).name; };
+  for (const Layer& layer : layers) axes.try_emplace(value_of(layer), model.graph.node(layer.node).is("MatMul") ? -1 : 1);
+  const auto by_value = value_channels(model, axes, samples, context);
+  std::map<std::string, InputChannels> by_layer;
+  for (const Layer& layer : layers) by_layer[layer.name] = by_value.at(value_of(layer));
   return by_layer;
 }
 

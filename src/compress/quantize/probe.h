@@ -49,6 +49,11 @@ struct InputChannels {
   std::vector<double> magnitude = {};        ///< mean of |x|
 };
 
+/// Of values by name, over some training samples; the channels lie on the given axis, −1 being the last.
+std::map<std::string, InputChannels> value_channels(const ir::Model& model,
+                                                    const std::map<std::string, std::int64_t>& values,
+                                                    std::int64_t samples, const StepContext& context);
+
 /// By node name, over some training samples: what bias correction, SmoothQuant and AWQ need.
 std::map<std::string, InputChannels> input_channels(const ir::Model& model, const std::vector<Layer>& layers,
                                                     std::int64_t samples, const StepContext& context);

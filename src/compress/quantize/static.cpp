@@ -50,6 +50,8 @@ std::vector<Option> declare() {
        "or the strength α from 0 to 1"},
       {"equalize", kBool, "false",
        "layers with only ReLU or pooling between them trade scale channel by channel first (cross-layer equalization)"},
+      {"absorb_bias", kBool, "true",
+       "with equalize: what a channel is nearly always above goes into the next layer's bias (high-bias absorption)"},
       {"bias_correction", kBool, "true", "biases make up for the rounding of weights, where that helps the output"},
       {"protect",
        kGroup,

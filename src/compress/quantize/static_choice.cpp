@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <limits>
 
+#include "compress/quantize/absorb.h"
 #include "compress/quantize/common.h"
 #include "compress/quantize/equalize.h"
 #include "compress/quantize/protect.h"
@@ -146,6 +147,12 @@ void equalize_layers(ir::Model& model, Statistics& statistics, StepContext& cont
   if (!context.options.at("equalize").get<bool>()) return;
   const auto pairs = equalize(model, place_integers(model.graph, context.options, "quantize").layers);
   found["equalized"] = pairs;
+  if (context.options.at("absorb_bias").get<bool>()) {
+    constexpr std::int64_t kSamples = 128;
+    const Absorbed absorbed =
+        absorb_biases(model, place_integers(model.graph, context.options, "quantize").layers, kSamples, context);
+    found["absorbed"] = {{"largest", absorbed.largest}, {"left", absorbed.left}};
+  }
   if (pairs.empty())
     context.control.warn("quantize: no two layers have only ReLU or pooling between them: nothing to equalize");
   else
