@@ -2,6 +2,7 @@
 #include <set>
 
 #include "runtime/group.h"
+#include "runtime/join_additions.h"
 #include "runtime/onednn.h"
 
 namespace pare::runtime {
@@ -18,6 +19,7 @@ class Finder {
   std::vector<Group> run() {
     for (ir::NodeId id : graph_.nodes())
       if (!taken_.contains(id)) groups_.push_back(grow(id));
+    join_additions(graph_, groups_);
     sort_by_last_node();
     return std::move(groups_);
   }

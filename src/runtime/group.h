@@ -23,6 +23,8 @@ struct Group {
   ir::ValueId output = ir::kNoValue;  ///< what the group writes (its main node's first output when alone)
   bool integer = false;               ///< reads quantized values in place of its DequantizeLinear inputs
   std::optional<QuantView> quantize;  ///< of the QuantizeLinear that ends the group
+  std::optional<QuantView> first;     ///< of the one between a product and the addition that follows it
+  std::vector<Group> parts;           ///< with `first`: the product and the addition apart, for kernels that cannot join them
   ir::NodeId main() const { return nodes.front(); }
 };
 

@@ -240,6 +240,10 @@ std::optional<std::string> Lowerer::lower_fused(const Group& group) {
 void Lowerer::lower(const Group& group) {
   const std::optional<std::string> reason = lower_fused(group);
   if (!reason) return;
+  if (!group.parts.empty()) {
+    for (const Group& part : group.parts) lower(part);
+    return;
+  }
   if (group.nodes.size() == 1 && !group.integer) return lower_by_reference(group, *reason);
   for (ir::NodeId id : group.nodes) lower({.nodes = {id}, .output = graph().node(id).output(0)});
 }

@@ -54,6 +54,10 @@ inline void fill_epilogue(Random& random, QConvCase& c) {
   if (random.coin()) c.epilogue.hi = random.real(20, 200);
   const std::int64_t residual = random.integer(0, 3);
   if (residual == 0) return;
+  if (random.coin(0.3)) {  // the sum is quantized first
+    const auto lowest = static_cast<float>(-random.integer(0, 255));
+    c.epilogue.first = {random.real(0.2f, 3.0f), lowest, lowest + 255};
+  }
   c.epilogue.residual_type = types[residual - 1];
   c.epilogue.residual_multiplier = random.real(0.1f, 2.0f);
   if (residual == 3) {

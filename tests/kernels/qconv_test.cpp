@@ -66,6 +66,10 @@ double expected_accumulator(const QConvCase& c, std::int64_t n, std::int64_t oy,
 double expected_output(const QConvCase& c, double acc, std::int64_t at, std::int64_t o) {
   const QConvEpilogue& e = c.epilogue;
   double v = acc * e.multiplier[o];
+  if (e.first.multiplier != 0) {  // in float, so that ties fall alike
+    const float own = static_cast<float>(acc) * e.multiplier[o];
+    v = static_cast<double>(std::nearbyint(std::clamp(own, e.first.lo, e.first.hi))) * e.first.multiplier;
+  }
   if (e.residual_type == DType::kFloat32) v += static_cast<double>(c.residual32[at]) * e.residual_multiplier;
   if (e.residual_type == DType::kUint8)
     v += (c.residual8[at] - e.residual_zero_point) * static_cast<double>(e.residual_multiplier);

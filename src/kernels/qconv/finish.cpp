@@ -45,6 +45,7 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
   f.residual_zero_point = e.residual_zero_point;
   f.out_zero_point = e.out_zero_point;
   f.lo = e.lo, f.hi = e.hi;
+  f.first_multiplier = e.first.multiplier, f.first_lo = e.first.lo, f.first_hi = e.first.hi;
   if (e.output_type != DType::kFloat32) {  // saturation as a clamp: the bounds are integers, so it commutes with rint
     const std::int32_t lowest = e.output_type == DType::kInt8 ? -128 : 0;
     const float lo = static_cast<float>(lowest - e.out_zero_point),
@@ -56,15 +57,20 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
 
 namespace {
 
+/// As vmaxps and vminps: NaN becomes lo.
+float clamped(float v, float lo, float hi) noexcept {
+  v = v > lo ? v : lo;
+  return v < hi ? v : hi;
+}
+
 void finish_one(const QConvFinish& f, int row, std::int64_t c, std::int32_t acc) noexcept {
   std::int32_t sum = acc + f.bias[c];
   if (f.weight_zero_point) sum -= f.weight_zero_point[c] * f.row_sum[row];
   float v = static_cast<float>(sum) * f.multiplier[c];
+  if (f.first_multiplier != 0) v = std::nearbyint(clamped(v, f.first_lo, f.first_hi)) * f.first_multiplier;
   const std::int64_t at = row * f.stride + c;
   if (f.residual_type != DType::kUndefined) v = v + residual_at(f, at) * f.residual_multiplier;
-  v = v > f.lo ? v : f.lo;  // as vmaxps and vminps: NaN becomes lo
-  v = v < f.hi ? v : f.hi;
-  store(f, at, v);
+  store(f, at, clamped(v, f.lo, f.hi));
 }
 
 }  // namespace

@@ -36,6 +36,11 @@ struct Lanes {
     if (f.weight_zero_point)
       acc = _mm256_sub_epi32(acc, _mm256_mullo_epi32(weight_zero_point, _mm256_set1_epi32(f.row_sum[row])));
     __m256 v = _mm256_mul_ps(_mm256_cvtepi32_ps(acc), multiplier);
+    if (f.first_multiplier != 0) {
+      const __m256 own = _mm256_min_ps(_mm256_max_ps(v, _mm256_set1_ps(f.first_lo)), _mm256_set1_ps(f.first_hi));
+      v = _mm256_mul_ps(_mm256_round_ps(own, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC),
+                        _mm256_set1_ps(f.first_multiplier));
+    }
     if constexpr (kResidual != Residual::kNone) {
       v = _mm256_add_ps(v, _mm256_mul_ps(residual(f, at), _mm256_set1_ps(f.residual_multiplier)));
     }

@@ -11,14 +11,16 @@
 namespace pare::kernels {
 namespace {
 
-/// What an epilogue has besides bias, multiplier and clamp: nothing, a u8 residual (both without zero points of weights,
-/// with 8-bit output and all 16 channels), or anything.
-enum class FinishKind { kPlain, kResidualU8, kAny };
+/// What an epilogue has besides bias, multiplier and clamp: nothing, a u8 residual, that residual to a sum that is quantized
+/// first (all without zero points of weights, with 8-bit output and all 16 channels), or anything.
+enum class FinishKind { kPlain, kResidualU8, kFirstResidualU8, kAny };
 
 inline FinishKind finish_kind(const QConvFinish& f, int channels) {
   if (f.weight_zero_point || f.output_type == DType::kFloat32 || channels < 16) return FinishKind::kAny;
-  if (f.residual_type == DType::kUndefined) return FinishKind::kPlain;
-  return f.residual_type == DType::kUint8 ? FinishKind::kResidualU8 : FinishKind::kAny;
+  const bool first = f.first_multiplier != 0;
+  if (f.residual_type == DType::kUndefined) return first ? FinishKind::kAny : FinishKind::kPlain;
+  if (f.residual_type != DType::kUint8) return FinishKind::kAny;
+  return first ? FinishKind::kFirstResidualU8 : FinishKind::kResidualU8;
 }
 
 /// The epilogue of up to 16 channels, with what is the same for all rows in registers.
@@ -70,7 +72,12 @@ struct Finish {
       acc = _mm512_sub_epi32(acc, _mm512_mullo_epi32(zero, _mm512_set1_epi32(f.row_sum[r])));
     }
     __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(acc), multiplier);
-    if (kKind == FinishKind::kResidualU8)
+    if (kKind == FinishKind::kFirstResidualU8 || (kAny && f.first_multiplier != 0)) {
+      const __m512 own = _mm512_min_ps(_mm512_max_ps(v, _mm512_set1_ps(f.first_lo)), _mm512_set1_ps(f.first_hi));
+      v = _mm512_mul_ps(_mm512_roundscale_ps(own, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC),
+                        _mm512_set1_ps(f.first_multiplier));
+    }
+    if (kKind == FinishKind::kResidualU8 || kKind == FinishKind::kFirstResidualU8)
       v = _mm512_add_ps(v, _mm512_mul_ps(whole_residual_u8(at), _mm512_set1_ps(f.residual_multiplier)));
     if (kAny && f.residual_type != DType::kUndefined)
       v = _mm512_add_ps(v, _mm512_mul_ps(residual(at), _mm512_set1_ps(f.residual_multiplier)));

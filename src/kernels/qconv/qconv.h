@@ -3,6 +3,7 @@
 //
 //   acc[p,c] = bias[c] + Σ (x − in_zp) · (w − w_zp[c])            int32, exact; padding contributes x = in_zp
 //   v        = float(acc) · multiplier[c]
+//   v        = rint(min(max(v, first.lo), first.hi)) · first.multiplier          (where the sum is quantized first)
 //   v        = v + float(r − residual_zp) · residual_multiplier    (quantized residual), or v + r · residual_multiplier
 //   (f32) v        = min(max(v, lo), hi) f32 out: v        u8/s8 out: saturate(rint(v) + out_zp), half to even
 //
@@ -10,6 +11,9 @@
 // Units: v is in *output units*, that is real value / out_scale (out_scale = 1 for f32 output), so
 //   multiplier[c] = in_scale · w_scale[c] / out_scale,  residual_multiplier = residual_scale / out_scale,  lo = real_lo
 //   / out_scale.
+// A sum that is quantized to its own scale before the residual is added (Conv → Q → DQ → Add → Q) has multiplier[c] in
+// units of that scale, first.multiplier = own_scale / out_scale, and first.lo, first.hi its type's range less its zero
+// point.
 // ONNX's DequantizeLinear → Conv → QuantizeLinear differs from this by rounding only (at most 1 in the last place).
 #pragma once
 
@@ -30,8 +34,15 @@ struct QConvFilter {
   const std::int32_t* zero_point = nullptr;  ///< per output channel, in the weights' own type; nullptr: 0
 };
 
+/// How a sum is quantized before a residual is added to it.
+struct QConvFirst {
+  float multiplier = 0;  ///< 0: it is not
+  float lo = 0, hi = 0;
+};
+
 struct QConvEpilogue {
   const float* multiplier = nullptr;        ///< [out_c], output units (above)
+  QConvFirst first;
   DType residual_type = DType::kUndefined;  ///< kUndefined (none), kUint8, kInt8 or kFloat32
   const void* residual = nullptr;  ///< [pixels, out_c]; may be the output buffer itself when the element sizes match
   float residual_multiplier = 1.0f;

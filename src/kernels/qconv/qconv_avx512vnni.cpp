@@ -52,6 +52,7 @@ void qconv_finish_rows(const QConvFinish& f, int rows, int channels, const std::
   switch (finish_kind(f, channels)) {
     case FinishKind::kPlain: return all.operator()<FinishKind::kPlain>();
     case FinishKind::kResidualU8: return all.operator()<FinishKind::kResidualU8>();
+    case FinishKind::kFirstResidualU8: return all.operator()<FinishKind::kFirstResidualU8>();
     case FinishKind::kAny: return all.operator()<FinishKind::kAny>();
   }
 }

@@ -22,6 +22,8 @@ struct QConvFinish {
   std::int32_t residual_zero_point;
   float lo, hi;  ///< the activation clamp, for 8-bit output also the type's range less out_zero_point
   std::int32_t out_zero_point;
+  float first_multiplier;  ///< 0: the sum is not quantized before the residual is added
+  float first_lo, first_hi;
 };
 
 struct QConvTile {

@@ -65,6 +65,14 @@ struct Finish {
         bias(load_words(s.finish.bias, s.channels)),
         multiplier(load_words(s.finish.multiplier, s.channels)) {}
 
+  void round_first(__m512 (&v)[4]) const {
+    for (__m512& x : v) {
+      x = _mm512_min_ps(_mm512_max_ps(x, _mm512_set1_ps(f.first_lo)), _mm512_set1_ps(f.first_hi));
+      x = _mm512_mul_ps(_mm512_roundscale_ps(x, _MM_FROUND_TO_NEAREST_INT | _MM_FROUND_NO_EXC),
+                        _mm512_set1_ps(f.first_multiplier));
+    }
+  }
+
   void add_residual(std::int64_t at, __m512 (&v)[4]) const {
     Block r;
     if (f.residual_type == DType::kFloat32) {
@@ -101,6 +109,7 @@ struct Finish {
     for (int i = 0; i < 4; ++i)
       v[i] =
           _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_add_epi32(acc[i], bias.v[i])), _mm512_castsi512_ps(multiplier.v[i]));
+    if (f.first_multiplier != 0) round_first(v);
     if (f.residual_type != DType::kUndefined) add_residual(pixel * f.stride, v);
     for (__m512& x : v) x = _mm512_min_ps(_mm512_max_ps(x, lo), hi);
     store(pixel * f.stride, v);

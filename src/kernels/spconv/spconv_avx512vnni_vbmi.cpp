@@ -86,8 +86,9 @@ void tile(const SpConvTile& t) {
   const std::int64_t whole = t.channels / kSpConvChannels;
   const FinishKind kind = finish_kind(t.finish, kSpConvChannels);
   if (kind == FinishKind::kAny) return any_blocks<P, kSigned>(t, 0, at);
-  kind == FinishKind::kPlain ? whole_blocks<P, kSigned, FinishKind::kPlain>(t, whole, at)
-                             : whole_blocks<P, kSigned, FinishKind::kResidualU8>(t, whole, at);
+  if (kind == FinishKind::kPlain) whole_blocks<P, kSigned, FinishKind::kPlain>(t, whole, at);
+  if (kind == FinishKind::kResidualU8) whole_blocks<P, kSigned, FinishKind::kResidualU8>(t, whole, at);
+  if (kind == FinishKind::kFirstResidualU8) whole_blocks<P, kSigned, FinishKind::kFirstResidualU8>(t, whole, at);
   any_blocks<P, kSigned>(t, whole * kSpConvChannels, at);
 }
 

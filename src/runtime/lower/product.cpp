@@ -73,9 +73,10 @@ std::optional<std::vector<std::int32_t>> integer_bias(Lowerer& lw, const Integer
 
 /// Rounding a float bias costs half a unit of the sum; that must stay far below one step of the output.
 bool bias_exact_enough(Lowerer& lw, const Group& group, const IntegerProduct& product, std::int64_t outputs) {
-  if (product.bias == ir::kNoValue || !lw.graph().constant(product.bias) || !group.quantize) return true;
+  const std::optional<QuantView>& quantize = group.first ? group.first : group.quantize;
+  if (product.bias == ir::kNoValue || !lw.graph().constant(product.bias) || !quantize) return true;
   for (std::int64_t c = 0; c < outputs; ++c)
-    if (product.input.scale[0] * weight_scale(product.weight, c) > 0.25f * group.quantize->scale[0]) return false;
+    if (product.input.scale[0] * weight_scale(product.weight, c) > 0.25f * quantize->scale[0]) return false;
   return true;
 }
 
@@ -128,9 +129,14 @@ void pack(Lowerer& lw, const Group& group, const IntegerProduct& product, const 
 /// Multipliers, clamp, output type; all in output units (kernels/qconv/qconv.h).
 void set_epilogue(const Group& group, const IntegerProduct& product, const Clamp& clamp, IntegerStep& step) {
   const float out_scale = group.quantize ? group.quantize->scale[0] : 1.0f;
+  const float own_scale = group.first ? group.first->scale[0] : out_scale;
   for (std::int64_t c = 0; c < step.shape.out_c; ++c)
     step.multiplier.push_back(
-        static_cast<float>(static_cast<double>(product.input.scale[0]) * weight_scale(product.weight, c) / out_scale));
+        static_cast<float>(static_cast<double>(product.input.scale[0]) * weight_scale(product.weight, c) / own_scale));
+  if (group.first) {
+    const int lowest = (group.first->dtype == DType::kInt8 ? -128 : 0) - group.first->zero_point[0];
+    step.epilogue.first = {own_scale / out_scale, static_cast<float>(lowest), static_cast<float>(lowest + 255)};
+  }
   step.epilogue.lo = clamp.lo / out_scale;
   step.epilogue.hi = clamp.hi / out_scale;
   step.epilogue.output_type = group.quantize ? group.quantize->dtype : DType::kFloat32;
@@ -207,6 +213,7 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   const bool amx = step.library && step.library->implementation().find("amx") != std::string::npos;
   step.sparse = choose_sparse(lw, group, *product, strides, *bias, shape, amx);
   if (step.sparse.chosen()) step.library = nullptr;
+  if (group.first && step.library) return "oneDNN does not round a sum before it adds to it";
   if (!step.library && !step.sparse.chosen()) pack(lw, group, *product, strides, *bias, step);
   const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout),
                  scratch = lw.scratch(step.scratch_bytes());
