@@ -2,6 +2,7 @@
 // or zero point of an added tensor, so
 //   v = sum · multiplier + (r − r_zp) · r_mult   is written as   ((sum · multiplier / r_mult) + r) · r_mult − r_zp ·
 //   r_mult
+// and where the sum is quantized first, as   (rint(clip(sum · multiplier)) · (first / r_mult) + r) · r_mult − r_zp · r_mult
 #include <algorithm>
 #include <cmath>
 #include <unordered_map>
@@ -30,7 +31,13 @@ memory::data_type data_type(DType type) {
 class PostOps {
  public:
   PostOps(const kernels::QConvEpilogue& e, const memory::desc& residual) {
+    if (e.first.multiplier != 0) {
+      ops_.append_eltwise(1.0f, algorithm::eltwise_clip_v2, e.first.lo, e.first.hi);  // not the algorithm of the clamp
+      ops_.append_eltwise(1.0f, algorithm::eltwise_round, 0, 0);
+      ops_.append_binary(algorithm::binary_mul, one_float(residual.data.ndims));
+    }
     if (e.residual_type != DType::kUndefined) {
+      residual_at_ = ops_.len();
       ops_.append_binary(algorithm::binary_add, residual);
       factor_ = e.residual_multiplier;
       shift_ = -static_cast<float>(e.residual_zero_point) * e.residual_multiplier;
@@ -50,6 +57,12 @@ class PostOps {
 
   const dnnl::post_ops& ops() const { return ops_; }
   std::int32_t out_zero_point() const { return out_zero_point_; }
+  int residual_at() const { return residual_at_; }  ///< which post-op adds the residual
+
+  static memory::desc one_float(int rank) {
+    const memory::dims dims(static_cast<std::size_t>(rank), 1);
+    return {dims, memory::data_type::f32, rank == 4 ? memory::format_tag::nhwc : memory::format_tag::ab};
+  }
 
  private:
   /// The clamp does more than the saturation of an 8-bit type does by itself.
@@ -67,11 +80,12 @@ class PostOps {
   dnnl::post_ops ops_;
   float factor_ = 1, shift_ = 0;  ///< of the addition: v = (v + r) · factor + shift
   std::int32_t out_zero_point_ = 0;
+  int residual_at_ = 0;
 };
 
 dnnl::primitive_attr attributes(const kernels::QConvEpilogue& e, std::int64_t channels, const PostOps& post) {
   std::vector<float> scales(e.multiplier, e.multiplier + channels);
-  if (e.residual_type != DType::kUndefined)
+  if (e.residual_type != DType::kUndefined && e.first.multiplier == 0)
     for (float& scale : scales) scale /= e.residual_multiplier;
   dnnl::primitive_attr attr;
   attr.set_output_scales(1 << 1, scales);
@@ -92,6 +106,14 @@ struct Constants {
   memory::desc bias_desc;
   std::int32_t zero_point = 0;  ///< of the input; 0 where it is folded into the bias
   std::int32_t out_zero_point = 0;
+  int residual_at = 0;  ///< which post-op adds the residual
+  float first = 0;      ///< what a sum that is quantized first is multiplied with; 0: it is not
+
+  void take(const PostOps& post, const kernels::QConvEpilogue& e) {
+    out_zero_point = post.out_zero_point();
+    residual_at = post.residual_at();
+    if (e.first.multiplier != 0) first = e.first.multiplier / e.residual_multiplier;
+  }
 };
 
 template <class Descriptor>
@@ -106,7 +128,11 @@ class DnnlIntegerProduct final : public IntegerProduct {
                                                  {DNNL_ARG_DST, view(desc_.dst_desc(), out)},
                                                  {DNNL_ARG_SCRATCHPAD, view(desc_.scratchpad_desc(), scratch)}};
     if (!constants_.bias.empty()) arguments.emplace(DNNL_ARG_BIAS, view(constants_.bias_desc, constants_.bias.data()));
-    if (residual) arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(0) | DNNL_ARG_SRC_1, view(residual_, residual));
+    const int at = constants_.residual_at;
+    if (residual) arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(at) | DNNL_ARG_SRC_1, view(residual_, residual));
+    if (constants_.first != 0)
+      arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(at - 1) | DNNL_ARG_SRC_1,
+                        view(PostOps::one_float(residual_.data.ndims), &constants_.first));
     const memory::desc one({1}, memory::data_type::s32, memory::format_tag::x);
     if (constants_.zero_point != 0)
       arguments.emplace(DNNL_ARG_ATTR_ZERO_POINTS | DNNL_ARG_SRC, view(one, &constants_.zero_point));
@@ -173,7 +199,7 @@ std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, cons
   if (!constants.bias.empty())
     constants.bias_desc = memory::desc({s.out_c}, memory::data_type::s32, memory::format_tag::x);
   const PostOps post(epilogue, residual);
-  constants.out_zero_point = post.out_zero_point();
+  constants.take(post, epilogue);
   dnnl::primitive_attr attr = attributes(epilogue, s.out_c, post);
   if (constants.zero_point != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
   const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src,
@@ -208,7 +234,7 @@ std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const ker
   if (!constants.bias.empty())
     constants.bias_desc = memory::desc({1, n}, memory::data_type::s32, memory::format_tag::ab);
   const PostOps post(epilogue, residual);
-  constants.out_zero_point = post.out_zero_point();
+  constants.take(post, epilogue);
   const dnnl::primitive_attr attr = attributes(epilogue, n, post);
   const memory::desc any({k, n}, memory::data_type::s8, memory::format_tag::any);
   const dnnl::matmul::desc op = constants.bias.empty() ? dnnl::matmul::desc(src, any, dst)

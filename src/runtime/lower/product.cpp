@@ -213,7 +213,8 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   const bool amx = step.library && step.library->implementation().find("amx") != std::string::npos;
   step.sparse = choose_sparse(lw, group, *product, strides, *bias, shape, amx);
   if (step.sparse.chosen()) step.library = nullptr;
-  if (group.first && step.library) return "oneDNN does not round a sum before it adds to it";
+  if (group.first && !step.library && !step.sparse.chosen() && isa_available(Isa::kAvx512Vnni))
+    return "oneDNN refuses to round the sum before it adds to it";
   if (!step.library && !step.sparse.chosen()) pack(lw, group, *product, strides, *bias, step);
   const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout),
                  scratch = lw.scratch(step.scratch_bytes());
