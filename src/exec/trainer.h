@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -41,6 +42,12 @@ struct TrainerOptions {
   std::uint64_t seed = 0;
 };
 
+/// How the optimizer treats one parameter, where it is not as all the others.
+struct UpdateRule {
+  double rate = 1;              ///< times the learning rate; 0: the parameter stays, and counts in no gradient norm
+  std::optional<double> decay;  ///< in place of the optimizer's weight_decay
+};
+
 struct StepResult {
   double loss = 0;           ///< mean over the batch
   std::int64_t correct = 0;  ///< top-1 hits (0 without labels)
@@ -58,6 +65,8 @@ class Trainer {
   /// uint8 0/1 of the parameter's shape: zeros stay exactly zero from now on (weights and optimizer state). An
   /// undefined tensor lifts the mask.
   virtual void set_mask(const std::string& name, const Tensor& mask) = 0;
+  /// From the next step on; not part of the state that is saved.
+  virtual void set_update_rule(const std::string& name, const UpdateRule& rule) = 0;
   /// Forward, loss, backward, clip, optimizer step. Throws Error(kDiverged) on a non-finite loss, before any update.
   virtual StepResult step(const data::Batch& batch, double learning_rate) = 0;
   /// Gradients of the batch's mean loss by parameter, without an update (BatchNorm and Dropout in inference mode); zeros
@@ -96,6 +105,6 @@ struct TrainPlugin {
   const char* build_id;  ///< must equal the host's PARE_BUILD_ID
   const TrainerFactory* factory;
 };
-inline constexpr std::uint32_t kTrainPluginAbi = 2;
+inline constexpr std::uint32_t kTrainPluginAbi = 3;
 
 }  // namespace pare::exec

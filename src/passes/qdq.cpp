@@ -7,6 +7,7 @@
 #include "base/float16.h"
 #include "ir/sparsity.h"
 #include "pare/error.h"
+#include "passes/few_bits.h"
 
 namespace pare::passes {
 namespace {
@@ -70,17 +71,18 @@ ValueId require_value(const Graph& graph, const std::string& value) {
 /// One Q and one DQ behind the value; every node that read the value (of `readers`, when given) reads the DQ, a graph
 /// output stays the float value.
 void quantize_activation(Graph& graph, const std::string& name, const QuantParams& params,
-                         const std::set<std::string>* readers) {
+                         const std::set<std::string>* readers, bool clip) {
   const ValueId value = require_value(graph, name);
   std::vector<NodeId> consumers = graph.value(value).consumers;
   if (readers) std::erase_if(consumers, [&](NodeId id) { return !readers->count(graph.node(id).name); });
   if (consumers.empty()) return;
   const ir::Shape shape = graph.value(value).shape;
+  const ValueId source = clip ? clip_to_limits(graph, value, params, consumers.size()) : value;
   const NodeId before = first_in_order(graph, consumers);
   const Constants constants = add_constants(graph, name, params, {});
   const ValueId quantized = graph.add_value(name + "_quantized", params.dtype, shape);
   const ValueId restored = graph.add_value(name + "_dequantized", DType::kFloat32, shape);
-  add_linear(graph, "QuantizeLinear", name, value, constants, quantized, params, before);
+  add_linear(graph, "QuantizeLinear", name, source, constants, quantized, params, before);
   add_linear(graph, "DequantizeLinear", name, quantized, constants, restored, params, before);
   for (NodeId consumer : consumers) {
     const std::vector<ValueId> inputs = graph.node(consumer).inputs;
@@ -187,6 +189,9 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan) {
   raise_opset(model, opset);
   model.ir_version = std::max(model.ir_version, kQdqIrVersion);
   Graph& graph = model.graph;
+  std::set<std::string> clipped;
+  for (const auto& [name, params] : plan.activations)
+    if (needs_clip(graph, plan, name)) clipped.insert(name);
   std::map<ValueId, ValueId> restored;  // shared weights are stored once
   for (const std::string& name : plan.nodes) {
     const NodeId node = graph.find_node(name);
@@ -208,7 +213,8 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan) {
     if (graph.value(weight).consumers.empty() && !graph.is_output(weight)) graph.erase_value(weight);
   for (const auto& [name, params] : plan.activations) {
     auto readers = plan.readers.find(name);
-    quantize_activation(graph, name, params, readers == plan.readers.end() ? nullptr : &readers->second);
+    quantize_activation(graph, name, params, readers == plan.readers.end() ? nullptr : &readers->second,
+                        clipped.count(name) > 0);
   }
   graph.sort();
 }

@@ -54,7 +54,8 @@ struct QdqPlan {
   std::map<std::string, std::set<std::string>> readers;
 };
 
-/// x → node   becomes   x → QuantizeLinear → DequantizeLinear → node; the weight is stored as int8 → DequantizeLinear,
+/// x → node   becomes   x → QuantizeLinear → DequantizeLinear → node, with a Clip in front where an activation has fewer
+/// bits than its type (few_bits.h); the weight is stored as int8 → DequantizeLinear,
 /// the bias as int32 → DequantizeLinear. Raises the opset to 13 (21 for 4 bits and blocks) where lower (Error(kUnsupported) names the node whose
 /// meaning would change). One pair serves all consumers of a value (or its `readers`); a graph output stays as it was. New names:
 /// `<value>_quantized`, `<value>_dequantized`, `<value>_scale`, `<value>_zero_point`.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/float16.h"
+#include "ir/fake_quantize.h"
 
 namespace pare::train {
 
@@ -27,7 +28,7 @@ constexpr std::array<std::string_view, 7> kFreshOutput = {"Conv", "Gemm", "MatMu
 }  // namespace
 
 LowerFunction find_lowering(const ir::Node& node) {
-  if (!node.domain.empty()) return nullptr;
+  if (!node.domain.empty() && node.domain != ir::kPareDomain) return nullptr;
   for (const auto& [op, function] : kLowerings) {
     if (op == node.op_type) return function;
   }

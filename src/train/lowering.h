@@ -73,7 +73,7 @@ class LowerContext {
 
 using LowerFunction = Call (*)(const LowerContext&);
 
-/// The row of an operator of the default domain, or nullptr.
+/// The row of an operator of the default domain or of Pare's own, or nullptr.
 LowerFunction find_lowering(const ir::Node& node);
 
 /// A call of one input and one output.

@@ -65,7 +65,7 @@ void Optimizer::set_gradients(const std::vector<at::Tensor>& gradients) {
 double Optimizer::gradient_norm() const {
   double squares = 0;
   for (const Slot& slot : slots_)
-    if (slot.gradient.defined()) squares += sum_of_squares(slot.gradient);
+    if (slot.gradient.defined() && slot.rule.rate != 0) squares += sum_of_squares(slot.gradient);
   return std::sqrt(squares);
 }
 
@@ -80,16 +80,23 @@ void Optimizer::step(double learning_rate, double norm) {
   for (Slot& slot : slots_) {
     if (!slot.gradient.defined()) continue;
     const at::Tensor gradient = aligned(slot.gradient, slot.weight);
-    slot.weight.device().is_cpu() ? update_fused(slot, gradient, rates) : update_by_operators(slot, gradient, rates);
     slot.gradient = at::Tensor();
+    if (slot.rule.rate == 0) continue;
+    Rates own = rates;
+    own.learning_rate = static_cast<float>(learning_rate * slot.rule.rate);
+    slot.weight.device().is_cpu() ? update_fused(slot, gradient, own) : update_by_operators(slot, gradient, own);
   }
+}
+
+double Optimizer::decay_of(const Slot& slot) const {
+  return slot.rule.decay ? *slot.rule.decay : slot.decays ? options_.weight_decay : 0;
 }
 
 void Optimizer::update_fused(const Slot& slot, const at::Tensor& gradient, const Rates& rates) const {
   const UpdateArrays arrays{slot.weight.data_ptr<float>(), gradient.data_ptr<float>(), slot.first.data_ptr<float>(),
                             slot.second.defined() ? slot.second.data_ptr<float>() : nullptr,
                             slot.mask.defined() ? slot.mask.data_ptr<std::uint8_t>() : nullptr};
-  const auto decay = static_cast<float>(slot.decays ? options_.weight_decay : 0);
+  const auto decay = static_cast<float>(decay_of(slot));
   const SgdRule sgd{rates.learning_rate, rates.scale, static_cast<float>(options_.momentum), decay, options_.nesterov};
   const AdamWRule adamw{rates.learning_rate,
                         rates.scale,
@@ -109,7 +116,7 @@ void Optimizer::update_fused(const Slot& slot, const at::Tensor& gradient, const
 
 void Optimizer::update_by_operators(const Slot& slot, const at::Tensor& gradient, const Rates& rates) const {
   at::Tensor weight = slot.weight, first = slot.first, second = slot.second;
-  const double decay = slot.decays ? options_.weight_decay : 0;
+  const double decay = decay_of(slot);
   at::Tensor d = gradient * rates.scale;
   if (second.defined()) {
     first.mul_(options_.beta1).add_(d, 1 - options_.beta1);

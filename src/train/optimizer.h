@@ -17,7 +17,7 @@ class Optimizer {
 
   /// One for each parameter, in order; undefined where the loss does not depend on it.
   void set_gradients(const std::vector<at::Tensor>& gradients);
-  /// Global L2 norm of the gradients.
+  /// Global L2 norm of the gradients, of parameters that stay excepted.
   double gradient_norm() const;
   /// One update from the gradients, scaled so that their global norm (`norm`) is at most clip_norm; then drops them.
   void step(double learning_rate, double norm);
@@ -29,6 +29,8 @@ class Optimizer {
   /// Zeroes what the mask covers, after the weight was set from outside.
   void apply_mask(std::size_t parameter);
 
+  void set_rule(std::size_t parameter, const exec::UpdateRule& rule) { slots_[parameter].rule = rule; }
+
   std::int64_t steps() const { return steps_; }
   void set_steps(std::int64_t steps) { steps_ = steps; }
   /// Momentum (SGD), or both moments (AdamW), of a parameter.
@@ -39,11 +41,13 @@ class Optimizer {
     at::Tensor weight, first, second, mask;
     bool decays = false;
     at::Tensor gradient;
+    exec::UpdateRule rule = {};
   };
   struct Rates {
     float learning_rate, scale, correction1, correction2;
   };
 
+  double decay_of(const Slot& slot) const;
   void update_fused(const Slot& slot, const at::Tensor& gradient, const Rates& rates) const;
   void update_by_operators(const Slot& slot, const at::Tensor& gradient, const Rates& rates) const;
 

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "ir/fake_quantize.h"
 #include "ir/infer.h"
 #include "ir/op.h"
 #include "pare/error.h"
@@ -12,8 +13,10 @@ namespace {
 
 /// Why a node cannot be lowered at all, or "".
 std::string why_not(const ir::Model& model, const ir::Node& node) {
-  if (!node.domain.empty()) return "operators of domain '" + node.domain + "' cannot be trained";
-  if (ir::find_operator(node, model.opset()) == nullptr) return ir::why_unknown(node, model.opset());
+  if (!node.domain.empty() && node.domain != ir::kPareDomain)
+    return "operators of domain '" + node.domain + "' cannot be trained";
+  if (ir::find_operator(node, model.opset(node.domain)) == nullptr)
+    return ir::why_unknown(node, model.opset(node.domain));
   if (find_lowering(node) == nullptr) return "the operator has no gradient in the trainer";
   return {};
 }

@@ -4,8 +4,14 @@
 #include <array>
 #include <string_view>
 
+#include "ir/fake_quantize.h"
+
 namespace pare::train {
 namespace {
+
+bool is_fake_quantize(const ir::Node& node) {
+  return node.domain == ir::kPareDomain && node.op_type == "FakeQuantize";
+}
 
 bool contains(const std::vector<ir::ValueId>& list, ir::ValueId id) {
   return std::find(list.begin(), list.end(), id) != list.end();
@@ -16,7 +22,8 @@ bool passes_through(const ir::Node& node, std::size_t slot) {
   constexpr std::array<std::string_view, 7> kOperators = {"Transpose", "Reshape",        "Squeeze",         "Unsqueeze",
                                                           "Identity",  "QuantizeLinear", "DequantizeLinear"};
   return slot == 0 &&
-         std::any_of(kOperators.begin(), kOperators.end(), [&](std::string_view op) { return node.is(op); });
+         (is_fake_quantize(node) ||
+          std::any_of(kOperators.begin(), kOperators.end(), [&](std::string_view op) { return node.is(op); }));
 }
 
 bool is_float_initializer(const ir::Value& value) {
@@ -39,6 +46,7 @@ bool trains(const ir::Graph& graph, const ir::Node& node, std::size_t slot, std:
   if (node.is("LSTM") || node.is("GRU") || node.is("RNN")) return slot >= 1 && slot <= 3;
   if (node.is("MatMul")) return true;
   if (node.is("PRelu")) return slot == 1;
+  if (is_fake_quantize(node)) return slot == 1 || slot == 2;
   if (node.is("Gather")) return slot == 0 && node.int_or("axis", 0) == 0;
   if (node.is("Add") || node.is("Sub") || node.is("Mul") || node.is("Div")) {
     const ir::ValueId other = node.input(1 - slot);

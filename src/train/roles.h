@@ -18,7 +18,7 @@ struct Roles {
 
 /// Weights and biases of Conv, Gemm, MatMul, BatchNormalization, LayerNormalization, PRelu; tables that Gather reads
 /// along axis 0; operands of Add, Sub, Mul, Div with more than one element, unless the other operand is a graph input
-/// (that is preprocessing). A weight may pass through Transpose, Reshape, Squeeze, Unsqueeze, Identity or fake
+/// (that is preprocessing); scales and offsets of FakeQuantize. A weight may pass through Transpose, Reshape, Squeeze, Unsqueeze, Identity or fake
 /// quantization first.
 Roles find_roles(const ir::Graph& graph);
 

@@ -99,6 +99,10 @@ void TorchTrainer::set_mask(const std::string& name, const Tensor& mask) {
   guarded(name, [&] { optimizer_->set_mask(index, mask.defined() ? borrow(mask) : at::Tensor()); });
 }
 
+void TorchTrainer::set_update_rule(const std::string& name, const exec::UpdateRule& rule) {
+  optimizer_->set_rule(find(name), rule);
+}
+
 at::Tensor TorchTrainer::student_logits(const std::vector<at::Tensor>& inputs, bool training, bool regression) {
   const AutocastScope autocast(device_.type(), bf16_);
   const Network::Results results = student_.run(inputs, training, generator_);

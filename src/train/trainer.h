@@ -20,6 +20,7 @@ class TorchTrainer : public exec::Trainer {
   Tensor parameter(const std::string& name) const override;
   void set_parameter(const std::string& name, const Tensor& value) override;
   void set_mask(const std::string& name, const Tensor& mask) override;
+  void set_update_rule(const std::string& name, const exec::UpdateRule& rule) override;
   exec::StepResult step(const data::Batch& batch, double learning_rate) override;
   NamedTensors gradients(const data::Batch& batch) override;
   /// With labels the plain cross-entropy, with targets the mean squared error, comparable with what evaluation reports;

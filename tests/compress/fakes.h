@@ -216,6 +216,7 @@ class FakeTrainer : public exec::Trainer {
     apply_masks();
     ++mask_updates;
   }
+  void set_update_rule(const std::string& name, const exec::UpdateRule& rule) override { rules[name] = rule; }
   exec::StepResult step(const data::Batch& batch, double lr) override {
     if (steps_ == diverge_at) throw Error(ErrorCode::kDiverged, "loss", "is not finite");
     rates.push_back(lr);
@@ -284,6 +285,7 @@ class FakeTrainer : public exec::Trainer {
   std::string description() const override { return "fake"; }
 
   std::vector<double> rates, scores;
+  std::map<std::string, exec::UpdateRule> rules;
   std::int64_t diverge_at = -1;
   int mask_updates = 0;
 

@@ -5,6 +5,7 @@
 #include <numeric>
 
 #include "pare/error.h"
+#include "passes/few_bits.h"
 
 namespace pare::compress {
 namespace {
@@ -21,12 +22,7 @@ bool is_activation(const Graph& graph, ValueId id) {
 
 bool is_fused_activation(const Node& node) { return node.is("Relu") || node.is("Clip"); }
 
-bool passes_through(const Node& node) {
-  static constexpr std::string_view kTypes[] = {"MaxPool", "Flatten",   "Reshape", "Transpose",
-                                                "Squeeze", "Unsqueeze", "Identity"};
-  bool known = std::any_of(std::begin(kTypes), std::end(kTypes), [&](std::string_view type) { return node.is(type); });
-  return known && node.output(1) == ir::kNoValue;
-}
+bool passes_through(const Node& node) { return passes::moves_elements(node) && !node.is("Concat"); }
 
 /// Means over whole images, as exporters write GlobalAveragePool.
 bool is_spatial_mean(const Graph& graph, const Node& node) {

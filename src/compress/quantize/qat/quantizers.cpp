@@ -1,0 +1,242 @@
+#include "compress/quantize/qat/quantizers.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "compress/quantize/qat/scale_search.h"
+#include "pare/error.h"
+#include "passes/qdq.h"
+
+namespace pare::compress {
+namespace {
+
+using ir::FakeScheme;
+using nlohmann::json;
+
+/// What the options ask of weights.
+struct WeightChoice {
+  FakeScheme scheme;
+  int bits;
+};
+
+[[noreturn]] void refuse_bits(const std::string& quantizer, const std::string& expected, int bits) {
+  throw Error(ErrorCode::kUsage, "quantize.weights.bits", "does not go with the quantizer " + quantizer, expected,
+              std::to_string(bits));
+}
+
+WeightChoice weight_choice(const json& weights) {
+  const auto quantizer = weights.at("quantizer").get<std::string>();
+  const bool given = !weights.at("bits").is_null();
+  const int bits = given ? weights.at("bits").get<int>() : quantizer == "binary" ? 1 : quantizer == "ternary" ? 2 : 4;
+  if (quantizer == "binary" || (quantizer == "auto" && bits == 1)) {
+    if (bits != 1) refuse_bits("binary", "1", bits);
+    return {FakeScheme::kBinary, 1};
+  }
+  if (quantizer == "ternary") {
+    if (bits != 2) refuse_bits("ternary", "2", bits);
+    return {FakeScheme::kTernary, 2};
+  }
+  if (quantizer == "dorefa") {
+    // Its 2^bits levels are the odd numbers up to 2^bits − 1: 8 bits would not fit into a byte.
+    if (bits < 2 || bits > 7) refuse_bits("dorefa", "2 to 7 (1: binary)", bits);
+    return {FakeScheme::kDorefa, bits};
+  }
+  if (bits < 2) refuse_bits("lsq", "2 to 8 (1: binary)", bits);
+  return {FakeScheme::kLsq, bits};
+}
+
+/// The parts of a weight that share a scale.
+std::vector<std::vector<float>> parts_of(const Tensor& weight, std::int64_t axis) {
+  const passes::ParamMap map({.axis = static_cast<int>(axis)}, weight.dims());
+  std::vector<std::vector<float>> parts(map.count());
+  const auto values = weight.data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) parts[map(i)].push_back(values[i]);
+  return parts;
+}
+
+/// A part of zeros takes the largest scale: its bias keeps a sensible step.
+void fill_empty(std::vector<float>& scale, const std::vector<std::vector<float>>& parts) {
+  float largest = 0;
+  const auto is_zero = [](const std::vector<float>& part) {
+    return std::all_of(part.begin(), part.end(), [](float w) { return w == 0; });
+  };
+  for (std::size_t c = 0; c < parts.size(); ++c)
+    if (!is_zero(parts[c])) largest = std::max(largest, scale[c]);
+  for (std::size_t c = 0; c < parts.size(); ++c)
+    if (is_zero(parts[c]) && largest > 0) scale[c] = largest;
+}
+
+/// The scale E with the least Σ (w − E·level/high)² of each part: Σ w·level / Σ level² · high.
+std::vector<float> fitted_scale(const Tensor& weight, const ir::FakeQuantizer& how) {
+  const passes::ParamMap map({.axis = static_cast<int>(how.axis)}, weight.dims());
+  const std::vector<float> ones(map.count(), 1);
+  const ir::FakeLevels found = ir::fake_levels(how, weight, ones, std::nullopt);
+  std::vector<double> products(map.count(), 0), squares(map.count(), 0);
+  const auto values = weight.data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const double level = found.levels[i];
+    products[map(i)] += static_cast<double>(values[i]) * level;
+    squares[map(i)] += level * level;
+  }
+  std::vector<float> scale;
+  for (std::size_t c = 0; c < products.size(); ++c)
+    scale.push_back(squares[c] > 0 && products[c] > 0
+                        ? static_cast<float>(products[c] / squares[c] * static_cast<double>(how.high))
+                        : 1.0F);
+  return scale;
+}
+
+Quantizer weight_quantizer(const Tensor& weight, int output_axis, const WeightChoice& choice, bool per_channel) {
+  Quantizer out;
+  out.bits = choice.bits;
+  out.how.scheme = choice.scheme;
+  out.how.axis = per_channel ? output_axis : -1;
+  const std::int64_t half = std::int64_t{1} << (choice.bits - 1);
+  if (ir::derives_scale(choice.scheme)) {
+    out.how.low = -1;
+    out.how.high = 1;
+    return out;
+  }
+  if (choice.scheme == FakeScheme::kDorefa) {
+    out.how.high = 2 * half - 1;
+    out.how.low = -out.how.high;
+    out.scale = fitted_scale(weight, out.how);
+    return out;
+  }
+  out.how.high = half - 1;
+  out.how.low = choice.bits == 8 ? -127 : -half;  // bytes are symmetric, as static quantization stores them
+  const auto parts = parts_of(weight, out.how.axis);
+  for (const std::vector<float>& part : parts)
+    out.scale.push_back(static_cast<float>(best_step(points_of(part), out.how.low, out.how.high)));
+  fill_empty(out.scale, parts);
+  return out;
+}
+
+Quantizer activation_quantizer(const std::vector<std::string>& group, const Statistics& statistics,
+                               const std::string& quantizer, int bits) {
+  std::vector<const ActivationHistogram*> seen;
+  for (const std::string& value : group) seen.push_back(&statistics.of(value));
+  const bool positive = std::all_of(seen.begin(), seen.end(), [](const auto* one) { return one->min() >= 0; });
+  const std::vector<Point> points = points_of(seen);
+  Quantizer out;
+  out.bits = bits;
+  out.how.activation = true;
+  out.how.high = (std::int64_t{1} << bits) - 1;
+  if (quantizer == "lsq+" || (!positive && quantizer != "lsq")) {
+    const EvenGrid grid = best_grid(points, out.how.high);
+    out.scale = {static_cast<float>(grid.step)};
+    out.offset = static_cast<float>(grid.start);
+    return out;
+  }
+  if (!positive) {
+    out.how.low = -(std::int64_t{1} << (bits - 1));
+    out.how.high = -out.how.low - 1;
+  }
+  const double step = best_step(points, out.how.low, out.how.high);
+  if (quantizer == "pact") out.how.scheme = FakeScheme::kPact;
+  out.scale = {static_cast<float>(quantizer == "pact" ? step * static_cast<double>(out.how.high) : step)};
+  return out;
+}
+
+/// Names of the layers nearest to the inputs and outputs.
+std::set<ir::NodeId> edge_layers(const ir::Graph& graph) {
+  return select_nodes(graph, find_layers(graph), {}, {"first", "last"}, "quantize.edge_bits");
+}
+
+bool feeds_any(const ir::Graph& graph, const std::vector<std::string>& group, const std::set<ir::NodeId>& nodes) {
+  return std::any_of(group.begin(), group.end(), [&](const std::string& value) {
+    const auto& consumers = graph.value(graph.find_value(value)).consumers;
+    return std::any_of(consumers.begin(), consumers.end(), [&](ir::NodeId id) { return nodes.count(id) > 0; });
+  });
+}
+
+}  // namespace
+
+std::vector<Option> quantizer_options() {
+  using enum OptionType;
+  return {
+      {"weights",
+       kGroup,
+       "{}",
+       "how weights are rounded",
+       {},
+       {},
+       {},
+       {{"bits", kInt, "null", "of a weight; 4 if not given, 1 for binary, 2 for ternary", {}, 1, 8},
+        {"quantizer",
+         kString,
+         "\"auto\"",
+         "lsq: the step is learned (Esser et al. 2020); dorefa: after tanh (Zhou et al. 2016); binary: sign and mean "
+         "(XNOR-Net, Rastegari et al. 2016); ternary: by a threshold (TWN, Li et al. 2016); auto: binary for 1 bit, "
+         "else "
+         "lsq",
+         {"auto", "lsq", "dorefa", "binary", "ternary"}},
+        {"granularity",
+         kString,
+         "\"channel\"",
+         "a scale for each output channel, or for the tensor",
+         {"channel", "tensor"}}}},
+      {"activations",
+       kGroup,
+       "{}",
+       "how activations are rounded",
+       {},
+       {},
+       {},
+       {{"bits", kInt, "8", "of an activation", {}, 2, 8},
+        {"quantizer",
+         kString,
+         "\"auto\"",
+         "lsq: the step is learned; lsq+: the offset too (Bhalgat et al. 2020); pact: the clipping point is learned "
+         "and "
+         "decays (Choi et al. 2018), of values that are never negative; auto: lsq+ for values of both signs, else lsq",
+         {"auto", "lsq", "lsq+", "pact"}},
+        {"decay", kFloat, "null", "of the clipping points of pact; as weight_decay if not given", {}, 0, 10},
+        {"samples", kInt, "512", "training samples by which scales start; 0: all", {}, 0, 1e12}}},
+      {"edge_bits", kInt, "8", "of weights and inputs of the first and the last layers; 0: as the others", {}, 0, 8},
+  };
+}
+
+void validate_quantizers(const json& options) {
+  weight_choice(options.at("weights"));
+  if (options.at("edge_bits") == 1)
+    throw Error(ErrorCode::kUsage, "quantize.edge_bits", "activations take 2 bits or more", "0 or 2 to 8", "1");
+}
+
+StatisticsRequest quantizer_request(const ir::Model& model, const json& options) {
+  StatisticsRequest request{.kind = "histogram", .samples = options.at("activations").at("samples")};
+  for (const auto& group : place_integers(model.graph, options, "quantize").groups)
+    request.values.insert(request.values.end(), group.begin(), group.end());
+  return request;
+}
+
+QatPlan plan_quantizers(const ir::Model& model, const Statistics& statistics, const json& options) {
+  QatPlan plan;
+  plan.placement = place_integers(model.graph, options, "quantize");
+  const int edge_bits = options.at("edge_bits");
+  const std::set<ir::NodeId> edges = edge_bits > 0 ? edge_layers(model.graph) : std::set<ir::NodeId>();
+  const WeightChoice inner = weight_choice(options.at("weights")), edge{FakeScheme::kLsq, edge_bits};
+  const bool per_channel = options.at("weights").at("granularity") == "channel";
+  for (const Layer& layer : plan.placement.layers) {
+    if (plan.weights.count(layer.weight_name)) continue;  // shared
+    plan.weights[layer.weight_name] =
+        weight_quantizer(*model.graph.constant(layer.weight.value), layer.weight.output_axis,
+                         edges.count(layer.node) ? edge : inner, per_channel);
+  }
+  const json& activations = options.at("activations");
+  for (const auto& group : plan.placement.groups) {
+    const bool at_edge = feeds_any(model.graph, group, edges);
+    plan.activations.push_back(activation_quantizer(group, statistics,
+                                                    at_edge ? "auto" : activations.at("quantizer").get<std::string>(),
+                                                    at_edge ? edge_bits : activations.at("bits").get<int>()));
+  }
+  return plan;
+}
+
+std::int64_t opset_of_quantizers(const json& options) {
+  const WeightChoice choice = weight_choice(options.at("weights"));
+  const bool narrow = choice.scheme == FakeScheme::kLsq && choice.bits == 4;
+  return narrow || options.at("edge_bits") == 4 ? 21 : 13;
+}
+
+}  // namespace pare::compress

@@ -1,0 +1,210 @@
+#include "compress/quantize/qat/student.h"
+
+#include <algorithm>
+
+#include "compress/quantize/params.h"
+#include "ir/infer.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+namespace {
+
+using ir::Graph;
+using ir::NodeId;
+using ir::ValueId;
+
+/// Nodes that read the integers of a value.
+std::vector<NodeId> readers_of(const Graph& graph, const Placement& placement, ValueId value) {
+  std::vector<NodeId> consumers = graph.value(value).consumers;
+  if (const auto given = placement.readers.find(graph.value(value).name); given != placement.readers.end())
+    std::erase_if(consumers, [&](NodeId id) { return !given->second.count(graph.node(id).name); });
+  return consumers;
+}
+
+/// The values of all groups in the order in which they are made, with their group.
+std::vector<std::pair<ValueId, std::size_t>> in_order(const Graph& graph, const Placement& placement) {
+  std::map<ValueId, std::size_t> group_of;
+  for (std::size_t g = 0; g < placement.groups.size(); ++g)
+    for (const std::string& value : placement.groups[g]) group_of[graph.find_value(value)] = g;
+  std::vector<std::pair<ValueId, std::size_t>> ordered;
+  const auto take = [&](ValueId id) {
+    if (const auto found = group_of.find(id); found != group_of.end()) ordered.emplace_back(id, found->second);
+  };
+  std::for_each(graph.inputs.begin(), graph.inputs.end(), take);
+  for (const NodeId id : graph.nodes())
+    std::for_each(graph.node(id).outputs.begin(), graph.node(id).outputs.end(), take);
+  return ordered;
+}
+
+const std::string& name_of(const Graph& graph, ValueId id) { return graph.value(id).name; }
+
+}  // namespace
+
+QatStudent::QatStudent(const ir::Model& floats, const QatPlan& plan) : model(floats), floats_(floats), plan_(plan) {
+  model.opsets[std::string(ir::kPareDomain)] = 1;
+  insert_activations();
+  insert_weights();
+  model.graph.sort();
+  ir::infer_shapes(model);
+}
+
+std::vector<ValueId> QatStudent::parameters(const std::string& base, const Quantizer& quantizer) {
+  std::vector<ValueId> ids;
+  if (ir::derives_scale(quantizer.how.scheme)) return ids;
+  const auto add = [&](const char* suffix, const std::vector<float>& values) {
+    ids.push_back(
+        model.graph.add_initializer(base + suffix, Tensor::from({static_cast<std::int64_t>(values.size())}, values)));
+    learned_.push_back(name_of(model.graph, ids.back()));
+  };
+  add("_scale", quantizer.scale);
+  if (quantizer.how.scheme == ir::FakeScheme::kPact) clipping_points_.push_back(learned_.back());
+  if (quantizer.offset) add("_offset", {*quantizer.offset});
+  return ids;
+}
+
+NodeId QatStudent::insert(const std::string& base, ValueId x, const ir::FakeQuantizer& how,
+                          const std::vector<ValueId>& given) {
+  Graph& graph = model.graph;
+  ir::Node node;
+  node.name = graph.unique_node_name(base + "_FakeQuantize");
+  node.op_type = "FakeQuantize";
+  node.domain = ir::kPareDomain;
+  node.inputs = {x};
+  node.inputs.insert(node.inputs.end(), given.begin(), given.end());
+  node.outputs = {graph.add_value(base + "_rounded"), graph.add_value(base + "_step")};
+  set_attributes(node, how);
+  return graph.add_node(std::move(node));
+}
+
+void QatStudent::insert_activations() {
+  Graph& graph = model.graph;
+  std::map<std::string, std::size_t> group_of;
+  const auto ordered = in_order(graph, plan_.placement);
+  for (const auto& [value, group] : ordered) group_of[name_of(graph, value)] = group;
+  for (const auto& [value, group] : ordered) {
+    const std::string name = name_of(graph, value);
+    // Of the float graph: ids are the same, and no FakeQuantize stands between.
+    const bool there = passes::stays_on_grid(floats_.graph, value, [&, own = group](ValueId input) {
+      const auto found = group_of.find(name_of(floats_.graph, input));
+      if (found == group_of.end() || found->second != own) return false;
+      const auto readers = readers_of(floats_.graph, plan_.placement, input);
+      return std::find(readers.begin(), readers.end(), floats_.graph.producer(value)) != readers.end();
+    });
+    if (there) {
+      steps_[name] = steps_.at(name_of(floats_.graph, floats_.graph.node(floats_.graph.producer(value)).input(0)));
+      continue;
+    }
+    const Quantizer& quantizer = plan_.activations[group];
+    const auto readers = readers_of(graph, plan_.placement, value);
+    if (!grouped_.count(group)) grouped_[group] = parameters(name, quantizer);
+    const NodeId node = insert(name, value, quantizer.how, grouped_[group]);
+    steps_[name] = graph.node(node).output(1);
+    for (const NodeId reader : readers) {
+      const std::vector<ValueId> inputs = graph.node(reader).inputs;
+      for (std::size_t slot = 0; slot < inputs.size(); ++slot)
+        if (inputs[slot] == value) graph.set_input(reader, slot, graph.node(node).output(0));
+    }
+  }
+}
+
+void QatStudent::insert_weights() {
+  Graph& graph = model.graph;
+  for (const Layer& layer : plan_.placement.layers) {
+    const auto [entry, first] = weight_nodes_.try_emplace(layer.weight_name, ir::kNoNode);
+    if (first) {
+      const Quantizer& quantizer = plan_.weights.at(layer.weight_name);
+      const auto given = parameters(layer.weight_name, quantizer);
+      entry->second = insert(layer.weight_name, layer.weight.value, quantizer.how, given);
+    }
+    graph.set_input(layer.node, 1, graph.node(entry->second).output(0));
+    insert_bias(layer);
+  }
+}
+
+void QatStudent::insert_bias(const Layer& layer) {
+  Graph& graph = model.graph;
+  const ValueId bias = graph.node(layer.node).input(2);
+  if (graph.node(layer.node).is("MatMul") || bias == ir::kNoValue) return;
+  const auto step = steps_.find(name_of(floats_.graph, floats_.graph.node(layer.node).input(0)));
+  if (step == steps_.end()) return;
+  const std::string base = name_of(graph, bias) + "_of_" + layer.name;
+  ir::Node product;
+  product.name = graph.unique_node_name(base + "_step");
+  product.op_type = "Mul";
+  product.inputs = {graph.node(weight_nodes_.at(layer.weight_name)).output(1), step->second};
+  product.outputs = {graph.add_value(base + "_product")};
+  const ValueId scale = product.outputs[0];
+  graph.add_node(std::move(product));
+  ir::FakeQuantizer how{
+      .scheme = ir::FakeScheme::kFixed, .low = -(std::int64_t{1} << 31), .high = (std::int64_t{1} << 31) - 1};
+  if (plan_.weights.at(layer.weight_name).how.axis >= 0) how.axis = 0;
+  graph.set_input(layer.node, 2, graph.node(insert(base, bias, how, {scale})).output(0));
+}
+
+passes::QuantParams QatStudent::activation_params(const Quantizer& quantizer, const std::vector<ValueId>& given) const {
+  const auto scale = model.graph.constant(given.at(0))->data<float>();
+  std::optional<float> offset;
+  if (given.size() > 1) offset = model.graph.constant(given[1])->data<float>()[0];
+  const ir::FakeLevels grid = ir::fake_levels(quantizer.how, Tensor(DType::kFloat32, {0}), scale, offset);
+  return {.scale = grid.steps,
+          .zero_point = {grid.zero_point - static_cast<std::int32_t>(quantizer.how.low)},
+          .dtype = DType::kUint8,
+          .bits = quantizer.bits};
+}
+
+void QatStudent::add_weight(const Layer& layer, passes::QdqPlan& plan, int& raised) const {
+  const Quantizer& quantizer = plan_.weights.at(layer.weight_name);
+  const Tensor& weight = *model.graph.constant(layer.weight.value);
+  const auto [entry, first] = plan.weights.try_emplace(layer.weight_name);
+  passes::QuantParams& params = entry->second;
+  Tensor& integers = plan.integers[layer.weight_name];
+  if (first) {
+    const ir::Node& node = model.graph.node(weight_nodes_.at(layer.weight_name));
+    const Tensor* scale = model.graph.constant(node.input(1));
+    const ir::FakeLevels found =
+        ir::fake_levels(quantizer.how, weight, scale ? scale->data<float>() : std::span<const float>(), std::nullopt);
+    const bool nibbles = quantizer.bits == 4 && quantizer.how.scheme == ir::FakeScheme::kLsq;
+    params.scale = found.steps;
+    params.zero_point.assign(found.steps.size(), 0);
+    params.dtype = nibbles ? DType::kInt4 : DType::kInt8;
+    params.axis = static_cast<int>(quantizer.how.axis);
+    integers = passes::pack_integers(found.levels, weight.dims(), params.dtype);
+  }
+  const ir::Node& node = model.graph.node(layer.node);
+  const Tensor* bias = node.is("MatMul") ? nullptr : floats_.graph.constant(floats_.graph.node(layer.node).input(2));
+  const auto input = plan.activations.find(name_of(floats_.graph, floats_.graph.node(layer.node).input(0)));
+  if (bias == nullptr || input == plan.activations.end()) return;
+  const Tensor* trained =
+      model.graph.constant(model.graph.find_value(name_of(floats_.graph, floats_.graph.node(layer.node).input(2))));
+  const passes::QuantParams before = params;
+  const int raised_here = raise_for_bias(params, input->second.scale[0], trained->data<float>());
+  if (raised_here > 0) integers = passes::quantize_tensor(passes::dequantize_tensor(integers, before), params);
+  raised += raised_here;
+}
+
+passes::QdqPlan QatStudent::integers(int& raised) const {
+  passes::QdqPlan plan;
+  for (std::size_t g = 0; g < plan_.activations.size(); ++g) {
+    if (!grouped_.count(g)) continue;
+    const passes::QuantParams params = activation_params(plan_.activations[g], grouped_.at(g));
+    for (const std::string& value : plan_.placement.groups[g]) plan.activations[value] = params;
+  }
+  for (const Layer& layer : plan_.placement.layers) {
+    add_weight(layer, plan, raised);
+    plan.nodes.push_back(layer.name);
+  }
+  plan.readers = plan_.placement.readers;
+  return plan;
+}
+
+ir::Model QatStudent::floats() const {
+  ir::Model out = floats_;
+  for (const ValueId id : out.graph.values()) {
+    const Tensor* old = out.graph.constant(id);
+    const Tensor* now = old == nullptr ? nullptr : model.graph.constant(id);
+    if (now != nullptr && is_float(old->dtype())) out.graph.set_constant(id, *now);
+  }
+  return out;
+}
+
+}  // namespace pare::compress
