@@ -1,9 +1,28 @@
 // The shapes of the kernel benches: ResNet-50's convolutions, MobileNetV2's expansions, BERT-base's products at M = 128.
 #pragma once
 
+#include <cstddef>
+#include <new>
+#include <vector>
+
 #include "kernels/kernel.h"
 
 namespace pare::kernels::bench {
+
+/// Tensors begin at cache lines, as the runtime's do.
+template <class T>
+struct LineAllocator {
+  using value_type = T;
+  static constexpr std::align_val_t kLine{64};
+  LineAllocator() = default;
+  template <class U>
+  LineAllocator(const LineAllocator<U>&) {}
+  T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), kLine)); }
+  void deallocate(T* p, std::size_t) { ::operator delete(p, kLine); }
+  bool operator==(const LineAllocator&) const { return true; }
+};
+template <class T>
+using Buffer = std::vector<T, LineAllocator<T>>;
 
 struct Layer {
   const char* name;

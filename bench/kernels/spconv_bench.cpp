@@ -23,7 +23,7 @@ using bench::Layer;
 struct Data {
   ConvShape shape;
   std::vector<std::int8_t> weights;
-  std::vector<std::uint8_t> input, output;
+  bench::Buffer<std::uint8_t> input, output;
   std::vector<float> multiplier;
 
   /// keep(output, tap, input, random): which weights survive.

@@ -15,11 +15,11 @@ namespace {
 
 struct Data {
   ConvShape shape;
-  std::vector<float> weights, input, output, bias;
+  bench::Buffer<float> weights, input, output, bias;
 
   Data(const bench::Layer& layer, double zeros) : shape(bench::shape_of(layer)) {
     Rng rng(1);
-    const auto fill = [&](std::vector<float>& v, std::int64_t count) {
+    const auto fill = [&](bench::Buffer<float>& v, std::int64_t count) {
       v.resize(static_cast<std::size_t>(count));
       for (float& x : v) x = static_cast<float>(rng.uniform()) - 0.5f;
     };

@@ -22,7 +22,7 @@ std::int8_t weight_at(const QConvFilter& filter, const ConvShape& s, std::int64_
 
 /// The slots of one block, tap and group; returns how many.
 int pack_slots(const QConvFilter& filter, const ConvShape& s, std::int64_t block, std::int64_t tap, std::int64_t group,
-               std::vector<std::uint8_t>& data) {
+               std::vector<SpConvSlot>& data) {
   std::array<std::vector<Survivor>, kSpConvChannels> survivors;
   std::size_t most = 0;
   for (int c = 0; c < kSpConvChannels && block * kSpConvChannels + c < s.out_c; ++c) {
@@ -33,10 +33,10 @@ int pack_slots(const QConvFilter& filter, const ConvShape& s, std::int64_t block
     most = std::max(most, survivors[c].size());
   }
   const std::size_t slots = (most + 3) / 4, at = data.size();
-  data.resize(at + slots * kSpConvSlot);
+  data.resize(at + slots);
   for (int c = 0; c < kSpConvChannels; ++c)
     for (std::size_t n = 0; n < survivors[c].size(); ++n) {
-      std::uint8_t* slot = data.data() + at + n / 4 * kSpConvSlot;
+      std::uint8_t* slot = data[at + n / 4].bytes;
       slot[4 * c + n % 4] = survivors[c][n].index;
       slot[kSpConvSlot / 2 + 4 * c + n % 4] = static_cast<std::uint8_t>(survivors[c][n].weight);
     }
@@ -94,12 +94,12 @@ SpConvWeights SpConvWeights::pack(const ConvShape& shape, const QConvFilter& fil
 
 const char* SpConvWeights::kernel_name() const noexcept { return packed_->kernel->name; }
 std::size_t SpConvWeights::bytes() const noexcept {
-  return packed_->data.size() + packed_->slots.size() + 8 * packed_->first.size() + 4 * packed_->common.bias.size() +
+  return packed_->data.size() * kSpConvSlot + packed_->slots.size() + 8 * packed_->first.size() + 4 * packed_->common.bias.size() +
          packed_->padding.size();
 }
 double SpConvWeights::density() const noexcept {
   const ConvShape& s = packed_->common.shape;
-  const double done = static_cast<double>(packed_->data.size()) / 2;
+  const double done = static_cast<double>(packed_->data.size() * kSpConvSlot) / 2;
   return done / static_cast<double>(packed_->blocks * kSpConvChannels * s.taps() * s.in_c);
 }
 

@@ -15,13 +15,18 @@ struct SpConvKernel {
   void (*tile)(const SpConvTile&) noexcept;
 };
 
+/// Aligned, so that no load of it crosses a cache line.
+struct alignas(64) SpConvSlot {
+  std::uint8_t bytes[kSpConvSlot];
+};
+
 struct SpConvWeights::Packed {
   const SpConvKernel* kernel = nullptr;
   QConvWeights::Packed common;          ///< shape, input type and zero point, bias less zero point · Σw
   std::int64_t groups = 0, blocks = 0;  ///< of input and of output channels
   std::vector<std::uint8_t> slots;      ///< [blocks][taps][groups]
-  std::vector<std::int64_t> first;      ///< [blocks]: bytes into `data`
-  std::vector<std::uint8_t> data;
+  std::vector<std::int64_t> first;      ///< [blocks]: into `data`
+  std::vector<SpConvSlot> data;
   std::vector<std::uint8_t> padding;  ///< zero points for all input channels, in the input's own type
 };
 

@@ -96,7 +96,7 @@ void run_part(const SpConvWeights::Packed& w, const ConvShape& s, const void* in
   const std::int64_t channel = part.block_begin * kSpConvChannels;
   SpConvTile tile{};
   tile.slots = w.slots.data() + part.block_begin * per_block;
-  tile.data = w.data.data() + w.first[part.block_begin];
+  tile.data = w.data.empty() ? nullptr : w.data[0].bytes + w.first[part.block_begin] * kSpConvSlot;
   tile.channels = std::min(s.out_c, part.block_end * kSpConvChannels) - channel;
   tile.inputs = at;
   tile.taps = s.taps(), tile.groups = w.groups;
