@@ -6,7 +6,6 @@
 #include <cmath>
 #include <numeric>
 
-#include "base/float16.h"
 #include "compress/quantize/fit_scales.h"
 #include "compress/quantize/params.h"
 #include "compress/quantize/round_layer.h"
@@ -175,12 +174,9 @@ TEST(RoundLayer, EverySweepAndFitHelps) {
   const auto error = [&](const RoundingOptions& options) {
     const RoundedWeight rounded =
         round_layer(small.weight, small.view, small.params, small.hessian, small.groups, options);
-    std::vector<std::int32_t> levels;
-    for (std::int64_t i = 0; i < rounded.integers.numel(); ++i)
-      levels.push_back(static_cast<std::int32_t>(element_as_double(rounded.integers, i)));
     Small with = small;
     with.params = rounded.params;
-    return with.total(levels);
+    return with.total(rounded.levels);
   };
   for (const std::string method : {"gptq", "adaround"}) {
     const double plain = error({.method = method}), swept = error({.method = method, .refine = 4}),

@@ -6,6 +6,7 @@
 
 #include "base/float16.h"
 #include "compress/layerwise/hessian.h"
+#include "compress/quantize/layer_error.h"
 #include "compress/layerwise/unfold.h"
 #include "compress/quantize/params.h"
 #include "fakes.h"
@@ -193,6 +194,64 @@ TEST(Hessian, UnfoldsAConvolution) {
                   1e-4);
     }
   }
+}
+
+/// Sums of rows x and x xᵀ of what a layer reads; the error that a bias cannot take, and what it takes.
+TEST(Hessian, CenteredIsTheErrorBesidesItsMean) {
+  World world("centered");
+  world.dataset = image_data(false);
+  nlohmann::json options, record;
+  const StepContext context{.options = options,
+                            .original = world.model,
+                            .dataset = world.dataset,
+                            .backend = world.backend,
+                            .trainer = world.trainer,
+                            .execution = {.threads = 1, .seed = 3},
+                            .control = world.control,
+                            .checkpoints = nullptr,
+                            .record = record,
+                            .store = nullptr};
+  const std::vector<Layer> layers = find_layers(world.model.graph);
+  int seen = 0;
+  visit_inputs(world.model, layers, 20, context, [&](const Layer& layer, const LayerInputs& inputs) {
+    ++seen;
+    const Tensor& weight = *world.model.graph.constant(layer.weight.value);
+    const passes::QuantParams params = weight_params(weight, layer.weight.output_axis, {.bits = 3});
+    const passes::ParamMap map(params, weight.dims());
+    const std::vector<double> centered = centered_hessian(inputs);
+    const RoundedLayer whole{weight.data<float>(), layer.weight.view, params, map, inputs.hessian, inputs.groups};
+    const RoundedLayer rest{weight.data<float>(), layer.weight.view, params, map, centered, inputs.groups};
+    const std::vector<std::int32_t> levels = nearest_levels(whole);
+    const std::vector<double> all = output_errors(whole, levels), left = output_errors(rest, levels),
+                              shifts = output_shifts(whole, levels, inputs.sums);
+    for (std::size_t o = 0; o < all.size(); ++o) {
+      const double mean = shifts[o] / static_cast<double>(inputs.rows);
+      EXPECT_NEAR(left[o] + static_cast<double>(inputs.rows) * mean * mean, all[o], 1e-3 * all[o] + 1e-9) << layer.name << o;
+    }
+  });
+  EXPECT_EQ(seen, static_cast<int>(layers.size()));
+}
+
+TEST(WeightOnly, BiasesTakeTheMeanOfTheError) {
+  const auto means = [](const std::string& options) {
+    World world("weight_only_bias");
+    world.dataset = image_data(false);
+    const ir::Model model =
+        world.run("steps: [{quantize: {method: weight_only, include: [last], weights: {bits: 2, group_size: 0}, " + options + "}}]").model;
+    std::vector<std::int64_t> all(40);
+    std::iota(all.begin(), all.end(), 0);
+    const NamedTensors inputs = world.dataset.train->batch(all).inputs;
+    const Tensor a = ir::evaluate(world.model, inputs).begin()->second, b = ir::evaluate(model, inputs).begin()->second;
+    double sum = 0;
+    for (std::size_t o = 0; o < 4; ++o) {
+      double mean = 0;
+      for (std::size_t n = 0; n < 40; ++n)
+        mean += static_cast<double>(a.data<float>()[n * 4 + o]) - static_cast<double>(b.data<float>()[n * 4 + o]);
+      sum += std::fabs(mean / 40);
+    }
+    return sum;
+  };
+  EXPECT_LT(means("bias_correction: true"), 0.01 * means("bias_correction: false"));
 }
 
 }  // namespace

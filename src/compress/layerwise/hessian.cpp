@@ -33,6 +33,8 @@ struct Gathered {
   std::vector<const Layer*> layers;
   std::vector<double> hessian;
   std::vector<GramSum> sums;  ///< one a group, over `hessian`
+  std::vector<double> totals; ///< Σ x, [groups, columns]
+  std::int64_t rows = 0;
 };
 
 std::size_t size_of(const ir::Graph& graph, const Layer& layer) {
@@ -46,22 +48,36 @@ void prepare(const ir::Graph& graph, Gathered& one) {
   const auto part = static_cast<std::size_t>(columns * columns);
   for (std::size_t at = 0; at < one.hessian.size(); at += part)
     one.sums.emplace_back(columns, std::span(one.hessian).subspan(at, part));
+  one.totals.assign(one.sums.size() * static_cast<std::size_t>(columns), 0.0);
+}
+
+/// Adds up the rows that were written.
+void count_rows(std::span<const float> rows, std::span<double> totals) {
+  for (std::size_t at = 0; at < rows.size(); at += totals.size())
+    for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += static_cast<double>(rows[at + j]);
 }
 
 void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
   const Node& node = graph.node(to.first->node);
+  const std::int64_t columns = to.first->weight.view.taps * to.first->weight.view.inputs;
   if (node.is("Conv")) {
     const Unfolder unfolder(x, node, graph.constant(to.first->weight.value)->dims());
-    for (std::size_t group = 0; group < to.sums.size(); ++group)
+    to.rows += unfolder.positions();
+    for (std::size_t group = 0; group < to.sums.size(); ++group) {
+      const auto totals = std::span(to.totals).subspan(group * static_cast<std::size_t>(columns),
+                                                       static_cast<std::size_t>(columns));
       to.sums[group].add(unfolder.positions(), [&](std::int64_t first, std::int64_t count, std::span<float> out) {
         unfolder.rows(static_cast<std::int64_t>(group), first, count, out);
+        count_rows(out, totals);
       });
+    }
     return;
   }
-  const std::int64_t columns = to.first->weight.view.taps * to.first->weight.view.inputs;
+  to.rows += x.numel() / columns;
   const auto values = x.data<float>();
   to.sums[0].add(x.numel() / columns, [&](std::int64_t first, std::int64_t count, std::span<float> out) {
     std::copy_n(values.begin() + first * columns, count * columns, out.begin());
+    count_rows(out, to.totals);
   });
 }
 
@@ -162,15 +178,35 @@ std::vector<float> input_energy(const ir::WeightView& view, std::span<const doub
   return energy;
 }
 
+std::vector<double> centered_hessian(const LayerInputs& inputs) {
+  std::vector<double> centered(inputs.hessian.begin(), inputs.hessian.end());
+  const std::size_t n = inputs.sums.size() / static_cast<std::size_t>(inputs.groups);
+  const auto rows = static_cast<double>(inputs.rows);
+  for (std::size_t i = 0; i < inputs.sums.size(); ++i)
+    for (std::size_t j = 0; j < n; ++j) centered[i * n + j] -= inputs.sums[i] * inputs.sums[i / n * n + j] / rows;
+  // A constant input leaves nothing but rounding behind.
+  for (std::size_t i = 0; i < inputs.sums.size(); ++i)
+    if (centered[i * n + i % n] <= 1e-9 * inputs.hessian[i * n + i % n])
+      for (std::size_t j = 0; j < n; ++j) centered[i * n + j] = centered[(i / n * n + j) * n + i % n] = 0;
+  return centered;
+}
+
 void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
                     const StepContext& context, const HessianVisitor& visit) {
+  visit_inputs(model, layers, samples, context, [&](const Layer& layer, const LayerInputs& inputs) {
+    visit(layer, inputs.hessian, inputs.groups);
+  });
+}
+
+void visit_inputs(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
+                  const StepContext& context, const InputsVisitor& visit) {
   constexpr std::size_t kBudget = (std::size_t{1} << 30) / sizeof(double);
   std::vector<Gathered> all;
   std::map<std::string, std::size_t> at;
   for (const Layer& layer : layers) {
     if (!why_no_hessian(model.graph, layer).empty()) continue;
     const auto [found, fresh] = at.try_emplace(key_of(model.graph, layer), all.size());
-    if (fresh) all.push_back({.first = &layer, .layers = {}, .hessian = {}, .sums = {}});
+    if (fresh) all.push_back({.first = &layer, .layers = {}, .hessian = {}, .sums = {}, .totals = {}});
     all[found->second].layers.push_back(&layer);
   }
   for (std::size_t first = 0; first < all.size();) {
@@ -180,7 +216,10 @@ void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, st
     gather(model, std::span(all).subspan(first, end - first), samples, context);
     for (; first < end; ++first) {
       for (const Layer* layer : all[first].layers)
-        visit(*layer, all[first].hessian, groups_of(model.graph.node(layer->node)));
+        visit(*layer, {.hessian = all[first].hessian,
+                       .sums = all[first].totals,
+                       .rows = all[first].rows,
+                       .groups = groups_of(model.graph.node(layer->node))});
       all[first].hessian = {};
     }
     context.control.report({"hessians", static_cast<std::int64_t>(end), static_cast<std::int64_t>(all.size()), "inputs",

@@ -16,6 +16,21 @@ std::string why_no_hessian(const ir::Graph& graph, const Layer& layer);
 /// `hessian`: [groups, columns, columns], columns = taps · inputs in the order of the weight's view.
 using HessianVisitor = std::function<void(const Layer& layer, std::span<const double> hessian, std::int64_t groups)>;
 
+/// What a layer reads of samples: of every group of its inputs Σ x xᵀ as above, Σ x, and the number of x.
+struct LayerInputs {
+  std::span<const double> hessian;
+  std::span<const double> sums;  ///< [groups, columns]
+  std::int64_t rows = 0, groups = 1;
+};
+using InputsVisitor = std::function<void(const Layer& layer, const LayerInputs& inputs)>;
+
+/// H − Σx Σxᵀ / rows of each group: the Hessian of the error that is left when the bias takes its mean.
+std::vector<double> centered_hessian(const LayerInputs& inputs);
+
+/// As visit_hessians, with the sums.
+void visit_inputs(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
+                  const StepContext& context, const InputsVisitor& visit);
+
 /// Visits each layer that has one, on training samples of the float model. Positions that a mask hides (hidden.h) do not
 /// count. Layers that read one value alike share it.
 /// As many passes over the samples as it takes to hold at most 1 GiB of Hessians (or one layer's) at a time.

@@ -41,4 +41,20 @@ std::vector<double> output_errors(const RoundedLayer& layer, std::span<const std
   return errors;
 }
 
+std::vector<double> output_shifts(const RoundedLayer& layer, std::span<const std::int32_t> integers,
+                                  std::span<const double> x) {
+  const std::size_t n = layer.columns();
+  std::vector<double> shifts;
+  for (std::int64_t o = 0; o < layer.view.outputs; ++o) {
+    const auto own = x.subspan(static_cast<std::size_t>(o / layer.outputs_of_group()) * n, n);
+    double shift = 0;
+    for (std::size_t j = 0; j < n; ++j) {
+      const std::size_t at = layer.element(o, j);
+      shift += ((integers[at] - layer.zero(at)) * layer.scale(at) - static_cast<double>(layer.weight[at])) * own[j];
+    }
+    shifts.push_back(shift);
+  }
+  return shifts;
+}
+
 }  // namespace pare::compress

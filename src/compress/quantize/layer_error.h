@@ -42,4 +42,8 @@ std::vector<std::int32_t> nearest_levels(const RoundedLayer& layer);
 /// (ŵ − w)ᵀ H (ŵ − w) of every output, for integers on the layer's grid.
 std::vector<double> output_errors(const RoundedLayer& layer, std::span<const std::int32_t> integers);
 
+/// Σ over columns of (ŵ − w)·x for the sums x of each group's columns [groups, columns], of every output.
+std::vector<double> output_shifts(const RoundedLayer& layer, std::span<const std::int32_t> integers,
+                                  std::span<const double> x);
+
 }  // namespace pare::compress

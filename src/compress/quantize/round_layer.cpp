@@ -22,7 +22,7 @@ RoundedWeight round_layer(const Tensor& weight, const ir::WeightView& view, pass
     refine(weight.data<float>(), view, params, map, hessian, groups, 1, levels);
     fit();
   }
-  return {params, passes::pack_integers(levels, weight.dims(), params.dtype)};
+  return {std::move(params), std::move(levels)};
 }
 
 }  // namespace pare::compress

@@ -13,14 +13,14 @@ namespace pare::compress {
 struct RoundingOptions {
   std::string method = "gptq";  ///< "gptq" or "adaround"
   GptqOptions gptq;
-  AdaRoundOptions adaround;
+  SoftRoundingOptions adaround;
   int refine = 0;           ///< sweeps of coordinate descent over the levels (refine.h)
   bool fit_scales = false;  ///< before the sweeps and after each, the scales of least output error (fit_scales.h)
 };
 
 struct RoundedWeight {
   passes::QuantParams params;
-  Tensor integers;  ///< packed, of the params' type
+  std::vector<std::int32_t> levels;
 };
 
 /// `params`: the grid to begin with; `hessian`, `groups` as RoundedLayer has them. Neither a sweep nor a fit of the scales

@@ -65,7 +65,8 @@ std::vector<Option> declare() {
         {"samples", kInt, "16", "of val (else train) by which all this is chosen", {}, 1, 1e6}}},
   };
   for (Option option : rounding_options("nearest; by training samples gptq: later inputs make up for the error of earlier "
-                                        "ones, or adaround: learned, up or down; auto: gptq below 8 bits"))
+                                        "ones, or adaround: learned, up or down, or brecq: learned block by block, which needs "
+                                        "the training plug-in; auto: gptq below 8 bits"))
     list.front().children.push_back(option);
   for (Option option : target_options()) list.push_back(option);
   return list;
@@ -82,7 +83,7 @@ std::span<const Option> options() {
   return table;
 }
 
-bool needs_gradients(const json&) { return false; }
+bool needs_gradients(const json& options) { return rounding_needs_gradients(options.at("weights")); }
 
 std::vector<StatisticsRequest> needs(const ir::Model& model, const json& options) {
   return {activation_request(model, options)};

@@ -74,7 +74,7 @@ ir::Model StaticWriter::write_one(const Layer& layer, const Choice& choice) cons
 void StaticWriter::round_by_samples() {
   const json& weights = context_.options.at("weights");
   passes::QdqPlan rounded;
-  round_layers(model_, place({}).layers, [&](const Layer& layer) { return spec_of(layer); }, weights, context_, rounded);
+  round_layers(model_, place({}).layers, [&](const Layer& layer) { return spec_of(layer); }, weights, false, context_, rounded);
   weights_ = std::move(rounded.weights);
   integers_ = std::move(rounded.integers);
 }

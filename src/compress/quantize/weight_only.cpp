@@ -5,6 +5,7 @@
 //
 // A product with few rows is bound by the reading of its weights, so it gets faster by what they shrink.
 #include "compress/quantize/awq.h"
+#include "compress/quantize/bias_correction.h"
 #include "compress/quantize/common.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/placement.h"
@@ -35,9 +36,11 @@ std::span<const Option> options() {
           {"group_size", kInt, "32", "input channels of a matrix that share a scale; 0: all of an output channel", {}, 0,
            1e6}}}};
     for (Option option : rounding_options("nearest; by training samples gptq: later inputs make up for the error of "
-                                          "earlier ones, or adaround: learned, up or down; auto: gptq where there are "
-                                          "some"))
+                                          "earlier ones, or adaround: learned, up or down, or brecq: learned block by "
+                                          "block, which needs the training plug-in; auto: gptq where there are some"))
       list.front().children.push_back(option);
+    list.push_back({"bias_correction", kBool, "true",
+                    "with rounding by samples: biases make up for the mean of the error, and the rounding for the rest"});
     list.push_back({"awq", kString, "\"off\"",
                     "AWQ rounds weights finer that meet large inputs, where the operator in front can take the scaling "
                     "back: off, auto (the strength by which the layers err least) or the strength α from 0 to 1"});
@@ -47,7 +50,7 @@ std::span<const Option> options() {
   return table;
 }
 
-bool needs_gradients(const json&) { return false; }
+bool needs_gradients(const json& options) { return rounding_needs_gradients(options.at("weights")); }
 std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
 
 Placement place(const ir::Model& model, const json& options) {
@@ -97,8 +100,13 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   passes::QdqPlan plan;
   const auto spec = [&](const Layer& layer) { return spec_of(model, layer, context.options); };
   const json& weights = context.options.at("weights");
-  if (rounds_by_samples(weights, has_samples(context)))
-    round_layers(model, placement.layers, spec, weights, context, plan);
+  if (rounds_by_samples(weights, has_samples(context))) {
+    const BiasShifts shifts = round_layers(model, placement.layers, spec, weights,
+                                           context.options.at("bias_correction"), context, plan);
+    for (const Layer& layer : placement.layers)
+      if (const auto found = shifts.find(layer.name); found != shifts.end())
+        add_to_bias(model.graph, layer, found->second);
+  }
   for (const Layer& layer : placement.layers) {
     if (!plan.weights.count(layer.weight_name))
       plan.weights[layer.weight_name] = weight_params(*model.graph.constant(layer.weight.value),
