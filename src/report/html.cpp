@@ -18,7 +18,8 @@ std::string Table::html(bool tall) const {
   std::string out = "<div class=\"scroll" + std::string(tall ? " tall" : "") +
                     "\" tabindex=\"0\" role=\"region\" aria-label=\"" + escape(caption_) + "\"><table" +
                     (numeric_ ? " class=\"numeric\"" : "") + ">\n<thead><tr>";
-  for (const std::string& title : header_) out += "<th scope=\"col\">" + escape(title) + "</th>";
+  for (std::size_t i = 0; i < header_.size(); ++i)
+    out += std::string("<th scope=\"col\"") + (words_.contains(i) ? " class=\"left\">" : ">") + escape(header_[i]) + "</th>";
   return out + "</tr></thead>\n<tbody>\n" + rows_ + "</tbody></table></div>\n";
 }
 
@@ -73,7 +74,7 @@ th,td{padding:.35rem .6rem;border-bottom:1px solid var(--line);text-align:left;v
 thead th{color:var(--soft);font-weight:600;white-space:nowrap}
 tbody th{font-weight:500}
 .numeric td,.numeric thead th:not(:first-child){text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap}
-td.left,.numeric td .wrap{text-align:left}
+td.left,.numeric td .wrap,.numeric thead th.left:not(:first-child){text-align:left}
 .numeric code{font-size:.8rem}
 .wrap{display:block;white-space:normal;min-width:14rem;text-align:left}
 pre{background:var(--panel);border:1px solid var(--line);border-radius:6px;padding:.7rem .8rem;font-size:.85rem;margin:.5rem 0}
@@ -86,7 +87,7 @@ figcaption{font-weight:600;margin-bottom:.3rem}
 .k-before{background:var(--before)}.k-after{background:var(--after)}.k-third{background:var(--third)}
 svg{display:block;width:100%;height:auto;max-width:100%;color:var(--ink)}
 svg text{fill:currentColor;font:9.5px system-ui,sans-serif}
-svg .soft{fill:var(--soft)}
+svg .soft{fill:var(--soft);font-size:9.5px}
 .b-before{fill:var(--before)}.b-after{fill:var(--after)}
 .axis{stroke:var(--line);stroke-width:1;fill:none}
 .l-after,.l-third{fill:none;stroke-width:2}
@@ -99,7 +100,7 @@ svg .soft{fill:var(--soft)}
 .charts{display:grid;gap:1rem 2rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
 .charts>*{min-width:0}
 @media (max-width:30rem){main{padding:1rem .75rem 2rem}h1{font-size:1.35rem}.verdict{font-size:1.05rem}
-.bars{grid-template-columns:minmax(4.5rem,7rem) 1fr auto;gap:.15rem .4rem;font-size:.78rem}th,td{padding:.3rem .45rem}.key{margin-left:.5rem}svg text{font-size:12px}.interval{display:block}}
+.bars{grid-template-columns:minmax(4.5rem,7rem) 1fr auto;gap:.15rem .4rem;font-size:.78rem}th,td{padding:.3rem .45rem}.key{margin-left:.5rem}svg text,svg .soft{font-size:12px}.interval{display:block}}
 @media print{.tall{max-height:none;overflow:visible}}
 )css";
 }

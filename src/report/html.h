@@ -1,6 +1,8 @@
 // Pieces of HTML: tables and sections.
 #pragma once
 
+#include <cstddef>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -12,6 +14,8 @@ class Table {
   /// `numeric`: the columns after the first are right-aligned figures.
   explicit Table(std::vector<std::string> header, std::string caption, bool numeric = true);
   void row(std::vector<std::string> cells, const std::string& css_class = {});
+  /// The header of a column of words among figures.
+  void words_in(std::size_t column) { words_.insert(column); }
   bool empty() const noexcept { return rows_.empty(); }
   /// `tall`: more rows than a page shows; the container scrolls vertically as well.
   std::string html(bool tall = false) const;
@@ -20,6 +24,7 @@ class Table {
   std::vector<std::string> header_;
   std::string caption_, rows_;
   bool numeric_;
+  std::set<std::size_t> words_;
 };
 
 std::string section(const std::string& id, const std::string& title, const std::string& body);

@@ -40,10 +40,23 @@ Line curve_line(const Json& step, const char* name, const char* key) {
   return line;
 }
 
+/// One epoch makes no curve: its figures in words.
+std::string single_epoch(const std::vector<std::pair<const char*, std::vector<Line>>>& charts) {
+  std::string words;
+  for (const auto& [title, lines] : charts)
+    for (const Line& line : lines) {
+      if (line.points.size() > 1) return "";
+      for (const auto& [x, y] : line.points)
+        words += (words.empty() ? "After the only epoch: " : ", ") + std::string(title) + " on " + line.name + " " + plain(y);
+    }
+  return words.empty() ? "" : paragraph(escape(words + "."));
+}
+
 }  // namespace
 
 std::string steps(const Json& run) {
   Table table({"Step", "Metric", "Gzip", "Non-zero", "Latency", "Time", "", "Notes"}, "Steps");
+  table.words_in(7);
   const std::string split = headline_split(run);
   const auto summary_metric = [&](const Json& summary) {
     const Figure wanted = metric_of(run, summary, split);
@@ -71,9 +84,15 @@ std::string steps(const Json& run) {
 std::string training_curves(const Json& run) {
   std::string out;
   for (const Json& step : list(run, "steps")) {
-    const std::string charts =
-        line_chart("Loss", "epoch", {curve_line(step, "train", "train_loss"), curve_line(step, "val", "val_loss")}) +
-        line_chart("Top-1, %", "epoch", {curve_line(step, "train", "train_top1"), curve_line(step, "val", "val_top1")});
+    const std::vector<std::pair<const char*, std::vector<Line>>> all = {
+        {"Loss", {curve_line(step, "train", "train_loss"), curve_line(step, "val", "val_loss")}},
+        {"Top-1, %", {curve_line(step, "train", "train_top1"), curve_line(step, "val", "val_top1")}}};
+    if (const std::string words = single_epoch(all); !words.empty()) {
+      out += "<h3>" + escape(title_of(step)) + "</h3>\n" + words;
+      continue;
+    }
+    std::string charts;
+    for (const auto& [title, lines] : all) charts += line_chart(title, "epoch", lines);
     if (!charts.empty())
       out += "<h3>" + escape(title_of(step)) + "</h3>\n<div class=\"charts\">\n" + charts + "</div>\n";
   }

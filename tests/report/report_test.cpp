@@ -169,5 +169,14 @@ TEST(Report, Figures) {
   EXPECT_EQ(report::difference(93.0, 93.0), "±0.00");
 }
 
+TEST(Report, ASingleEpochIsToldInWords) {
+  Json run = rich_run();
+  for (Json& step : run["steps"])
+    if (step.contains("curve")) step["curve"] = {{{"epoch", 1}, {"train_loss", 0.25}, {"val_loss", 0.3125}}};
+  const std::string page = render(run);
+  EXPECT_NE(page.find("After the only epoch: Loss on train 0.25, Loss on val 0.3125."), std::string::npos);
+  EXPECT_EQ(page.find("aria-label=\"Loss over epoch"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace pare::test
