@@ -1,17 +1,19 @@
 // exec::Trainer on LibTorch.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "exec/curvature.h"
 #include "exec/trainer.h"
 #include "train/network.h"
 #include "train/optimizer.h"
 
 namespace pare::train {
 
-class TorchTrainer : public exec::Trainer {
+class TorchTrainer : public exec::Trainer, public exec::Curvature {
  public:
   /// Throws as exec::TrainerFactory::create.
   TorchTrainer(const ir::Model& student, const ir::Model* teacher, const exec::TrainerOptions& options);
@@ -23,6 +25,7 @@ class TorchTrainer : public exec::Trainer {
   void set_update_rule(const std::string& name, const exec::UpdateRule& rule) override;
   exec::StepResult step(const data::Batch& batch, double learning_rate) override;
   NamedTensors gradients(const data::Batch& batch) override;
+  std::map<std::string, double> hessian_traces(const data::Batch& batch, std::uint64_t probe) override;
   /// With labels the plain cross-entropy, with targets the mean squared error, comparable with what evaluation reports;
   /// without, the distillation loss.
   exec::StepResult evaluate(const data::Batch& batch) override;

@@ -42,34 +42,61 @@ struct Columns {
   }
 };
 
-/// Rounds `row` (in order) in place of its integers; `rows` outputs at a time share a pass over U.
-void round_rows(std::span<const float> weight, const Columns& columns, const passes::QuantParams& params,
-                const passes::ParamMap& map, const std::vector<std::size_t>& order, const std::vector<double>& u,
-                std::int64_t first, std::int64_t rows, std::span<std::int32_t> integers) {
-  const std::size_t n = order.size();
-  const auto [low, high] = passes::integer_limits(params);
-  std::vector<double> left(n * static_cast<std::size_t>(rows));  // [column, row]
-  const auto count = static_cast<std::size_t>(rows);
-  for (std::size_t j = 0; j < n; ++j)
-    for (std::size_t r = 0; r < count; ++r)
-      left[j * count + r] =
-          static_cast<double>(weight[columns.element(first + static_cast<std::int64_t>(r), order[j])]);
-  std::vector<double> off(count);
-  for (std::size_t j = 0; j < n; ++j) {
+/// The outputs that are rounded together, column by column in order, and what their weights have become meanwhile.
+struct Rows {
+  std::span<const float> weight;
+  const Columns& columns;
+  const passes::QuantParams& params;
+  const passes::ParamMap& map;
+  const std::vector<std::size_t>& order;
+  std::int64_t first;
+  std::size_t count;
+  std::vector<double> left = std::vector<double>(order.size() * count);  // [column, row]
+
+  std::size_t element(std::size_t j, std::size_t r) const {
+    return columns.element(first + static_cast<std::int64_t>(r), order[j]);
+  }
+  void load() {
+    for (std::size_t j = 0; j < order.size(); ++j)
+      for (std::size_t r = 0; r < count; ++r) left[j * count + r] = static_cast<double>(weight[element(j, r)]);
+  }
+  /// Rounds column j; `off` [count] gets each row's error over `pivot`.
+  void round(std::size_t j, double pivot, std::span<std::int32_t> integers, double* off) const {
+    const auto [low, high] = passes::integer_limits(params);
     for (std::size_t r = 0; r < count; ++r) {
-      const std::size_t at = columns.element(first + static_cast<std::int64_t>(r), order[j]), p = map(at);
+      const std::size_t at = element(j, r), p = map(at);
       const double w = left[j * count + r], scale = static_cast<double>(params.scale[p]);
       const double level = weight[at] == 0.0F
                                ? params.zero_point[p]
                                : std::clamp(std::nearbyint(w / scale) + params.zero_point[p], low, high);
       integers[at] = static_cast<std::int32_t>(level);
-      off[r] = (w - (level - params.zero_point[p]) * scale) / u[j * n + j];
+      off[r] = (w - (level - params.zero_point[p]) * scale) / pivot;
     }
-    for (std::size_t k = j + 1; k < n; ++k) {
-      const double factor = u[j * n + k];
-      double* to = &left[k * count];
-      for (std::size_t r = 0; r < count; ++r) to[r] -= off[r] * factor;
+  }
+};
+
+/// A block of columns is rounded with updates inside it; the columns behind it get all of its updates at once by a matrix
+/// product (the paper's lazy batch updates: the same sums, in another order).
+void round_rows(Rows& rows, const std::vector<double>& u, std::span<std::int32_t> integers) {
+  constexpr std::size_t kBlock = 128;
+  const std::size_t n = rows.order.size(), count = rows.count;
+  rows.load();
+  std::vector<double> off(kBlock * count);
+  for (std::size_t begin = 0; begin < n; begin += kBlock) {
+    const std::size_t end = std::min(n, begin + kBlock);
+    for (std::size_t j = begin; j < end; ++j) {
+      double* own = &off[(j - begin) * count];
+      rows.round(j, u[j * n + j], integers, own);
+      for (std::size_t k = j + 1; k < end; ++k) {
+        const double factor = u[j * n + k];
+        double* to = &rows.left[k * count];
+        for (std::size_t r = 0; r < count; ++r) to[r] -= own[r] * factor;
+      }
     }
+    if (end == n) return;
+    const auto i = [](std::size_t x) { return static_cast<std::int64_t>(x); };
+    subtract_product(&u[begin * n + end], i(n), off.data(), i(count), &rows.left[end * count], i(count), i(n - end),
+                     i(count), i(end - begin));
   }
 }
 
@@ -91,9 +118,12 @@ std::vector<std::int32_t> gptq_levels(const Tensor& weight, const ir::WeightView
     const std::vector<std::size_t> order = order_of(own, n, options.act_order);
     const std::vector<double> u = factor(own, order, options.damping);
     parallel_for((outputs + kRows - 1) / kRows, 1, [&](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t part = begin; part < end; ++part)
-        round_rows(weight.data<float>(), Columns{view}, params, map, order, u, g * outputs + part * kRows,
-                   std::min(kRows, outputs - part * kRows), integers);
+      const Columns columns{view};
+      for (std::int64_t part = begin; part < end; ++part) {
+        Rows rows{weight.data<float>(), columns, params, map, order, g * outputs + part * kRows,
+                  static_cast<std::size_t>(std::min(kRows, outputs - part * kRows))};
+        round_rows(rows, u, integers);
+      }
     });
   }
   return integers;

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "base/linear_algebra.h"
 #include "base/threads.h"
 
 namespace pare::compress {
@@ -29,49 +30,76 @@ struct Refinement {
     const std::size_t p = map(at);
     return static_cast<double>(integers[at] - params.zero_point[p]) * static_cast<double>(params.scale[p]);
   }
-  /// Moves column j of these outputs, whose ŵ − w is `off` [columns, rows], by the slopes H_j·(ŵ − w).
-  bool move(const Rows& rows, std::size_t j, double curvature, std::span<const double> slopes,
-            std::span<double> off) const {
+  /// Moves column j of these outputs, whose ŵ − w is `off` and whose slopes H_j·(ŵ − w) are `slopes`, both [rows];
+  /// `by` gets how far back. Whether any moved.
+  bool move(const Rows& rows, std::size_t j, double curvature, const double* slopes, double* off, double* by) const {
     const auto [low, high] = passes::integer_limits(params);
     bool moved = false;
-    for (std::size_t r = 0; r < slopes.size(); ++r) {
+    for (std::size_t r = 0; r < static_cast<std::size_t>(rows.count); ++r) {
+      by[r] = 0;
       const std::size_t at = element(rows.first + static_cast<std::int64_t>(r), j), p = map(at);
       const auto w = static_cast<double>(weight[at]);
       if (w == 0) continue;
-      double& error = off[j * slopes.size() + r];
-      const double best = w + error - slopes[r] / curvature, scale = static_cast<double>(params.scale[p]);
+      const double best = w + off[r] - slopes[r] / curvature, scale = static_cast<double>(params.scale[p]);
       const auto level = static_cast<std::int32_t>(
           std::clamp(std::nearbyint(best / scale) + params.zero_point[p], low, high));
       if (level == integers[at]) continue;
       integers[at] = level;
-      error = value(at) - w;
+      by[r] = off[r] - (value(at) - w);
+      off[r] = value(at) - w;
       moved = true;
     }
     return moved;
   }
 };
 
+/// One sweep. Slopes are kept up to date: within a block of columns after every move, outside it by one matrix product
+/// a block.
+bool sweep_rows(const Refinement& layer, const Rows& rows, std::span<const double> hessian, std::size_t n,
+                std::vector<double>& off, std::vector<double>& slopes) {
+  constexpr std::size_t kBlock = 128;
+  const auto count = static_cast<std::size_t>(rows.count);
+  const auto i = [](std::size_t x) { return static_cast<std::int64_t>(x); };
+  const auto spread = [&](std::size_t first, std::size_t last, std::size_t begin, std::size_t end, const double* back) {
+    subtract_product(&hessian[begin * n + first], i(n), back, i(count), &slopes[first * count], i(count), i(last - first),
+                     i(count), i(end - begin));
+  };
+  std::vector<double> back(kBlock * count);  // moves, with their signs turned
+  bool any = false;
+  for (std::size_t begin = 0; begin < n; begin += kBlock) {
+    const std::size_t end = std::min(n, begin + kBlock);
+    bool here = false;
+    std::fill(back.begin(), back.end(), 0.0);
+    for (std::size_t j = begin; j < end; ++j) {
+      const double* h = &hessian[j * n];
+      double* by = &back[(j - begin) * count];
+      if (!(h[j] > 0) || !layer.move(rows, j, h[j], &slopes[j * count], &off[j * count], by)) continue;
+      here = true;
+      for (std::size_t k = begin; k < end; ++k)
+        for (std::size_t r = 0; r < count; ++r) slopes[k * count + r] -= h[k] * by[r];
+    }
+    if (!here) continue;
+    any = true;
+    if (begin > 0) spread(0, begin, begin, end, back.data());
+    if (end < n) spread(end, n, begin, end, back.data());
+  }
+  return any;
+}
+
 void refine_rows(const Refinement& layer, const Rows& rows, std::span<const double> hessian, std::size_t n,
                  int sweeps) {
   const auto count = static_cast<std::size_t>(rows.count);
-  std::vector<double> off(n * count), slopes(count);
+  std::vector<double> off(n * count), back(n * count), slopes(n * count);
   for (std::size_t j = 0; j < n; ++j)
     for (std::size_t r = 0; r < count; ++r) {
       const std::size_t at = layer.element(rows.first + static_cast<std::int64_t>(r), j);
       off[j * count + r] = layer.value(at) - static_cast<double>(layer.weight[at]);
+      back[j * count + r] = -off[j * count + r];
     }
-  bool moved = true;
-  for (int sweep = 0; sweep < sweeps && moved; ++sweep) {
-    moved = false;
-    for (std::size_t j = 0; j < n; ++j) {
-      const double* h = &hessian[j * n];
-      if (!(h[j] > 0)) continue;
-      std::fill(slopes.begin(), slopes.end(), 0.0);
-      for (std::size_t k = 0; k < n; ++k)
-        for (std::size_t r = 0; r < count; ++r) slopes[r] += h[k] * off[k * count + r];
-      moved |= layer.move(rows, j, h[j], slopes, off);
-    }
-  }
+  const auto size = static_cast<std::int64_t>(n);
+  subtract_product(hessian.data(), size, back.data(), rows.count, slopes.data(), rows.count, size, rows.count, size);
+  for (int sweep = 0; sweep < sweeps; ++sweep)
+    if (!sweep_rows(layer, rows, hessian, n, off, slopes)) return;
 }
 
 }  // namespace
@@ -79,7 +107,7 @@ void refine_rows(const Refinement& layer, const Rows& rows, std::span<const doub
 void refine(std::span<const float> weight, const ir::WeightView& view, const passes::QuantParams& params,
             const passes::ParamMap& map, std::span<const double> hessian, std::int64_t groups, int sweeps,
             std::span<std::int32_t> integers) {
-  constexpr std::int64_t kRows = 32;  // [columns, 32] of f64 stays in L2
+  constexpr std::int64_t kRows = 64;  // that share each reading of H
   if (sweeps == 0) return;
   const auto n = static_cast<std::size_t>(view.taps * view.inputs);
   const Refinement layer{weight, view, params, map, integers};

@@ -83,7 +83,9 @@ std::span<const Option> options() {
   return table;
 }
 
-bool needs_gradients(const json& options) { return rounding_needs_gradients(options.at("weights")); }
+bool needs_gradients(const json& options) {
+  return rounding_needs_gradients(options.at("weights")) || mixed_needs_gradients(options);
+}
 
 std::vector<StatisticsRequest> needs(const ir::Model& model, const json& options) {
   return {activation_request(model, options)};
@@ -115,8 +117,15 @@ std::string told(const Choice& choice, const json& found) {
   text << "quantize: calibrator " << choice.calibrator->name << (choice.correct_bias ? ", biases corrected" : "");
   if (found.contains("smooth") && found.at("smooth").contains("alpha"))
     text << ", SmoothQuant with strength " << found.at("smooth").at("alpha").dump();
-  if (found.contains("mixed"))
-    text << ", weights of " << decimal(found.at("mixed").at("average").get<double>()) << " bits on average";
+  if (found.contains("mixed")) {
+    const json& mixed = found.at("mixed");
+    if (mixed.contains("average"))
+      text << ", weights of " << decimal(mixed.at("average").get<double>()) << " bits on average";
+    else
+      text << ", layers predicted to take "
+           << decimal(100 * mixed.at("predicted_ms").get<double>() / mixed.at("float_ms").get<double>())
+           << " % of their time in float";
+  }
   if (found.contains("protected")) {
     const json& kept = found.at("protected");
     if (!choice.floats.empty())
@@ -147,10 +156,12 @@ void record_result(const Placement& placement, const passes::QdqPlan& plan, cons
                                  {"scales_raised_for_bias", raised}};
 }
 
-void choose_mixed(const ir::Model& floats, StaticWriter& writer, const Probe& probe, StepContext& context, json& found) {
-  if (!probe.usable())
+void mix_precision(const ir::Model& floats, StaticWriter& writer, const Probe& probe, StepContext& context, json& found) {
+  if (!probe.usable() && !mixed_needs_gradients(context.options))
     throw Error(ErrorCode::kUnsupported, "quantize.mixed", "the first output is not float: no noise can be measured");
-  writer.set_bits(choose_bits(floats, writer.place({}).layers, probe, context, found));
+  const MixedChoice choice = choose_mixed(floats, writer, probe.usable() ? &probe : nullptr, context, found);
+  writer.keep_float(choice.floats);
+  writer.set_bits(choice.bits);
 }
 
 void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
@@ -166,7 +177,7 @@ void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   equalize_layers(floats, statistics, context, found);
   choose_smoothing(floats, statistics, probe ? &*probe : nullptr, context, found);
   StaticWriter writer(floats, statistics, context);
-  if (mixed) choose_mixed(floats, writer, *probe, context, found);
+  if (mixed) mix_precision(floats, writer, *probe, context, found);
   const bool automatic = few_bits(context.options);
   if (rounds_by_samples(context.options.at("weights"), automatic)) writer.round_by_samples();
   found["rounding"] = rounding_name(context.options.at("weights"), automatic);

@@ -25,7 +25,9 @@ Range group_range(const std::vector<std::string>& group, const Statistics& stati
 }  // namespace
 
 Placement StaticWriter::place(const std::set<std::string>& floats) const {
-  return place_integers(model_.graph, context_.options, "quantize", floats);
+  std::set<std::string> all = floats_;
+  all.insert(floats.begin(), floats.end());
+  return place_integers(model_.graph, context_.options, "quantize", all);
 }
 
 passes::QdqPlan StaticWriter::plan(const Placement& placement, const Calibrator& calibrator, int& raised) const {

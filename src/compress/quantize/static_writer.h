@@ -33,7 +33,15 @@ class StaticWriter {
   /// Only this layer on integers: its input, read by no other node, and its weight.
   ir::Model write_one(const Layer& layer, const Choice& choice) const;
   /// Bits of weights by initializer, where they are not those of the options.
-  void set_bits(std::map<std::string, int> bits) { bits_ = std::move(bits); }
+  void set_bits(std::map<std::string, int> bits) {
+    bits_ = std::move(bits);
+    weights_.clear();
+  }
+  /// Layers that stay float whatever a choice says.
+  void keep_float(std::set<std::string> layers) {
+    floats_ = std::move(layers);
+    groups_.clear();
+  }
   /// Rounds the weights by what the layers see of training samples (layer_rounding.h); without it, to the nearest.
   void round_by_samples();
   /// Before a choice that corrects biases.
@@ -51,6 +59,7 @@ class StaticWriter {
   std::map<std::string, InputChannels> channels_;
   mutable std::vector<std::vector<std::string>> groups_;
   std::map<std::string, int> bits_;
+  std::set<std::string> floats_;
   mutable std::map<std::string, passes::QuantParams> weights_;  ///< by initializer: each choice asks for them again
   std::map<std::string, Tensor> integers_;                      ///< of those rounded by samples
 };
