@@ -15,6 +15,18 @@
 namespace pare::ir {
 namespace {
 
+/// The last axis of a normalization over it alone, beside its scale and bias.
+void relate_normalized(const Node& node, const Shape& x, std::vector<AxisRelation>& relations) {
+  if ((!node.is("LayerNormalization") && !node.is("RMSNormalization")) || !x.ranked() || x.rank() == 0) return;
+  const std::int64_t last = x.rank() - 1, axis = node.int_or("axis", -1);
+  if (axis != -1 && axis != last) return;
+  using Side = AxisRelation::Side;
+  const int label = static_cast<int>(last);
+  relations.push_back({Side::kInput, 0, last, label});
+  relations.push_back({Side::kOutput, 0, last, label});
+  for (std::size_t slot = 1; slot < node.inputs.size(); ++slot) relations.push_back({Side::kInput, slot, 0, label});
+}
+
 struct Related {
   Axis axis;
   AxisRelation relation;
@@ -23,8 +35,9 @@ struct Related {
 class Walk {
  public:
   /// `positions`: AxesContext::position of nodes, 0 for those that are not named. All three are kept by reference.
-  Walk(const Model& model, const std::vector<ValueFacts>& facts, const std::map<NodeId, int>& positions)
-      : model_(model), graph_(model.graph), facts_(facts), positions_(positions) {
+  Walk(const Model& model, const std::vector<ValueFacts>& facts, const std::map<NodeId, int>& positions,
+       const GroupOptions& options)
+      : model_(model), graph_(model.graph), facts_(facts), positions_(positions), options_(options) {
     for (ValueId id : graph_.values()) {
       const Shape& shape = fact(id).shape;
       for (std::int64_t axis = 0; shape.ranked() && axis < shape.rank(); ++axis)
@@ -81,6 +94,7 @@ class Walk {
   const Graph& graph_;
   const std::vector<ValueFacts>& facts_;
   const std::map<NodeId, int>& positions_;
+  const GroupOptions& options_;
   Elements elements_;
   std::map<Axis, std::string> blocked_;
   std::set<NodeId> contracting_;  ///< nodes that sum over an axis of a constant
@@ -96,7 +110,9 @@ std::vector<AxisRelation> Walk::relations_of(const Node& node, int position) con
   const Operator* op = find_operator(node, model_.opset(node.domain));
   if (!op || !op->axes) return {};
   const std::vector<ValueFacts> inputs = facts_of(node.inputs), outputs = facts_of(node.outputs);
-  return op->axes({node, inputs, outputs, position});
+  std::vector<AxisRelation> relations = op->axes({node, inputs, outputs, position});
+  if (options_.through_norms) relate_normalized(node, inputs[0].shape, relations);
+  return relations;
 }
 
 /// The axes whose sizes somebody reads from a Shape node: all, or those that its readers pick.
@@ -342,16 +358,25 @@ std::int64_t removable(const std::vector<ChannelGroup>& groups) {
 
 }  // namespace
 
+std::int64_t channels_of(const ChannelGroup& group, const std::vector<std::int64_t>& removed) {
+  for (const GroupAxis& axis : group.axes)
+    if (axis.value == group.weights[0] && axis.axis == group.output_axes[0])
+      return std::count_if(axis.unit.begin(), axis.unit.end(), [&](std::int32_t unit) {
+        return unit >= 0 && !std::binary_search(removed.begin(), removed.end(), std::int64_t{unit});
+      });
+  return 0;
+}
+
 /// Where axes merge or split, the leading one is tried first; where that leaves a group blocked, the next ones are, as
 /// long as more channels become free.
-std::vector<ChannelGroup> channel_groups(const Model& model) {
+std::vector<ChannelGroup> channel_groups(const Model& model, const GroupOptions& options) {
   constexpr int kTries = 3;
   const std::vector<ValueFacts> facts = facts_for_walk(model);
   std::map<NodeId, int> positions;
   std::vector<ChannelGroup> best;
   std::vector<NodeId> undecided;
   const auto look = [&](const std::map<NodeId, int>& trial) {
-    Walk walk(model, facts, trial);
+    Walk walk(model, facts, trial, options);
     std::vector<ChannelGroup> groups = walk.groups();
     if (!best.empty() && removable(groups) <= removable(best)) return false;
     undecided = walk.undecided(groups);

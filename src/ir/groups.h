@@ -30,10 +30,19 @@ struct ChannelGroup {
   std::string blocked;  ///< why none can be removed; "" when they can
 };
 
+struct GroupOptions {
+  /// Channels that LayerNormalization and RMSNormalization normalize over may go: the hidden and the embedding width of a
+  /// transformer. Means and variances are then those of what stays, so that the smaller model is not the masked original.
+  bool through_norms = false;
+};
+
+/// Output channels of the group's first layer, but for those of the units in `removed` (ascending).
+std::int64_t channels_of(const ChannelGroup& group, const std::vector<std::int64_t>& removed = {});
+
 /// All groups with a layer (Conv, Gemm, MatMul with a constant weight), in the order of their first layers. Needs
 /// inferred shapes. A group is blocked where it reaches a graph input or output, where a node works along one of its
 /// axes (Softmax over channels, a shuffle …) or is not known, and where a size is computed at run time.
-std::vector<ChannelGroup> channel_groups(const Model& model);
+std::vector<ChannelGroup> channel_groups(const Model& model, const GroupOptions& options = {});
 
 /// The slot of the Concat that writes `sizes` whose constant is the size of `axis`, when the Concat has one reader;
 /// nullopt otherwise.

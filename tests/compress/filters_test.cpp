@@ -315,6 +315,63 @@ double l1(const Tensor& weight, std::int64_t filter) {
   return sum;
 }
 
+/// Embedding → LayerNormalization → a residual feed-forward layer → LayerNormalization → head.
+ir::Model normalized() {
+  Grown b;
+  const ir::ValueId ids = b.model.graph.add_input("ids", DType::kInt64, ir::Shape({ir::Dim::symbol("N"), 5}));
+  const auto norm = [&](const std::string& name, ir::ValueId x) {
+    return b.add("LayerNormalization", name,
+                 {x, b.constant(name + ".scale", random_tensor({8}, ++b.seed)),
+                  b.constant(name + ".bias", random_tensor({8}, ++b.seed))},
+                 {{"axis", std::int64_t{-1}}});
+  };
+  const auto matmul = [&](const std::string& name, ir::ValueId x, std::int64_t in, std::int64_t out) {
+    return b.add("MatMul", name, {x, b.constant(name + ".w", random_tensor({in, out}, ++b.seed))});
+  };
+  const ir::ValueId words = b.add("Gather", "words", {b.constant("table", random_tensor({11, 8}, ++b.seed)), ids});
+  const ir::ValueId hidden = norm("n0", words);
+  const ir::ValueId wide = b.relu("r", matmul("up", hidden, 8, 12));
+  const ir::ValueId sum = b.add("Add", "sum", {matmul("down", wide, 12, 8), hidden});
+  return b.finish(matmul("head", norm("n1", sum), 8, 3));
+}
+
+TEST(ChannelGroups, HiddenWidthThroughNormalizations) {
+  const ir::Model model = normalized();
+  EXPECT_NE(group_of(ir::channel_groups(model), "down").blocked, "");
+  const auto groups = ir::channel_groups(model, {.through_norms = true});
+  const ir::ChannelGroup& hidden = group_of(groups, "down");
+  ASSERT_EQ(hidden.blocked, "");
+  EXPECT_EQ(hidden.units, 8);
+  std::vector<std::vector<std::int64_t>> removed(groups.size());
+  for (std::size_t g = 0; g < groups.size(); ++g)
+    if (groups[g].name == "down") removed[g] = {1, 6};
+  ir::Model smaller = model;
+  ir::remove_units(smaller, groups, removed);
+  ir::verify(smaller);
+  for (const char* name : {"table", "n0.scale", "n1.bias"}) {
+    const Tensor& constant = *smaller.graph.constant(smaller.graph.find_value(name));
+    EXPECT_EQ(constant.dim(constant.rank() - 1), 6) << name;
+  }
+  EXPECT_EQ(smaller.graph.constant(smaller.graph.find_value("up.w"))->dim(0), 6);
+  EXPECT_EQ(smaller.graph.constant(smaller.graph.find_value("head.w"))->dim(0), 6);
+  const Tensor ids = Tensor::from<std::int64_t>({1, 5}, {0, 3, 10, 7, 1});
+  EXPECT_EQ(ir::evaluate(smaller, {{"ids", ids}}).begin()->second.dims(), (Dims{1, 5, 3}));
+}
+
+TEST(ChannelGroups, UnevenUnitsAreCountedOneByOne) {
+  const ir::ChannelGroup group{.name = "g",
+                               .layers = {},
+                               .weights = {7},
+                               .output_axes = {0},
+                               .units = 3,
+                               .block = 1,
+                               .axes = {{7, 0, {0, 1, 1, -1, 2, 2}}},
+                               .blocked = ""};
+  EXPECT_EQ(ir::channels_of(group), 5);
+  EXPECT_EQ(ir::channels_of(group, {1}), 3);
+  EXPECT_EQ(ir::channels_of(group, {0, 2}), 2);
+}
+
 TEST(Filters, TheSmallestFiltersGo) {
   World world("l1");
   world.model = everything();

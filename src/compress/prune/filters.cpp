@@ -19,6 +19,7 @@
 #include "ir/groups.h"
 #include "ir/infer.h"
 #include "pare/error.h"
+#include "passes/join_slices.h"
 
 namespace pare::compress {
 namespace {
@@ -52,6 +53,11 @@ std::span<const Option> options() {
          {},
          0,
          1e6},
+        {"norms",
+         kBool,
+         "false",
+         "channels that LayerNormalization normalizes over may go too: the hidden and the embedding width of a transformer; "
+         "its statistics are then those of what stays"},
         {"scope",
          kString,
          "\"layer\"",
@@ -80,7 +86,7 @@ std::vector<ir::ChannelGroup> target_groups(const ir::Model& model, const json& 
   const auto exclude = options.at("exclude").get<std::vector<std::string>>();
   const std::set<ir::NodeId> in = select_nodes(model.graph, layers, {}, include, "prune.include");
   const std::set<ir::NodeId> out = select_nodes(model.graph, layers, {}, exclude, "prune.exclude");
-  std::vector<ir::ChannelGroup> groups = ir::channel_groups(model);
+  std::vector<ir::ChannelGroup> groups = ir::channel_groups(model, {.through_norms = options.at("norms")});
   for (ir::ChannelGroup& group : groups) {
     const auto names = [&](const std::set<ir::NodeId>& nodes) {
       return std::any_of(group.layers.begin(), group.layers.end(), [&](ir::NodeId id) { return nodes.count(id) > 0; });
@@ -129,7 +135,9 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_one_amount(context.options);
   require_data(context);
   require_reconstruction_data(context);
-  require_some(target_groups(model, context.options));
+  ir::Model joined = model;
+  passes::join_slices(joined);
+  require_some(target_groups(joined, context.options));
 }
 
 UnitRule rule_of(const json& options) {
@@ -196,16 +204,15 @@ UnitRule within_budget(const ir::Model& model, const std::vector<ir::ChannelGrou
   return result.rule;
 }
 
-json group_json(const ir::Graph& graph, const ir::ChannelGroup& group, std::size_t removed) {
+json group_json(const ir::Graph& graph, const ir::ChannelGroup& group, const std::vector<std::int64_t>& removed) {
   json layers = json::array();
   for (ir::NodeId id : group.layers) layers.push_back(graph.node(id).name);
-  const auto gone = static_cast<std::int64_t>(removed);
   return {{"group", group.name},
           {"layers", layers},
-          {"channels", group.units * group.block},
-          {"kept", (group.units - gone) * group.block},
+          {"channels", ir::channels_of(group)},
+          {"kept", ir::channels_of(group, removed)},
           {"reason", !group.blocked.empty() ? json(group.blocked)
-                     : gone == 0            ? json("rounding keeps all of its channels")
+                     : removed.empty()      ? json("rounding keeps all of its channels")
                                             : json(nullptr)}};
 }
 
@@ -236,6 +243,7 @@ json histogram_of(const std::vector<std::vector<double>>& scores, const RemovedU
 }
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
+  passes::join_slices(model);
   const std::vector<ir::ChannelGroup> groups = target_groups(model, context.options);
   require_some(groups);
   const std::vector<std::vector<double>> scores = score_groups(model, groups, context);
@@ -246,7 +254,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   json entries = json::array();
   std::int64_t before = 0, after = 0;
   for (std::size_t g = 0; g < groups.size(); ++g) {
-    entries.push_back(group_json(model.graph, groups[g], removed[g].size()));
+    entries.push_back(group_json(model.graph, groups[g], removed[g]));
     before += entries.back().at("channels").get<std::int64_t>();
     after += entries.back().at("kept").get<std::int64_t>();
   }
@@ -260,9 +268,11 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {
   std::vector<std::string> names;
-  for (const ir::ChannelGroup& group : target_groups(model, options))
+  ir::Model joined = model;
+  passes::join_slices(joined);
+  for (const ir::ChannelGroup& group : target_groups(joined, options))
     if (group.blocked.empty())
-      for (ir::NodeId id : group.layers) names.push_back(model.graph.node(id).name);
+      for (ir::NodeId id : group.layers) names.push_back(joined.graph.node(id).name);
   return names;
 }
 

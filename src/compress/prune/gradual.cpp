@@ -25,15 +25,10 @@ void prune_now(exec::Trainer& trainer, std::vector<PruneTarget>& targets, const 
 }
 
 LoopHooks curve_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule, const json& options, double initial) {
-  const double until = options.at("prune_until");
-  const std::int64_t given = options.at("frequency");
   LoopHooks hooks;
-  hooks.on_step = [&targets, rule, until, initial, given](exec::Trainer& trainer, std::int64_t step,
-                                                          std::int64_t total) {
-    const std::int64_t last =
-        std::clamp<std::int64_t>(static_cast<std::int64_t>(until * static_cast<double>(total)), 0, total - 1);
-    if (step > last || (step != last && step % mask_updates(given, last) != 0)) return;
-    prune_now(trainer, targets, rule, initial, last == 0 ? 1 : static_cast<double>(step) / static_cast<double>(last));
+  hooks.on_step = [&targets, rule, &options, initial](exec::Trainer& trainer, std::int64_t step, std::int64_t total) {
+    if (const auto progress = curve_progress(options, step, total))
+      prune_now(trainer, targets, rule, initial, *progress);
   };
   return hooks;
 }
@@ -98,6 +93,14 @@ LoopHooks round_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule, 
 }
 
 }  // namespace
+
+std::optional<double> curve_progress(const json& options, std::int64_t step, std::int64_t total) {
+  const double until = options.at("prune_until");
+  const std::int64_t last =
+      std::clamp<std::int64_t>(static_cast<std::int64_t>(until * static_cast<double>(total)), 0, total - 1);
+  if (step > last || (step != last && step % mask_updates(options.at("frequency"), last) != 0)) return std::nullopt;
+  return last == 0 ? 1 : static_cast<double>(step) / static_cast<double>(last);
+}
 
 std::vector<Option> gradual_options() {
   using enum OptionType;

@@ -1,6 +1,7 @@
 // Pruning while training: along a curve of sparsity, or in rounds of pruning and training with or without rewinding.
 #pragma once
 
+#include <optional>
 #include <vector>
 
 #include "compress/method.h"
@@ -17,6 +18,9 @@ std::string schedule_of(const nlohmann::json& options);
 
 /// Error(kUsage) where the options of schedules contradict each other.
 void validate_schedule(const nlohmann::json& options, const PruneRule& rule);
+
+/// How much of the curve is done before this step, where the options let the masks change there; nullopt elsewhere.
+std::optional<double> curve_progress(const nlohmann::json& options, std::int64_t step, std::int64_t total);
 
 /// Hooks that rank the current weights again and set the trainer's masks:
 /// - cubic, linear, exponential: every `frequency` steps until `prune_until` of them are done;

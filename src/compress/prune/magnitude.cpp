@@ -1,5 +1,6 @@
 // prune/magnitude: zeros the weights of smallest magnitude, at once or gradually while training (gradual.h).
 #include "compress/prune/gradual.h"
+#include "compress/prune/reestimate.h"
 #include "compress/prune/zeros.h"
 #include "compress/targets.h"
 #include "compress/training/train_model.h"
@@ -22,6 +23,7 @@ std::vector<Option> declare() {
             {"layer", "output", "global"}},
        })
     list.push_back(option);
+  for (Option option : reestimate_options()) list.push_back(option);
   for (Option option : gradual_options()) list.push_back(option);
   for (Option option : target_options()) list.push_back(option);
   for (Option option : training_options()) {
@@ -45,30 +47,27 @@ void validate(const ir::Model& model, const StepContext& context) {
   const json& options = context.options;
   validate_schedule(options, prune_rule(options));
   prune_targets(model, options);
+  require_reestimation_data(context);
+  if (!options.at("reestimate").is_null() && schedule_of(options) != "one-shot")
+    throw Error(ErrorCode::kUsage, "prune.reestimate", "is for weights that go at once", "schedule one-shot",
+                schedule_of(options));
   if (needs_gradients(options)) validate_training(model, context, "prune");
-}
-
-/// After training the masks are what is zero: the trainer kept every masked weight at exactly zero.
-void annotate_trained(ir::Model& model, std::vector<PruneTarget>& targets, const json& options) {
-  for (PruneTarget& target : targets) model.graph.value(model.graph.find_value(target.name)).mask.reset();
-  targets = prune_targets(model, options);
-  std::vector<Tensor> masks;
-  for (const PruneTarget& target : targets) masks.push_back(mask_of_zeros(target.weight));
-  annotate_masks(model.graph, targets, masks);
 }
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const json& options = context.options;
   const PruneRule rule = prune_rule(options);
-  std::vector<PruneTarget> targets = prune_targets(model, options);
+  const std::vector<PruneTarget> targets = prune_targets(model, options);
   if (schedule_of(options) != "one-shot") {
     std::vector<PruneTarget> current = targets;
     train_model(model, context, gradual_hooks(current, rule, context), "prune");
-    annotate_trained(model, targets, options);
+    mask_trained(model, options);
   } else {
     const std::vector<Tensor> masks = choose_masks(targets, rule, 0, 1);
     context.record["importance"] = importance_histogram(targets, masks);
+    const ir::Model original = model;
     annotate_masks(model.graph, targets, masks);
+    reestimate(original, model, weights_of(targets), context);
     if (needs_gradients(options)) train_model(model, context, {}, "prune");
   }
   record_zeros(prune_targets(model, options), rule, context);

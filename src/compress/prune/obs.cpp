@@ -5,6 +5,7 @@
 #include "compress/layerwise/hessian.h"
 #include "compress/prune/layer_inputs.h"
 #include "compress/prune/obs_update.h"
+#include "compress/prune/reestimate.h"
 #include "compress/prune/zeros.h"
 #include "compress/targets.h"
 #include "pare/error.h"
@@ -25,12 +26,17 @@ std::vector<Option> declare() {
            {"refit", kBool, "true",
             "after the zeros are chosen, the weights that stay are solved for once more, each output's over all its "
             "inputs (slower: a linear system for each output)"},
+           {"exact", kInt, "0",
+            "layers of at most this many inputs (times kernel size) lose one weight of an output after the other instead "
+            "of a block of inputs (ExactOBS; time grows with the cube)",
+            {}, 0, 16384},
            {"sequential", kBool, "false",
             "each layer sees its inputs as the pruned layers before it make them, a pass over the samples for each, "
             "instead of all as the original makes them, in as few passes as memory allows"},
            {"keep_zeros", kBool, "true", "zeros that the weights have already stay"},
        })
     list.push_back(option);
+  for (Option option : reestimate_options()) list.push_back(option);
   for (Option option : target_options()) list.push_back(option);
   return list;
 }
@@ -44,7 +50,10 @@ bool needs_gradients(const json&) { return false; }
 std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
 
 void validate(const ir::Model& model, const StepContext& context) {
-  prune_rule(context.options);
+  const PruneRule rule = prune_rule(context.options);
+  if (rule.pattern.kind == ir::SparsityPattern::Kind::kBlocks && context.options.at("exact").get<std::int64_t>() > 0)
+    throw Error(ErrorCode::kUsage, "prune.exact", "weights go one at a time, blocks together",
+                "an unstructured or N:M pattern", rule.pattern.to_string());
   prune_targets(model, context.options);
   require_layer_inputs(model, context, "obs");
 }
@@ -69,7 +78,9 @@ void prune_layers(ir::Model& model, const std::vector<Layer>& layers, const Prun
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const json& options = context.options;
   const PruneRule rule = prune_rule(options);
-  const ObsOptions obs{options.at("damping"), options.at("block"), options.at("update"), options.at("refit")};
+  const ir::Model original = model;
+  const ObsOptions obs{options.at("damping"), options.at("block"), options.at("update"), options.at("exact"),
+                       options.at("refit")};
   const std::vector<Layer> layers = layers_with_inputs(model, context);
   if (options.at("sequential").get<bool>()) {
     const auto runs = runs_of(model.graph, layers);
@@ -81,6 +92,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   } else {
     prune_layers(model, layers, rule, context, obs);
   }
+  reestimate(original, model, weights_of(targets_of(model.graph, layers)), context);
   record_zeros(targets_of(model.graph, layers), rule, context);
 }
 
@@ -98,7 +110,7 @@ const Method& obs_pruning() {
       "obs",
       "zeros what costs a layer's output least and lets the others make up for it, without labels",
       "Frantar & Alistarh, SparseGPT: Massive Language Models Can Be Accurately Pruned in "
-      "One-Shot, 2023",
+      "One-Shot, 2023; exact: Frantar & Alistarh, Optimal Brain Compression, 2022",
       options,
       needs_gradients,
       needs,

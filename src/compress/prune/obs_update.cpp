@@ -25,8 +25,12 @@ Tensor obs_prune(const PruneTarget& target, const PruneRule& rule, std::span<con
         damped_hessian(hessian.subspan(static_cast<std::size_t>(g) * n * n, n * n), n, options.damping);
     ObsRows rows(target, rule.keep_zeros, g * each, each);
     const std::vector<double> original = rows.weights;
-    obs_sweep(rows, rule, options.block, cholesky_of_inverse(damped, static_cast<std::int64_t>(n)), options.update);
-    if (options.update && options.refit) obs_refit(rows, damped, original);
+    const bool exact = static_cast<std::int64_t>(n) <= options.exact;
+    if (exact)
+      obs_exact(rows, rule, damped);
+    else
+      obs_sweep(rows, rule, options.block, cholesky_of_inverse(damped, static_cast<std::int64_t>(n)), options.update);
+    if (options.update && (options.refit || exact)) obs_refit(rows, damped, original);
     rows.write(out.mutable_data<float>());
   }
   return out;

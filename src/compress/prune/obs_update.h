@@ -13,6 +13,7 @@ struct ObsOptions {
   double damping = 0.01;    ///< of the mean of H's diagonal, added to the diagonal
   std::int64_t block = 128; ///< columns over which zeros of an unstructured pattern are chosen at once
   bool update = true;       ///< false: the weights that stay are left as they are
+  std::int64_t exact = 0;   ///< columns up to which zeros are chosen one at a time (obs_exact)
   bool refit = true;        ///< the weights that stay are solved for anew, each row over all its columns
 };
 

@@ -7,6 +7,7 @@
 #include "base/linear_algebra.h"
 #include "compress/layerwise/hessian.h"
 #include "compress/layerwise/joint.h"
+#include "compress/layerwise/layer_bias.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -14,29 +15,10 @@ namespace {
 
 using nlohmann::json;
 
-/// Where the layer's bias is, or could be.
-struct BiasSlot {
-  ir::NodeId node = ir::kNoNode;
-  std::size_t index = 0;
-};
-
-BiasSlot bias_slot(const ir::Graph& graph, const Layer& layer) {
-  const ir::Node& node = graph.node(layer.node);
-  if (!node.is("MatMul")) return {layer.node, 2};
-  const ir::NodeId next = graph.sole_consumer(node.output(0));
-  if (next == ir::kNoNode || !graph.node(next).is("Add")) return {};
-  for (std::size_t slot = 0; slot < 2; ++slot)
-    if (const Tensor* bias = graph.constant(graph.node(next).input(slot));
-        bias && bias->dtype() == DType::kFloat32 && bias->rank() == 1 && bias->numel() == layer.weight.view.outputs)
-      return {next, slot};
-  return {};
-}
-
 /// The value whose error the layer is to make up for. Of two layers that are summed, the later one takes the error of
 /// both (He et al. 2017, section 3.3).
 std::string value_to_match(const ir::Graph& graph, const Layer& layer, const BiasSlot& bias) {
-  const ir::NodeId last = bias.node == ir::kNoNode ? layer.node : bias.node;
-  const ir::ValueId own = graph.node(last).output(0);
+  const ir::ValueId own = biased_output(graph, layer, bias);
   const ir::NodeId next = graph.sole_consumer(own);
   if (next == ir::kNoNode || !graph.node(next).is("Add")) return graph.value(own).name;
   const ir::Node& sum = graph.node(next);
@@ -76,40 +58,18 @@ bool lost_inputs(const ir::Model& original, const ir::Model& model, const Layer&
 std::string obstacle(const ir::Model& original, const ir::Model& model, const Layer& layer, const BiasSlot& bias,
                      bool least_squares) {
   const ir::Graph& graph = model.graph;
-  const ir::Node& node = graph.node(layer.node);
   const ir::Value& weight = graph.value(layer.weight.value);
   if (group_of(original.graph.node(layer.node)) != 1) return "it is a grouped convolution";
   if (weight.constant->dtype() != DType::kFloat32) return "its weight is not float32";
   if (weight.consumers.size() > 1) return "its weight is shared with another node";
-  if (node.is("Gemm") &&
-      (node.float_or("alpha", 1) != 1.0f || node.float_or("beta", 1) != 1.0f || node.int_or("transA", 0) != 0))
-    return "its alpha or beta is not 1, or transA is set";
-  if (bias.node == ir::kNoNode) {
-    if (!least_squares) return "no bias follows it";
-  } else if (const ir::ValueId value = graph.node(bias.node).input(bias.index); value != ir::kNoValue) {
-    const Tensor* tensor = graph.constant(value);
-    if (!tensor) return "its bias is not constant";
-    if (tensor->numel() != 1 && tensor->numel() != layer.weight.view.outputs)
-      return "its bias is not one number for each output";
-  }
+  const std::string why = why_no_bias(graph, layer, bias);
+  if (!why.empty() && (bias.node != ir::kNoNode || !least_squares)) return why;
   if (!least_squares) return "";
   if (weight.mask) return "zeros of its weight are kept by a mask";
   constexpr std::int64_t kMost = 11585;  // sums of 1 GiB
   const std::int64_t width = layer.weight.view.taps * layer.weight.view.inputs + 1 + layer.weight.view.outputs;
   if (width > kMost) return "the sums over its " + std::to_string(width) + " inputs and outputs would take over 1 GiB";
   return why_no_hessian(graph, layer);
-}
-
-void add_to_bias(ir::Graph& graph, const Layer& layer, const BiasSlot& slot, const std::vector<double>& change) {
-  const ir::ValueId old = graph.node(slot.node).input(slot.index);
-  std::vector<float> bias(change.size(), 0.0f);
-  if (const Tensor* tensor = graph.constant(old))
-    for (std::size_t o = 0; o < bias.size(); ++o) bias[o] = tensor->data<float>()[tensor->numel() == 1 ? 0 : o];
-  for (std::size_t o = 0; o < bias.size(); ++o) bias[o] += static_cast<float>(change[o]);
-  const std::string name = old == ir::kNoValue ? layer.weight_name + "_bias" : graph.value(old).name + "_reconstructed";
-  const auto size = static_cast<std::int64_t>(bias.size());
-  graph.set_input(slot.node, slot.index, graph.add_initializer(name, Tensor::from({size}, bias)));
-  if (old != ir::kNoValue && graph.value(old).consumers.empty() && !graph.is_output(old)) graph.erase_value(old);
 }
 
 /// The sums with the means taken off, when the bias takes care of those.
@@ -174,7 +134,7 @@ json correct(ir::Graph& graph, const Layer& layer, const BiasSlot& slot, const J
       left -= change[static_cast<std::size_t>(o * sums.columns + i)] * sums.input(i);
     shift[static_cast<std::size_t>(o)] = left / sums.positions();
   }
-  if (bias) add_to_bias(graph, layer, slot, shift);
+  if (bias) change_bias(graph, layer, slot, {}, shift);
   const double count = sums.positions() * static_cast<double>(sums.outputs);
   return {{"layer", layer.name},
           {"error_before", std::sqrt(before / count)},

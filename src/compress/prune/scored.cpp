@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "compress/prune/reestimate.h"
 #include "compress/prune/samples.h"
 #include "compress/targets.h"
 
@@ -18,6 +19,7 @@ std::vector<Option> scored_options(std::string_view scope, const std::vector<Opt
                   {"auto", "layer", "output", "global"}});
   list.insert(list.end(), further.begin(), further.end());
   list.push_back({"keep_zeros", kBool, "true", "zeros that the weights have already stay"});
+  for (Option option : reestimate_options()) list.push_back(option);
   for (Option option : target_options()) list.push_back(option);
   return list;
 }
@@ -26,7 +28,9 @@ void prune_by_scores(ir::Model& model, const std::vector<PruneTarget>& targets, 
   const PruneRule rule = prune_rule(context.options);
   const std::vector<Tensor> masks = choose_masks(targets, rule, 0, 1);
   context.record["importance"] = importance_histogram(targets, masks);
+  const ir::Model original = model;
   annotate_masks(model.graph, targets, masks);
+  reestimate(original, model, weights_of(targets), context);
   record_zeros(prune_targets(model, context.options), rule, context);
 }
 
@@ -48,6 +52,7 @@ void score_by_gradients(std::vector<PruneTarget>& targets, const ir::Model& mode
 void validate_scored(const ir::Model& model, const StepContext& context) {
   prune_rule(context.options);
   prune_targets(model, context.options);
+  require_reestimation_data(context);
 }
 
 std::vector<std::string> scored_layers(const ir::Model& model, const nlohmann::json& options) {

@@ -4,6 +4,7 @@
 
 #include "compress/layerwise/hessian.h"
 #include "compress/prune/layer_inputs.h"
+#include "compress/prune/reestimate.h"
 #include "compress/prune/scored.h"
 #include "pare/error.h"
 
@@ -53,6 +54,7 @@ std::vector<PruneTarget> scored_run(const ir::Model& model, const std::vector<La
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const PruneRule rule = prune_rule(context.options);
+  const ir::Model original = model;
   const std::vector<Layer> layers = layers_with_inputs(model, context);
   const auto runs = runs_of(model.graph, layers);
   for (std::size_t i = 0; i < runs.size(); ++i) {
@@ -61,6 +63,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
     context.control.report(
         {"prune", static_cast<std::int64_t>(i + 1), static_cast<std::int64_t>(runs.size()), "inputs", {}, -1});
   }
+  reestimate(original, model, weights_of(targets_of(model.graph, layers)), context);
   record_zeros(targets_of(model.graph, layers), rule, context);
 }
 

@@ -89,6 +89,13 @@ void annotate_masks(ir::Graph& graph, std::span<const PruneTarget> targets, cons
   }
 }
 
+void mask_trained(ir::Model& model, const json& options) {
+  const std::vector<PruneTarget> targets = prune_targets(model, options);
+  std::vector<Tensor> masks;
+  for (const PruneTarget& target : targets) masks.push_back(mask_of_zeros(target.weight));
+  annotate_masks(model.graph, targets, masks);
+}
+
 Tensor mask_of_zeros(const Tensor& weight) {
   Tensor mask(DType::kUint8, weight.dims());
   auto bits = mask.mutable_data<std::uint8_t>();

@@ -23,6 +23,9 @@ std::vector<PruneTarget> prune_targets(const ir::Model& model, const nlohmann::j
 /// Sets masks on the initializers, and the weights under them to zero.
 void annotate_masks(ir::Graph& graph, std::span<const PruneTarget> targets, const std::vector<Tensor>& masks);
 
+/// After training the masks of the targets are what is zero: the trainer kept every masked weight at exactly zero.
+void mask_trained(ir::Model& model, const nlohmann::json& options);
+
 /// uint8, 0 where the weight is zero.
 Tensor mask_of_zeros(const Tensor& weight);
 
