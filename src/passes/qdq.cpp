@@ -17,7 +17,7 @@ using ir::NodeId;
 using ir::ValueId;
 
 constexpr std::int64_t kQdqOpset = 13, kQdqIrVersion = 7;  // per-axis DequantizeLinear came with these
-constexpr std::int64_t kBlockOpset = 21;                   // and with this 4 bits and blocks
+constexpr std::int64_t kBlockOpset = 21;                   // and with this 4 bits, 16 bits and blocks
 
 std::vector<std::int32_t> rounded(const Tensor& tensor, const QuantParams& params) {
   const auto [low, high] = integer_limits(params);
@@ -138,10 +138,11 @@ ParamMap::ParamMap(const QuantParams& params, const Dims& dims) {
 }
 
 std::pair<double, double> integer_limits(const QuantParams& params) {
-  const bool is_signed = params.dtype == DType::kInt8 || params.dtype == DType::kInt4 || params.dtype == DType::kInt32;
-  if (!is_signed && params.dtype != DType::kUint8 && params.dtype != DType::kUint4)
-    throw Error(ErrorCode::kInternal, "quantize", "unsupported integer type", "int4, uint4, int8, uint8 or int32",
-                std::string(name(params.dtype)));
+  const bool is_signed = params.dtype == DType::kInt8 || params.dtype == DType::kInt4 || params.dtype == DType::kInt16 ||
+                         params.dtype == DType::kInt32;
+  if (!is_signed && params.dtype != DType::kUint8 && params.dtype != DType::kUint4 && params.dtype != DType::kUint16)
+    throw Error(ErrorCode::kInternal, "quantize", "unsupported integer type",
+                "int4, uint4, int8, uint8, int16, uint16 or int32", std::string(name(params.dtype)));
   const int width = params.bits > 0 ? params.bits : bits(params.dtype);
   if (!is_signed) return {0, std::ldexp(1, width) - 1};
   const double most = std::ldexp(1, width - 1) - 1;
@@ -155,6 +156,8 @@ Tensor pack_integers(std::span<const std::int32_t> values, const Dims& dims, DTy
     const auto value = static_cast<std::uint32_t>(values[i]);
     if (bits(dtype) == 32)
       std::memcpy(bytes + 4 * i, &value, 4);
+    else if (bits(dtype) == 16)
+      std::memcpy(bytes + 2 * i, &value, 2);
     else if (bits(dtype) == 8)
       bytes[i] = static_cast<std::uint8_t>(value);
     else
@@ -180,12 +183,13 @@ Tensor dequantize_tensor(const Tensor& integers, const QuantParams& params) {
 }
 
 std::int64_t opset_for(const QuantParams& params) {
-  return bits(params.dtype) < 8 || params.block > 0 ? kBlockOpset : kQdqOpset;
+  return bits(params.dtype) < 8 || bits(params.dtype) == 16 || params.block > 0 ? kBlockOpset : kQdqOpset;
 }
 
 void insert_qdq(ir::Model& model, const QdqPlan& plan) {
   std::int64_t opset = kQdqOpset;
-  for (const auto& [name, params] : plan.weights) opset = std::max(opset, opset_for(params));
+  for (const auto* all : {&plan.weights, &plan.activations})
+    for (const auto& [name, params] : *all) opset = std::max(opset, opset_for(params));
   raise_opset(model, opset);
   model.ir_version = std::max(model.ir_version, kQdqIrVersion);
   Graph& graph = model.graph;
@@ -201,7 +205,8 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan) {
     const ValueId input = layer.input(0), weight = layer.input(1);
     const std::string weight_name = graph.value(weight).name;
     const QuantParams& params = plan.weights.at(weight_name);
-    if (auto bias_input = plan.activations.find(graph.value(input).name); bias_input != plan.activations.end())
+    if (auto bias_input = plan.activations.find(graph.value(input).name);
+        plan.integer_bias && bias_input != plan.activations.end())
       quantize_bias(graph, node, bias_input->second, params);
     const auto integers = plan.integers.find(weight_name);
     if (!restored.count(weight))

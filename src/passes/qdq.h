@@ -52,17 +52,18 @@ struct QdqPlan {
   std::vector<std::string> nodes;              ///< nodes that compute on quantized inputs
   /// Nodes that read an activation's integers, where others shall go on reading the float value; absent: all do.
   std::map<std::string, std::set<std::string>> readers;
+  bool integer_bias = true;  ///< otherwise biases stay float
 };
 
 /// x → node   becomes   x → QuantizeLinear → DequantizeLinear → node, with a Clip in front where an activation has fewer
-/// bits than its type (few_bits.h); the weight is stored as int8 → DequantizeLinear,
-/// the bias as int32 → DequantizeLinear. Raises the opset to 13 (21 for 4 bits and blocks) where lower (Error(kUnsupported) names the node whose
-/// meaning would change). One pair serves all consumers of a value (or its `readers`); a graph output stays as it was. New names:
+/// bits than its type (few_bits.h); the weight is stored as int8 → DequantizeLinear, the bias as int32 → DequantizeLinear.
+/// Raises the opset to 13 (21 for 4 bits, 16 bits and blocks) where lower (Error(kUnsupported) names the node whose meaning
+/// would change). One pair serves all consumers of a value (or its `readers`); a graph output stays as it was. New names:
 /// `<value>_quantized`, `<value>_dequantized`, `<value>_scale`, `<value>_zero_point`.
 /// Error(kInternal) when the plan names what the graph does not have.
 void insert_qdq(ir::Model& model, const QdqPlan& plan);
 
-/// The opset that a weight's type and blocks ask for.
+/// The opset that type and blocks ask for.
 std::int64_t opset_for(const QuantParams& params);
 
 /// round_half_even(x / scale) + zero_point, saturated to the params' limits, along its axis. ONNX QuantizeLinear.

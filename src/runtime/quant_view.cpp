@@ -18,7 +18,8 @@ std::optional<QuantView> view(const ir::Graph& graph, const ir::Node& node, ir::
   QuantView found;
   found.q = q;
   found.dtype = graph.value(q).dtype;
-  if (!found.is_8_bit() && found.dtype != DType::kInt32) return std::nullopt;
+  const bool wide = found.dtype == DType::kUint16 || found.dtype == DType::kInt16;
+  if (!found.is_8_bit() && !wide && found.dtype != DType::kInt32) return std::nullopt;
   found.scale.assign(scale->data<float>().begin(), scale->data<float>().end());
   found.zero_point.resize(found.scale.size());
   for (std::size_t i = 0; i < found.scale.size(); ++i) {

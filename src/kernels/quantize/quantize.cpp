@@ -25,8 +25,9 @@ struct Bounds {
 };
 
 Bounds bounds(DType type, std::int32_t zero_point) noexcept {
-  const std::int32_t lowest = type == DType::kInt8 ? -128 : 0;
-  return {static_cast<float>(lowest - zero_point), static_cast<float>(lowest + 255 - zero_point)};
+  const bool wide = type == DType::kInt16 || type == DType::kUint16;
+  const std::int32_t lowest = type == DType::kInt8 ? -128 : type == DType::kInt16 ? -32768 : 0;
+  return {static_cast<float>(lowest - zero_point), static_cast<float>(lowest + (wide ? 65535 : 255) - zero_point)};
 }
 
 template <class Out>
@@ -121,6 +122,10 @@ void quantize_span(const float* in, std::int64_t count, const QuantParams& to, v
 void quantize(const QuantLayout& layout, const float* in, DType out_type, void* out) noexcept {
   if (out_type == DType::kInt8)
     quantize_as(layout, in, out_type, static_cast<std::int8_t*>(out));
+  else if (out_type == DType::kInt16)
+    quantize_as(layout, in, out_type, static_cast<std::int16_t*>(out));
+  else if (out_type == DType::kUint16)
+    quantize_as(layout, in, out_type, static_cast<std::uint16_t*>(out));
   else
     quantize_as(layout, in, out_type, static_cast<std::uint8_t*>(out));
 }
@@ -130,6 +135,10 @@ void dequantize(const QuantLayout& layout, DType in_type, const void* in, float*
     dequantize_as(layout, static_cast<const std::int8_t*>(in), out);
   else if (in_type == DType::kUint8)
     dequantize_as(layout, static_cast<const std::uint8_t*>(in), out);
+  else if (in_type == DType::kInt16)
+    dequantize_as(layout, static_cast<const std::int16_t*>(in), out);
+  else if (in_type == DType::kUint16)
+    dequantize_as(layout, static_cast<const std::uint16_t*>(in), out);
   else
     dequantize_as(layout, static_cast<const std::int32_t*>(in), out);
 }

@@ -16,9 +16,9 @@ struct QuantLayout {
   const std::int32_t* zero_point = nullptr;  ///< [axis] or nullptr
 };
 
-/// f32 → kUint8 or kInt8.
+/// f32 → kUint8, kInt8, kUint16 or kInt16.
 void quantize(const QuantLayout& layout, const float* in, DType out_type, void* out) noexcept;
-/// kUint8, kInt8 or kInt32 → f32.
+/// kUint8, kInt8, kUint16, kInt16 or kInt32 → f32.
 void dequantize(const QuantLayout& layout, DType in_type, const void* in, float* out) noexcept;
 /// 8 bits to 8 bits, per tensor; in and out may be the same buffer.
 void requantize(std::int64_t count, const QuantParams& from, const void* in, const QuantParams& to, void* out) noexcept;

@@ -28,7 +28,7 @@ std::optional<std::string> lower_QuantizeLinear(Lowerer& lw, const Group& group)
   }
   const ir::Node& node = lw.main(group);
   const auto view = quantized_by(lw.graph(), group.main());
-  if (!view || !view->is_8_bit()) return "no kernel for these parameters";
+  if (!view || view->dtype == DType::kInt32) return "no kernel for these parameters";
   const Layout layout = lw.stored(node.input(0));
   const Dims shape = lw.dims(group.output);
   const BufferId x = lw.read(node.input(0), layout), y = lw.write(group.output, layout);
