@@ -73,6 +73,31 @@ LayerCost layer_cost(const ir::Graph& graph, ir::NodeId id, const ir::WeightRef&
   return cost;
 }
 
+/// Of a layer whose weight is a codebook's: what is stored, and how.
+void store_as_codebook(LayerCost& cost, const ir::Graph& stored, const ir::Codebook& codebook, const Tensor& weight) {
+  const Tensor &values = *stored.constant(codebook.values), &indices = *stored.constant(codebook.indices);
+  const std::int64_t vector = values.rank() == 2 ? values.dim(1) : 1;
+  cost.bytes += static_cast<std::int64_t>(values.bytes() + indices.bytes()) - static_cast<std::int64_t>(weight.bytes());
+  cost.bits = static_cast<int>((bits(indices.dtype()) + vector - 1) / vector);
+  cost.pattern = "codebook " + std::to_string(values.dim(0)) + (vector > 1 ? "×" + std::to_string(vector) : "");
+}
+
+/// The layers whose weights codebooks hold, as if these were expanded, but for what is stored.
+void add_codebook_layers(const ir::Model& model, std::map<ir::NodeId, std::int64_t>& macs, ModelCost& cost) {
+  if (!ir::has_codebooks(model.graph)) return;
+  ir::Model expanded = model;
+  ir::expand_codebooks(expanded);
+  for (ir::NodeId id : model.graph.nodes()) {
+    const auto codebook = ir::codebook_behind(model.graph, model.graph.node(id).input(1));
+    if (!codebook || !expanded.graph.has_node(id)) continue;
+    const std::optional<ir::WeightRef> weight = ir::find_weight(expanded.graph, id);
+    if (!weight) continue;
+    cost.layers.push_back(layer_cost(expanded.graph, id, *weight));
+    store_as_codebook(cost.layers.back(), model.graph, *codebook, *expanded.graph.constant(weight->value));
+    cost.layers.back().macs = macs[id];
+  }
+}
+
 std::int64_t count_nonzero(const Tensor& tensor) {
   return tensor.numel() - static_cast<std::int64_t>(ir::sparsity(tensor) * static_cast<double>(tensor.numel()) + 0.5);
 }
@@ -142,6 +167,7 @@ ModelCost model_cost(const ir::Model& model, const std::map<std::string, Dims>& 
     cost.layers.push_back(layer_cost(graph, id, *weight));
     cost.layers.back().macs = macs[id];
   }
+  add_codebook_layers(model, macs, cost);
   return cost;
 }
 

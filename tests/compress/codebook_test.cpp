@@ -57,7 +57,7 @@ TEST(Codebook, ALayerIsWhatItsIndicesSay) {
   const Tensor weight = *model.graph.constant(layer.weight.value);
   Rng rng(1, kRngTest);
   const LayerCodebook made =
-      make_codebook(layer, weight, {.levels = &find_levels("kmeans"), .entries = 8, .per_channel = true}, rng);
+      make_codebook(layer, weight, {.levels = &find_levels("kmeans"), .entries = 8, .sharing = CodebookSpec::Sharing::kChannels}, rng);
   EXPECT_EQ(made.parts, 5);
   double off = 0, power = 0;
   for (std::int64_t i = 0; i < weight.numel(); ++i) {
@@ -126,7 +126,9 @@ TEST(Codebook, ExpandsToTheSameWeightsWithoutTheGather) {
 
 TEST(Codebook, RefusesWhatItCannotDo) {
   World world(::testing::UnitTest::GetInstance()->current_test_info()->name());
-  for (const char* options : {"entries: 1", "entries: 257", "levels: kmean", "start: middle", "levels: log, entries: 2", "exclude: [nothing]"})
+  for (const char* options : {"entries: 1", "entries: 257", "levels: kmean", "start: middle", "levels: log, entries: 2", "exclude: [nothing]",
+                              "vector: 4, levels: log", "vector: 4, start: linear", "granularity: position",
+                              "levels: log, weighting: inputs", "vector: 65"})
     EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {method: codebook, " + std::string(options) + "}}]"); }).code(),
               ErrorCode::kUsage)
         << options;

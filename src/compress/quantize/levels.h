@@ -12,6 +12,7 @@ namespace pare::compress {
 
 struct LevelsRequest {
   std::span<const float> weights;  ///< those that share the levels; exact zeros are not among them when zeros are kept
+  std::span<const float> importance = {};  ///< kmeans: what the squared error of each counts; empty: all alike
   int entries = 16;                ///< at most
   bool with_zero = false;          ///< 0 must be a level
   std::string_view start;          ///< of methods that iterate: linear, density, random, auto (the best of these)

@@ -4,19 +4,28 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "compress/quantize/levels.h"
 
 namespace pare::compress {
 namespace {
 
-/// Sorted weights with their running sums: a cluster of the line is a run of them.
+/// Sorted weights with the running sums of their importance and of importance times weight: a cluster of the line is a
+/// run of them.
 struct Line {
-  std::vector<double> values, sums = {0};
+  std::vector<double> values, importance, sums = {0}, masses = {0};
 
-  explicit Line(std::span<const float> weights) : values(weights.begin(), weights.end()) {
-    std::sort(values.begin(), values.end());
-    for (double value : values) sums.push_back(sums.back() + value);
+  Line(std::span<const float> weights, std::span<const float> counts) {
+    std::vector<std::size_t> order(weights.size());
+    std::iota(order.begin(), order.end(), std::size_t{0});
+    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) { return weights[a] < weights[b]; });
+    for (const std::size_t at : order) {
+      values.push_back(static_cast<double>(weights[at]));
+      importance.push_back(counts.empty() ? 1.0 : static_cast<double>(counts[at]));
+      sums.push_back(sums.back() + importance.back() * values.back());
+      masses.push_back(masses.back() + importance.back());
+    }
   }
 };
 
@@ -42,7 +51,7 @@ std::vector<double> random_start(const Line& line, std::size_t count, Rng& rng) 
     centers.push_back(line.values[pick]);
     double total = 0;
     for (std::size_t i = 0; i < squares.size(); ++i) {
-      squares[i] = std::min(squares[i], std::pow(line.values[i] - centers.back(), 2));
+      squares[i] = std::min(squares[i], line.importance[i] * std::pow(line.values[i] - centers.back(), 2));
       total += squares[i];
     }
     double left = rng.uniform() * total;
@@ -67,8 +76,8 @@ void iterate(const Line& line, std::vector<double>& centers, std::size_t fixed) 
               : static_cast<std::size_t>(std::upper_bound(line.values.begin(), line.values.end(),
                                                           (centers[k] + centers[k + 1]) / 2) -
                                          line.values.begin());
-      if (end > begin && k != fixed) {
-        next[k] = (line.sums[end] - line.sums[begin]) / static_cast<double>(end - begin);
+      if (end > begin && k != fixed && line.masses[end] > line.masses[begin]) {
+        next[k] = (line.sums[end] - line.sums[begin]) / (line.masses[end] - line.masses[begin]);
         moved |= next[k] != centers[k];
       }
       begin = std::max(begin, end);
@@ -99,22 +108,25 @@ std::vector<float> cluster(const Line& line, const LevelsRequest& request, std::
   return levels;
 }
 
-double squared_error(std::span<const float> weights, const std::vector<float>& levels) {
+double squared_error(const Line& line, const std::vector<float>& levels) {
   const LevelMap map(levels, false);
   double sum = 0;
-  for (float w : weights) sum += std::pow(static_cast<double>(levels[map(w)]) - static_cast<double>(w), 2);
+  for (std::size_t i = 0; i < line.values.size(); ++i) {
+    const double w = line.values[i];
+    sum += line.importance[i] * std::pow(static_cast<double>(levels[map(static_cast<float>(w))]) - w, 2);
+  }
   return sum;
 }
 
 std::vector<float> choose(const LevelsRequest& request) {
   if (request.weights.empty()) return {0};
-  const Line line(request.weights);
+  const Line line(request.weights, request.importance);
   if (request.start != "auto") return cluster(line, request, request.start);
   std::vector<float> best;
   double least = std::numeric_limits<double>::infinity();
   for (const std::string_view start : {"linear", "density", "random"}) {
     std::vector<float> levels = cluster(line, request, start);
-    const double error = squared_error(request.weights, levels);
+    const double error = squared_error(line, levels);
     if (error < least) least = error, best = std::move(levels);
   }
   return best;
