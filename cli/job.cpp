@@ -1,5 +1,6 @@
 #include "job.h"
 
+#include <algorithm>
 #include <iostream>
 
 #include "pare/error.h"
@@ -73,6 +74,51 @@ void print_notes(const json& run) {
   }
 }
 
+std::string between(const json& ends) {
+  return fixed(ends.at(0).get<double>(), 3) + " … " + fixed(ends.at(1).get<double>(), 3);
+}
+
+void print_reverted(const json& accuracy) {
+  if (accuracy.at("reverted").empty()) return;
+  std::cout << "\nback to float (" << accuracy.at("metric").get<std::string>() << " on val: "
+            << fixed(accuracy.at("drop_of_all").get<double>(), 2) << " points lost became "
+            << fixed(accuracy.at("drop").get<double>(), 2) << "):\n";
+  Table table({{"layer"}, {"SNR alone, dB", kRight}, {"MACs", kRight}});
+  for (const json& layer : accuracy.at("reverted"))
+    table.add({layer.at("node"), fixed(layer.at("snr_db").get<double>(), 1),
+               percent(100 * layer.at("mac_share").get<double>(), 1)});
+  table.print();
+}
+
+void print_calibration(const json& check) {
+  constexpr std::size_t kMost = 10;
+  std::cout << "\ncalibrated on " << check.at("subsets") << " parts of " << check.at("samples") << " samples";
+  const auto tell = [&](const char* key, const char* unit) {
+    const json& spread = check.at(key);
+    if (spread.is_null()) return;
+    std::cout << "; " << unit << " " << fixed(spread.at("least").get<double>(), 2) << " … "
+              << fixed(spread.at("most").get<double>(), 2);
+  };
+  tell("snr_db", "SNR, dB:");
+  tell("metric", "metric on val:");
+  std::cout << "\n";
+  Table table({{"range that spreads most"}, {"lower end", kRight}, {"upper end", kRight}, {"spread", kRight}});
+  for (std::size_t i = 0; i < std::min(kMost, check.at("values").size()); ++i) {
+    const json& value = check.at("values")[i];
+    table.add({shortened(value.at("value"), 40), between(value.at("low")), between(value.at("high")),
+               percent(100 * value.at("spread").get<double>(), 1)});
+  }
+  table.print();
+}
+
+/// What quantization found out on the way.
+void print_quantized(const json& run) {
+  for (const json& step : at(run, "/steps")) {
+    if (step.contains("accuracy")) print_reverted(step.at("accuracy"));
+    if (step.contains("calibration_check")) print_calibration(step.at("calibration_check"));
+  }
+}
+
 void print_plan(const json& plan) {
   std::cout << "would run on " << plan.value("data", "no data") << ":\n";
   int number = 0;
@@ -101,8 +147,22 @@ std::string budget_message(const json& run) {
   return "";
 }
 
+/// The step that lost more than it may, in words; "" when none did.
+std::string accuracy_message(const json& run) {
+  for (const json& step : run.at("steps")) {
+    if (!step.contains("accuracy") || step.at("accuracy").at("met").get<bool>()) continue;
+    const json& accuracy = step.at("accuracy");
+    return "quantization loses " + fixed(accuracy.at("drop").get<double>(), 2) + " points of " +
+           accuracy.at("metric").get<std::string>() + " on val with " +
+           std::to_string(accuracy.at("reverted").size()) + " layers back in float, " +
+           fixed(accuracy.at("max_drop").get<double>(), 2) + " are allowed; the best that was reached is written";
+  }
+  return "";
+}
+
 std::string gate_message(const json& run) {
   if (const std::string budget = budget_message(run); !budget.empty()) return budget;
+  if (const std::string accuracy = accuracy_message(run); !accuracy.empty()) return accuracy;
   const auto number = [&](const char* pointer) {
     const json value = at(run, pointer);
     return value.is_number() ? fixed(value.get<double>(), 2) : std::string("?");
@@ -136,6 +196,7 @@ int run_job(const Model& model, const Dataset& data, const Recipe& recipe, const
     print_json(run);
   } else {
     print_summary(run);
+    print_quantized(run);
     print_notes(run);
     std::cout << "wrote " << joined(result.written, ", ") << "\n";
   }

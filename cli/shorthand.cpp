@@ -161,7 +161,8 @@ void add_step(CLI::App& app, Invocation& invocation, const std::string& step, co
   command->add_option("-o,--output", options->outputs.file, "the model written")->required()->type_name("OUT.onnx");
   command->add_option("--report", options->outputs.report, "folder that gets run.json, report.html, recipe.yaml")
       ->type_name("DIR");
-  command->add_option("--max-drop", options->max_drop, "gate: exit 8 when the metric falls by more points")
+  command->add_option("--max-drop", options->max_drop, "gate: exit 8 when the metric on val falls by more points; static quantization puts layers back to float to "
+                          "keep it")
       ->type_name("X");
   add_globals(*command, options->globals);
   if (!names.empty()) {

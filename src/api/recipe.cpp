@@ -54,9 +54,7 @@ Recipe Recipe::load(const std::string& path) { return parse(read_file(path), pat
 Recipe Recipe::single_step(const std::string& step, const std::string& options_json, std::optional<double> max_drop) {
   nlohmann::json options = nlohmann::json::parse(options_json, nullptr, false);
   if (!options.is_object()) throw Error(ErrorCode::kUsage, step, "options are not a JSON object");
-  compress::Recipe recipe = compress::single_step(step, options);
-  if (max_drop) recipe.max_drop = max_drop;
-  return Recipe(std::make_shared<const Impl>(Impl{std::move(recipe)}));
+  return Recipe(std::make_shared<const Impl>(Impl{compress::single_step(step, options, max_drop)}));
 }
 
 std::string Recipe::to_yaml() const { return compress::to_yaml(impl_->recipe); }

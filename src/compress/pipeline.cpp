@@ -38,6 +38,9 @@ std::string now_utc() {
 
 json split_size(const std::shared_ptr<const data::Split>& split) { return split ? json(split->size()) : json(nullptr); }
 
+/// Keys of a step's record that say by `met` whether it kept what it was asked for.
+constexpr const char* kPromises[] = {"budget", "accuracy"};
+
 std::string fingerprint_of(const data::Dataset& dataset) {
   Hasher hasher;
   for (const auto& split : {dataset.train, dataset.val, dataset.test})
@@ -45,11 +48,14 @@ std::string fingerprint_of(const data::Dataset& dataset) {
   return hasher.hex();
 }
 
-/// Whether every step kept the budget that it was given.
+/// Whether every step kept the budget and the drop that it was given.
 bool budgets_met(const json& run) {
   const json& steps = run.at("steps");
-  return std::all_of(steps.begin(), steps.end(),
-                     [](const json& step) { return !step.contains("budget") || step.at("budget").at("met").get<bool>(); });
+  return std::all_of(steps.begin(), steps.end(), [](const json& step) {
+    return std::all_of(std::begin(kPromises), std::end(kPromises), [&](const char* key) {
+      return !step.contains(key) || step.at(key).at("met").get<bool>();
+    });
+  });
 }
 
 /// One run: what checkpoints carry is `model` and `state` (the record, the hashes of the models, the layers at the

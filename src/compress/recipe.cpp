@@ -110,15 +110,19 @@ Recipe parse_recipe(const std::string& yaml, const std::string& subject) {
   return recipe;
 }
 
-Recipe single_step(const std::string& step, const json& options) {
+Recipe single_step(const std::string& step, const json& options, std::optional<double> max_drop) {
   if (!options.is_object() && !options.is_null())
     throw Error(ErrorCode::kInternal, step, "options of a step must be a map");
   json rest = options.is_null() ? json::object() : options;
   std::string name = rest.contains("method") && rest["method"].is_string() ? rest["method"].get<std::string>() : "";
   rest.erase("method");
   const Method& method = find_method(step, name);
+  const auto declared = method.options();
+  const bool aware = std::any_of(declared.begin(), declared.end(), [](const Option& o) { return o.name == "max_drop"; });
+  if (max_drop && aware && !rest.contains("max_drop")) rest["max_drop"] = *max_drop;
   Recipe recipe;
-  recipe.steps.push_back({&method, resolve_options(nest(rest, method), method.options(), step)});
+  recipe.max_drop = max_drop;
+  recipe.steps.push_back({&method, resolve_options(nest(rest, method), declared, step)});
   return recipe;
 }
 

@@ -23,8 +23,9 @@ struct Recipe {
 
 /// Parses YAML; unknown keys are Error(kUsage) with a suggestion, naming the step ("steps[1].finetune.epoch").
 Recipe parse_recipe(const std::string& yaml, const std::string& subject);
-/// One step from a flat option object (the shorthands).
-Recipe single_step(const std::string& step, const nlohmann::json& options);
+/// One step from a flat option object (the shorthands). `max_drop` is the gate, and the option of that name where the
+/// method declares one and it is not given.
+Recipe single_step(const std::string& step, const nlohmann::json& options, std::optional<double> max_drop = std::nullopt);
 /// The recipe as resolved, every option written out.
 std::string to_yaml(const Recipe& recipe);
 

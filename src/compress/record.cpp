@@ -11,6 +11,7 @@
 #include "ir/infer.h"
 #include "ir/judged.h"
 #include "pare/error.h"
+#include "passes/rewrite.h"
 
 namespace pare::compress {
 namespace {
@@ -99,7 +100,9 @@ Measured measure_model(const ir::Model& model, exec::Executor* reference, const 
   inputs.control.check_cancelled();
   summary["latency"] =
       latency_json(eval::measure_latency(*executor, sample, {.seconds = inputs.latency_seconds}), model, threads);
-  eval::ModelCost cost = eval::model_cost(model, shapes);
+  ir::Model plain = model;  // layers and weights are found in QDQ form
+  if (passes::expand_nodes(plain, true) > 0) ir::infer_shapes(plain);
+  eval::ModelCost cost = eval::model_cost(plain, shapes);
   eval::add_layer_latency(cost, *executor, sample, 5);
   measured.layers = json::array();
   for (const eval::LayerCost& layer : cost.layers)
@@ -182,16 +185,20 @@ std::string decisive_metric(const data::Dataset& dataset) {
   return split && !split->labelled() ? "agreement" : "top1";
 }
 
-json gate_json(double max_drop, const json& before, const json& after, const std::string& metric) {
-  const json &old = before.at("val"), &now = after.at("val");
-  if (!now.is_object()) throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
-  if (now.at(metric).is_null() || (metric != "agreement" && old.at(metric).is_null()))
-    throw Error(ErrorCode::kUsage, "gate.max_drop",
+double decisive_value(const json& metrics, const std::string& metric, const std::string& subject) {
+  if (!metrics.is_object()) throw Error(ErrorCode::kUsage, subject, "the data has no val split to decide on");
+  if (metrics.at(metric).is_null())
+    throw Error(ErrorCode::kUsage, subject,
                 metric == "r2" ? "the targets of val do not vary, so that R² says nothing"
                                : "the output has one number a sample, so that agreement of classes says nothing; give "
                                  "targets in the data file");
-  const double reference = metric == "agreement" ? 100 : old.at(metric).get<double>();
-  const double drop = reference - now.at(metric).get<double>();
+  return metrics.at(metric).get<double>();
+}
+
+json gate_json(double max_drop, const json& before, const json& after, const std::string& metric) {
+  const std::string subject = "gate.max_drop";
+  const double now = decisive_value(after.at("val"), metric, subject);
+  const double drop = (metric == "agreement" ? 100 : decisive_value(before.at("val"), metric, subject)) - now;
   return {{"max_drop", max_drop}, {"drop", drop}, {"split", "val"}, {"passed", drop <= max_drop}};
 }
 

@@ -40,6 +40,9 @@ void judge_step(nlohmann::json& step, const nlohmann::json& before, const nlohma
 /// "top1"; "r2" for a regression; "agreement" where the split that decides has neither labels nor targets.
 std::string decisive_metric(const data::Dataset& dataset);
 
+/// The metric that decides, of METRICS on val. Error(kUsage) naming `subject` where there is none.
+double decisive_value(const nlohmann::json& metrics, const std::string& metric, const std::string& subject);
+
 /// The gate of run.json for a drop on val.
 nlohmann::json gate_json(double max_drop, const nlohmann::json& before, const nlohmann::json& after,
                          const std::string& metric);

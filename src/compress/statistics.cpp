@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
+#include "compress/calibration_samples.h"
 #include "data/padding.h"
 #include "ir/infer.h"
 #include "pare/error.h"
@@ -92,11 +93,20 @@ std::map<std::string, Dims> measured_shapes(const ir::Model& model, const data::
   return ir::input_shapes_for(model, 1);
 }
 
+std::vector<std::int64_t> samples_of(const std::vector<StatisticsRequest>& requests, const StepContext& context) {
+  if (!context.dataset.train) throw Error(ErrorCode::kUsage, "data: train", "calibration needs a train split");
+  const std::int64_t size = context.dataset.train->size();
+  return calibration_indices(size, merge_requests(requests, size).samples, context.execution.seed);
+}
+
 Statistics gather_statistics(const ir::Model& model, const std::vector<StatisticsRequest>& requests,
                              const StepContext& context) {
+  return requests.empty() ? Statistics() : gather_statistics(model, requests, context, samples_of(requests, context));
+}
+
+Statistics gather_statistics(const ir::Model& model, const std::vector<StatisticsRequest>& requests,
+                             const StepContext& context, const std::vector<std::int64_t>& indices) {
   Statistics statistics;
-  if (requests.empty()) return statistics;
-  if (!context.dataset.train) throw Error(ErrorCode::kUsage, "data: train", "calibration needs a train split");
   const data::Split& split = *context.dataset.train;
   const Wanted wanted = merge_requests(requests, split.size());
   exec::CompileOptions compile{.threads = resolve_threads(context.execution.threads),
@@ -111,7 +121,6 @@ Statistics gather_statistics(const ir::Model& model, const std::vector<Statistic
     if (!statistics.at(value).add(tensor.data<float>(), wanted.with_bins.count(value) > 0))
       not_finite(model.graph, value);
   };
-  const std::vector<std::int64_t> indices = calibration_indices(split.size(), wanted.samples, context.execution.seed);
   const auto batch_size = static_cast<std::size_t>(forward_batch(model, 32));
   const std::int64_t fixed = fixed_batch(model);
   std::size_t done = 0;

@@ -52,7 +52,7 @@ std::string importance_chart(const Json& step) {
 
 std::string step_details(const Json& run) {
   std::string out;
-  for (const Json& step : list(run, "steps")) out += low_rank_table(step) + filter_table(step) + importance_chart(step);
+  for (const Json& step : list(run, "steps")) out += low_rank_table(step) + filter_table(step) + importance_chart(step) + quantization_details(step);
   return out;
 }
 

@@ -17,6 +17,7 @@ std::string steps(const Json& run);
 std::string training_curves(const Json& run);
 std::string layer_charts(const Json& run);
 std::string step_details(const Json& run);  ///< per layer: low-rank factors, channel groups
+std::string quantization_details(const Json& step);  ///< layers back in float, and how calibration spreads
 std::string layer_table(const Json& run);
 std::string environment(const Json& run);
 

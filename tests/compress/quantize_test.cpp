@@ -301,7 +301,7 @@ TEST(StaticQuantization, RefusesWhatItCannotDo) {
   for (const char* bits : {"1", "9"})
     EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {weights: {bits: " + std::string(bits) + "}}}]"); }).code(),
               ErrorCode::kUnsupported);
-  EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {bits: 16}}}]"); }).code(),
+  EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {bits: 4}}}]"); }).code(),
             ErrorCode::kUnsupported);
   EXPECT_EQ(error_of([&] { world.run("steps: [{quantize: {activations: {calibrator: entropi}}}]"); }).code(),
             ErrorCode::kUsage);

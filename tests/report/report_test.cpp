@@ -31,6 +31,24 @@ void expect_parts(const std::string& page, const std::vector<std::string>& parts
   for (const std::string& part : parts) EXPECT_NE(page.find(part), std::string::npos) << part;
 }
 
+TEST(Report, WhatQuantizationFoundOut) {
+  Json run = rich_run();
+  Json& step = run["steps"][0];
+  step["accuracy"] = {{"metric", "top1"}, {"max_drop", 0.5}, {"drop_of_all", 3.25}, {"drop", 0.25}, {"met", true},
+                      {"reverted", {{{"node", "stem<0>"}, {"snr_db", 12.34}, {"mac_share", 0.031}}}}};
+  const Json spread = {{"least", 30.5}, {"most", 31.25}, {"mean", 31}, {"deviation", 0.5}, {"all", {30.5, 31.25}}};
+  step["calibration_check"] = {{"subsets", 2}, {"samples", 64}, {"snr_db", spread}, {"metric", nullptr},
+                               {"values", {{{"value", "relu_out"}, {"low", {0, 0}}, {"high", {5.5, 6.125}}, {"spread", 0.102}}}}};
+  expect_parts(render(run), {"stem&lt;0&gt;", "12.3 dB", "3.10 %", "3.25 points", "0.50 are allowed", "relu_out",
+                             "5.5000 … 6.1250", "10.20 %", "2 parts of 64 samples", "30.50 … 31.25, deviation 0.50"});
+  for (const char* key : {"accuracy", "calibration_check"})
+    for (const auto& [part, unused] : step[key].items()) {
+      Json less = run;
+      less["steps"][0][key].erase(part);
+      render(less);
+    }
+}
+
 TEST(Report, RichRun) {
   const std::string page = render(rich_run());
   if (const char* out = std::getenv("PARE_REPORT_OUT")) std::ofstream(out) << page;  // to look at

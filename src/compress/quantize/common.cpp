@@ -22,14 +22,21 @@ Option weights_option() {
             kString,
             "\"channel\"",
             "a scale for each output channel, or for the tensor",
-            {"channel", "tensor"}}}};
+            {"channel", "tensor"}},
+           scales_option()}};
+}
+
+Option scales_option() {
+  return {"scales", OptionType::kString, "\"free\"",
+          "power-of-two: multiplying by a scale is a shift (fixed point)", {"free", "power-of-two"}};
 }
 
 WeightSpec weight_spec(const nlohmann::json& weights) {
   return {.bits = weights.at("bits"),
           .symmetric = weights.at("scheme") == "symmetric",
           .per_channel = weights.value("granularity", "channel") == "channel",
-          .group = weights.value("group_size", std::int64_t{0})};
+          .group = weights.value("group_size", std::int64_t{0}),
+          .power_of_two = weights.value("scales", "free") == "power-of-two"};
 }
 
 Strength strength_option(const nlohmann::json& options, const std::string& key) {

@@ -10,8 +10,10 @@
 
 namespace pare::compress {
 
-/// The group "weights": bits, scheme, granularity.
+/// The group "weights": bits, scheme, granularity, scales.
 Option weights_option();
+/// "scales", of weights and of activations: free or power-of-two.
+Option scales_option();
 
 /// What the resolved group "weights" asks for: bits, scheme, granularity and, where declared, group_size.
 WeightSpec weight_spec(const nlohmann::json& weights);

@@ -18,7 +18,7 @@ RoundingOptions rounding_of(const nlohmann::json& weights) {
   how.gptq.act_order = weights.at("act_order");
   how.adaround.iterations = weights.at("iterations");
   how.refine = weights.at("refine");
-  how.fit_scales = weights.at("fit_scales");
+  how.fit_scales = weights.at("fit_scales").get<bool>() && weights.value("scales", "free") == "free";
   return how;
 }
 

@@ -14,6 +14,18 @@ float usable(double scale) {
   return static_cast<float>(std::clamp(scale, kSmallest, static_cast<double>(std::numeric_limits<float>::max())));
 }
 
+/// The smallest power of two that is no smaller; 0 stays 0.
+double power_of_two_above(double scale) {
+  int exponent = 0;
+  const double fraction = std::frexp(scale, &exponent);
+  return fraction == 0 ? 0 : std::ldexp(1.0, fraction == 0.5 ? exponent - 1 : exponent);
+}
+
+/// What a scale that must be at least `needed` becomes.
+float scale_for(double needed, bool power_of_two) {
+  return usable(power_of_two ? power_of_two_above(needed) : needed);
+}
+
 /// Weights that share a scale, and what the squared error of each counts.
 struct Part {
   std::vector<float> weights, energy;
@@ -21,7 +33,7 @@ struct Part {
 };
 
 /// Scale and zero of weights that share them, over `share` of their range; scale 0 when all are 0.
-passes::QuantParams part_params(const Part& part, const passes::QuantParams& like, double share) {
+passes::QuantParams part_params(const Part& part, const passes::QuantParams& like, double share, bool power_of_two) {
   passes::QuantParams params{.scale = {0}, .zero_point = {0}, .dtype = like.dtype, .bits = like.bits};
   const auto [least, most] = passes::integer_limits(params);
   double low = 0, high = 0;
@@ -31,10 +43,10 @@ passes::QuantParams part_params(const Part& part, const passes::QuantParams& lik
   }
   if (low == high) return params;
   if (least < 0) {
-    params.scale[0] = usable(share * std::max(-low, high) / most);
+    params.scale[0] = scale_for(share * std::max(-low, high) / most, power_of_two);
     return params;
   }
-  params.scale[0] = usable(share * (high - low) / most);
+  params.scale[0] = scale_for(share * (high - low) / most, power_of_two);
   params.zero_point[0] =
       static_cast<std::int32_t>(std::clamp(std::nearbyint(-share * low / static_cast<double>(params.scale[0])), 0.0, most));
   return params;
@@ -56,13 +68,14 @@ double rounding_error(const Part& part, const passes::QuantParams& params, const
   return error ? error(part.elements, all) : sum;
 }
 
-passes::QuantParams clipped_part(const Part& part, const passes::QuantParams& like, const PartError& error) {
+passes::QuantParams clipped_part(const Part& part, const passes::QuantParams& like, const PartError& error,
+                                 bool power_of_two) {
   constexpr int kSteps = 50, kNarrowest = 20;
-  passes::QuantParams best = part_params(part, like, 1);
+  passes::QuantParams best = part_params(part, like, 1, power_of_two);
   if (best.scale[0] == 0) return best;
   double least = rounding_error(part, best, error);
   for (int step = kSteps - 1; step >= kNarrowest; --step) {
-    const passes::QuantParams now = part_params(part, like, static_cast<double>(step) / kSteps);
+    const passes::QuantParams now = part_params(part, like, static_cast<double>(step) / kSteps, power_of_two);
     const double found = rounding_error(part, now, error);
     if (found < least) least = found, best = now;
   }
@@ -92,7 +105,8 @@ passes::QuantParams params_of(const Tensor& weight, int output_axis, const Weigh
   float largest = 0;
   for (const Part& part : parts) {
     const bool clip = spec.clip() || error;
-    const passes::QuantParams one = clip ? clipped_part(part, params, error) : part_params(part, params, 1);
+    const passes::QuantParams one = clip ? clipped_part(part, params, error, spec.power_of_two)
+                                                 : part_params(part, params, 1, false);
     params.scale.push_back(one.scale[0]);
     params.zero_point.push_back(one.zero_point[0]);
     largest = std::max(largest, one.scale[0]);
@@ -104,25 +118,27 @@ passes::QuantParams params_of(const Tensor& weight, int output_axis, const Weigh
 
 }  // namespace
 
-passes::QuantParams affine_params(Range range) {
+passes::QuantParams affine_params(Range range, const ActivationSpec& spec) {
   const double low = std::min(range.low, 0.0), high = std::max(range.high, 0.0);
-  passes::QuantParams params{.dtype = DType::kUint8};
+  const double most = std::ldexp(1, spec.bits) - 1;
+  passes::QuantParams params{.dtype = spec.bits == 16 ? DType::kUint16 : DType::kUint8};
   if (low == high) {
     params.scale = {1.0f};
     params.zero_point = {0};
     return params;
   }
-  const float scale = usable((high - low) / 255);
+  const float scale = scale_for((high - low) / most, spec.power_of_two);
   params.scale = {scale};
   params.zero_point = {
-      static_cast<std::int32_t>(std::clamp(std::nearbyint(-low / static_cast<double>(scale)), 0.0, 255.0))};
+      static_cast<std::int32_t>(std::clamp(std::nearbyint(-low / static_cast<double>(scale)), 0.0, most))};
   return params;
 }
 
-passes::QuantParams symmetric_params(Range range) {
+passes::QuantParams symmetric_params(Range range, const ActivationSpec& spec) {
   const double magnitude = std::max(std::fabs(range.low), std::fabs(range.high));
-  passes::QuantParams params{.dtype = DType::kInt8};
-  params.scale = {magnitude == 0 ? 1.0f : usable(magnitude / 127)};
+  passes::QuantParams params{.dtype = spec.bits == 16 ? DType::kInt16 : DType::kInt8};
+  const double most = std::ldexp(1, spec.bits - 1) - 1;
+  params.scale = {magnitude == 0 ? 1.0f : scale_for(magnitude / most, spec.power_of_two)};
   params.zero_point = {0};
   return params;
 }
@@ -137,14 +153,14 @@ passes::QuantParams weight_params(const Tensor& weight, int output_axis, const W
   return params_of(weight, output_axis, spec, {}, error);
 }
 
-int raise_for_bias(passes::QuantParams& weight, float input_scale, std::span<const float> bias) {
+int raise_for_bias(passes::QuantParams& weight, float input_scale, std::span<const float> bias, bool power_of_two) {
   constexpr double kLargest = 1 << 30;
   int raised = 0;
   for (std::size_t i = 0; i < bias.size(); ++i) {
     float& scale = weight.scale[weight.scale.size() == 1 ? 0 : i];
     const double needed = std::fabs(static_cast<double>(bias[i])) / (kLargest * static_cast<double>(input_scale));
     if (needed <= static_cast<double>(scale)) continue;
-    scale = usable(needed * (1 + 1e-6));  // the next float above may round down again
+    scale = scale_for(needed * (1 + 1e-6), power_of_two);  // the next float above may round down again
     ++raised;
   }
   return raised;

@@ -8,11 +8,17 @@
 
 namespace pare::compress {
 
-/// uint8: scale = (high − low)/255, zero_point = round(−low/scale), with the range widened to include 0 so that padding
-/// and zeros are exact. A range of nothing but 0 gets scale 1.
-passes::QuantParams affine_params(Range range);
-/// int8 around 0: scale = max(|low|, |high|)/127, zero_point 0.
-passes::QuantParams symmetric_params(Range range);
+/// How activations become integers.
+struct ActivationSpec {
+  int bits = 8;               ///< 8 or 16
+  bool power_of_two = false;  ///< the scale is the next power of two that covers the range (fixed point)
+};
+
+/// Unsigned: scale = (high − low)/(2^bits − 1), zero_point = round(−low/scale), with the range widened to include 0 so
+/// that padding and zeros are exact. A range of nothing but 0 gets scale 1.
+passes::QuantParams affine_params(Range range, const ActivationSpec& spec = {});
+/// Signed around 0: scale = max(|low|, |high|)/(2^(bits−1) − 1), zero_point 0.
+passes::QuantParams symmetric_params(Range range, const ActivationSpec& spec = {});
 
 /// How weights become integers.
 struct WeightSpec {
@@ -20,9 +26,10 @@ struct WeightSpec {
   bool symmetric = true;
   bool per_channel = true;
   std::int64_t group = 0;  ///< input channels of a matrix that share a scale; 0: all
+  bool power_of_two = false;  ///< scales are powers of two: those with the least squared error (Jain et al. 2020)
   /// Narrower than the largest weight where that makes less squared error, as few bits ask for; at 8 bits it costs
   /// more than it gives.
-  bool clip() const noexcept { return bits < 8; }
+  bool clip() const noexcept { return bits < 8 || power_of_two; }
 };
 
 /// Symmetric: −(2^(bits−1)−1) … with zero 0; affine: 0 … 2^bits−1 over the range with 0 in it. 4 bits are stored as
@@ -39,7 +46,8 @@ using PartError = std::function<double(std::span<const std::size_t> elements, st
 passes::QuantParams weight_params(const Tensor& weight, int output_axis, const WeightSpec& spec, const PartError& error);
 
 /// Raises scales until bias/(input_scale · scale) fits into int32 with room for the accumulation (2³⁰), as a channel of
-/// tiny weights with an ordinary bias needs. Returns the number of channels raised.
-int raise_for_bias(passes::QuantParams& weight, float input_scale, std::span<const float> bias);
+/// tiny weights with an ordinary bias needs; powers of two stay powers of two. Returns the number of channels raised.
+int raise_for_bias(passes::QuantParams& weight, float input_scale, std::span<const float> bias,
+                   bool power_of_two = false);
 
 }  // namespace pare::compress

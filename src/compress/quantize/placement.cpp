@@ -4,6 +4,7 @@
 #include <map>
 #include <numeric>
 
+#include "compress/quantize/engine.h"
 #include "pare/error.h"
 #include "passes/few_bits.h"
 
@@ -58,6 +59,7 @@ struct Sweep {
   const Graph& graph;
   const std::set<NodeId>& computing;
   const std::set<NodeId>& excluded;
+  bool sums_fuse;
   std::set<ValueId> needed;
   std::map<ValueId, std::set<std::string>> readers;
   Shared shared;
@@ -84,6 +86,15 @@ struct Sweep {
     return next != ir::kNoNode && is_fused_activation(graph.node(next)) && needed.count(graph.node(next).output(0));
   }
 
+  /// The input of a sum that stays float, so that the sum fuses into the layer that makes it; none: past the end.
+  std::size_t fused_summand(const Node& sum) const {
+    for (std::size_t slot = sum.inputs.size(); sums_fuse && sum.is("Add") && slot-- > 0;) {
+      const NodeId producer = graph.producer(sum.input(slot));
+      if (computing.count(producer) && graph.sole_consumer(sum.input(slot)) != ir::kNoNode) return slot;
+    }
+    return sum.inputs.size();
+  }
+
   void visit(NodeId id) {
     const Node& node = graph.node(id);
     if (computing.count(id)) {
@@ -92,7 +103,9 @@ struct Sweep {
       return;
     } else if (joins(graph, node) && output_needed(node)) {
       const std::size_t inputs = node.is("Add") || node.is("Concat") ? node.inputs.size() : 1;
+      const std::size_t fused = fused_summand(node);
       for (std::size_t slot = 0; slot < inputs; ++slot) {
+        if (slot == fused) continue;
         if (is_activation(graph, node.input(slot))) need(node.input(slot), node);
         if (node.is("Concat"))
           shared.join(node.input(slot), needed.count(node.output(0)) ? node.output(0) : node.input(0));
@@ -167,7 +180,7 @@ Placement place_integers(const Graph& graph, const nlohmann::json& options, cons
     if (floats.count(layer.name)) out.insert(layer.node);
   std::erase_if(placement.layers, [&](const Layer& layer) { return floats.count(layer.name) > 0; });
   for (const Layer& layer : placement.layers) computing.insert(layer.node);
-  Sweep sweep{graph, computing, out, {}, {}};
+  Sweep sweep{graph, computing, out, engine_of(options).sums_fuse, {}, {}, {}};
   for (auto id = graph.nodes().rbegin(); id != graph.nodes().rend(); ++id) sweep.visit(*id);
   std::map<ValueId, std::vector<std::string>> groups;
   for (ValueId id : sweep.needed) {

@@ -21,6 +21,7 @@ struct Placement {
   /// By value, the nodes that read its integers, where the others read the float value: one that a float operator makes
   /// (a LayerNormalization before a residual branch) need not lose anything there.
   std::map<std::string, std::set<std::string>> readers;
+  std::set<std::string> wide;                    ///< of the layers, those whose inputs have 16 bits
   std::vector<Skip> skipped;                     ///< selected layers that stay float, and why
 };
 
@@ -36,8 +37,8 @@ Placement place_layers(const ir::Graph& graph, const nlohmann::json& options, st
 /// place_layers(), and the values: one is quantized when an integer node reads it:
 ///  - Conv, Gemm, MatMul read integers; what follows them is quantized behind the fused Relu or Clip, not before it;
 ///  - Add of two activations, Concat, AveragePool, GlobalAveragePool and a spatial ReduceMean do when their own output
-///  is read
-///    as integers (so nothing is quantized behind the last layer); Concat's inputs and output share parameters;
+///    is read as integers (so nothing is quantized behind the last layer); Concat's inputs and output share parameters;
+///    a target whose sums fuse leaves one summand float;
 ///  - MaxPool, Flatten, Reshape, Transpose, Squeeze, Unsqueeze and Identity pass parameters through.
 /// `options` holds include (of layers) and exclude (of any node above); `floats`: names of layers to leave out besides.
 /// Error(kUsage) as select_nodes.

@@ -15,6 +15,13 @@ struct LayerSensitivity {
   bool kept;         ///< stays float
 };
 
+/// A layer quantized alone.
+struct Injection {
+  std::string node;
+  double noise, share;  ///< at the output, of its power; of the model's MACs
+  bool kept = false;
+};
+
 struct Protection {
   std::set<std::string> floats;           ///< layers to leave out
   std::vector<LayerSensitivity> layers;   ///< worst first; empty when the target was met without
@@ -31,6 +38,11 @@ struct ProtectionLimits {
 using QuantizeAll = std::function<ir::Model(const std::set<std::string>& floats)>;
 /// Quantizes one layer of the float model: its input and its weight.
 using QuantizeOne = std::function<ir::Model(const Layer& layer)>;
+
+/// What each layer's integers alone do to the output, in the layers' order: one compilation and one pass over the probe
+/// for each.
+std::vector<Injection> inject_layers(const ir::Model& model, const std::vector<Layer>& layers, const Probe& probe,
+                                     const QuantizeOne& one, const StepContext& context);
 
 /// Nothing when the quantized model reaches the target. Else each layer is quantized alone and the noise that it
 /// injects is measured at the output; layers of most noise for their MACs stay float until the target is predicted to

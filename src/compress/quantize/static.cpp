@@ -6,71 +6,20 @@
 #include <sstream>
 
 #include "base/text.h"
+#include "compress/quantize/accuracy.h"
+#include "compress/quantize/calibration_check.h"
 #include "compress/quantize/calibrator.h"
-#include "compress/quantize/common.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/mixed.h"
 #include "compress/quantize/static_choice.h"
+#include "compress/quantize/static_options.h"
 #include "pare/error.h"
+#include "passes/qoperator.h"
 
 namespace pare::compress {
 namespace {
 
 using nlohmann::json;
-
-std::vector<Option> declare() {
-  using enum OptionType;
-  std::vector<std::string_view> names = {kAutomatic};
-  for (const Calibrator* calibrator : calibrators()) names.push_back(calibrator->name);
-  std::vector<Option> list = {
-      weights_option(),
-      {"activations",
-       kGroup,
-       "{}",
-       "how activations are computed",
-       {},
-       {},
-       {},
-       {{"bits", kInt, "8", "of an activation", {}, 1, 16},
-        {"scheme",
-         kString,
-         "\"affine\"",
-         "affine: uint8 with a zero point; symmetric: int8 around 0",
-         {"affine", "symmetric"}},
-        {"calibrator",
-         kString,
-         "\"auto\"",
-         "from what was seen to a range; auto: the one of min-max, mse and percentile that disturbs the output least",
-         names},
-        {"percentile", kFloat, "99.99", "share of the values that the calibrator percentile keeps", {}, 50, 100},
-        {"samples", kInt, "512", "training samples that are looked at; 0: all", {}, 0, 1e12}}},
-      mixed_option(),
-      {"smooth", kString, "\"auto\"",
-       "SmoothQuant moves outliers of activations into the weights: auto (with attention, if it helps the output), off, "
-       "or the strength α from 0 to 1"},
-      {"equalize", kBool, "false",
-       "layers with only ReLU or pooling between them trade scale channel by channel first (cross-layer equalization)"},
-      {"absorb_bias", kBool, "true",
-       "with equalize: what a channel is nearly always above goes into the next layer's bias (high-bias absorption)"},
-      {"bias_correction", kBool, "true", "biases make up for the rounding of weights, where that helps the output"},
-      {"protect",
-       kGroup,
-       "{}",
-       "layers that stay float because their integers cost the output most",
-       {},
-       {},
-       {},
-       {{"snr", kFloat, "30", "dB of the output's signal to noise at which no further layer is kept", {}, 0, 200},
-        {"macs", kFloat, "0.1", "of all MACs may stay float; 0: protect nothing", {}, 0, 1},
-        {"samples", kInt, "16", "of val (else train) by which all this is chosen", {}, 1, 1e6}}},
-  };
-  for (Option option : rounding_options("nearest; by training samples gptq: later inputs make up for the error of earlier "
-                                        "ones, or adaround: learned, up or down, or brecq: learned block by block, which needs "
-                                        "the training plug-in; auto: gptq below 8 bits"))
-    list.front().children.push_back(option);
-  for (Option option : target_options()) list.push_back(option);
-  return list;
-}
 
 /// What rounding "auto" means: by samples.
 bool few_bits(const json& options) {
@@ -78,9 +27,16 @@ bool few_bits(const json& options) {
   return weights.at("bits").get<int>() < 8 || !options.at("mixed").is_null();
 }
 
-std::span<const Option> options() {
-  static const std::vector<Option> table = declare();
-  return table;
+/// Rewrites the quantized model and tells what could not be.
+void write_qoperators(ir::Model& model, StepContext& context) {
+  const passes::QOperators done = passes::to_qoperators(model);
+  json kept = json::array();
+  for (const auto& [node, reason] : done.kept) kept.push_back({{"node", node}, {"reason", reason}});
+  context.control.info("quantize: " + std::to_string(done.converted) + " operators in QOperator form" +
+                       (done.microsoft ? ", some of com.microsoft" : "") + ", " + std::to_string(done.kept.size()) +
+                       " stay in QDQ form");
+  context.record["quantized"]["qoperators"] = {
+      {"converted", done.converted}, {"microsoft", done.microsoft}, {"kept", std::move(kept)}};
 }
 
 bool needs_gradients(const json& options) {
@@ -89,20 +45,6 @@ bool needs_gradients(const json& options) {
 
 std::vector<StatisticsRequest> needs(const ir::Model& model, const json& options) {
   return {activation_request(model, options)};
-}
-
-void validate(const ir::Model& model, const StepContext& context) {
-  require_weight_bits(context.options);
-  require_8_bits(context.options, "activations");
-  require_not_quantized(model.graph);
-  strength_option(context.options, "smooth");
-  const bool mixed = !context.options.at("mixed").is_null();
-  if (mixed) validate_mixed(context.options.at("mixed"));
-  if (!context.dataset.train || context.dataset.train->size() == 0)
-    throw Error(ErrorCode::kUsage, "quantize", "calibration needs a train split in the data file");
-  place_integers(model.graph, context.options, "quantize");
-  ir::Model trial = model;
-  passes::raise_opset(trial, context.options.at("weights").at("bits") == 4 || mixed ? 21 : 13);
 }
 
 std::string decimal(double value) {
@@ -126,12 +68,13 @@ std::string told(const Choice& choice, const json& found) {
            << decimal(100 * mixed.at("predicted_ms").get<double>() / mixed.at("float_ms").get<double>())
            << " % of their time in float";
   }
+  if (choice.reverted > 0) text << ", " << choice.reverted << " layers went back to float to keep max_drop";
   if (found.contains("protected")) {
     const json& kept = found.at("protected");
-    if (!choice.floats.empty())
-      text << ", " << choice.floats.size() << " layers (" << decimal(100 * kept.at("mac_share").get<double>())
-           << " % of the MACs) stay float: "
-           << join(std::vector<std::string>(choice.floats.begin(), choice.floats.end()), ", ");
+    const auto layers = kept.at("nodes").get<std::vector<std::string>>();
+    if (!layers.empty())
+      text << ", " << layers.size() << " layers (" << decimal(100 * kept.at("mac_share").get<double>()) << " % of the MACs) "
+           << (choice.wide.empty() ? "stay float: " : "get 16-bit inputs: ") << join(layers, ", ");
     text << "; output SNR " << decimal(kept.at("after_db").get<double>()) << " dB on "
          << found.at("samples").get<std::int64_t>() << " samples";
   }
@@ -164,6 +107,21 @@ void mix_precision(const ir::Model& floats, StaticWriter& writer, const Probe& p
   writer.set_bits(choice.bits);
 }
 
+/// Until max_drop is kept.
+void revert_layers(const ir::Model& before, const ir::Model& floats, const StaticWriter& writer, const Probe& probe,
+                   Choice& choice, StepContext& context) {
+  const auto with = [&](const std::set<std::string>& names) {
+    Choice other = choice;
+    other.floats = names;
+    return writer.write(other);
+  };
+  const std::size_t already = choice.floats.size();
+  choice.floats = keep_accuracy(
+      before, floats, writer.place({}).layers, probe, {context.options.at("max_drop"), choice.floats}, with,
+      [&](const Layer& layer) { return writer.write_one(layer, choice); }, context);
+  choice.reverted = choice.floats.size() - already;
+}
+
 void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   const auto start = std::chrono::steady_clock::now();
   ir::Model floats = model;
@@ -171,7 +129,10 @@ void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   json found = json::object();
   std::optional<Probe> probe;
   const bool mixed = !context.options.at("mixed").is_null();
-  if (mixed || leaves_choice(model, context.options)) probe.emplace(model, context.options.at("protect").at("samples"), context);
+  const bool aware = !mixed && !context.options.at("max_drop").is_null();  // a layer in float would break its budget
+  const bool check = !context.options.at("calibration_check").is_null();
+  if (mixed || aware || check || leaves_choice(model, context.options))
+    probe.emplace(model, context.options.at("protect").at("samples"), context);
   if (probe && probe->usable()) found["samples"] = probe->samples();
   if (probe && !probe->usable()) found["note"] = "the first output is not float: nothing to choose by";
   equalize_layers(floats, statistics, context, found);
@@ -181,15 +142,18 @@ void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   const bool automatic = few_bits(context.options);
   if (rounds_by_samples(context.options.at("weights"), automatic)) writer.round_by_samples();
   found["rounding"] = rounding_name(context.options.at("weights"), automatic);
-  const Choice choice = choose(floats, writer, probe ? &*probe : nullptr, context, found);
+  Choice choice = choose(floats, writer, probe ? &*probe : nullptr, context, found);
+  if (aware) revert_layers(model, floats, writer, *probe, choice, context);
   found["calibrator"] = choice.calibrator->name;
   found["biases_corrected"] = choice.correct_bias;
   found["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  if (check) check_calibration(floats, {activation_request(floats, context.options)}, writer, choice, *probe, context);
   int raised = 0;
-  const Placement placement = writer.place(choice.floats);
+  const Placement placement = writer.place(choice.floats, choice.wide);
   const passes::QdqPlan plan = writer.plan(placement, *choice.calibrator, raised);
   model = writer.write(plan, placement.layers, choice.correct_bias);
   record_result(placement, plan, statistics, raised, context);
+  if (context.options.at("format") == "qoperator") write_qoperators(model, context);
   context.control.info(told(choice, found));
   context.record["quantized"]["choice"] = std::move(found);
 }
@@ -208,10 +172,10 @@ const Method& static_quantization() {
                                 "int8 weights and activations, calibrated on training data",
                                 "Jacob et al., Quantization and Training of Neural Networks for Efficient "
                                 "Integer-Arithmetic-Only Inference, 2018",
-                                options,
+                                static_options,
                                 needs_gradients,
                                 needs,
-                                validate,
+                                validate_static,
                                 apply,
                                 true,
                                 true,

@@ -33,7 +33,8 @@ class Chooser {
   Choice run(const Probe* probe, json& found) {
     const json& options = context_.options;
     const bool automatic = options.at("activations").at("calibrator") == kAutomatic;
-    Choice choice{automatic ? calibrators()[0] : &calibrator_of(options), options.at("bias_correction"), {}};
+    Choice choice{.calibrator = automatic ? calibrators()[0] : &calibrator_of(options),
+                  .correct_bias = options.at("bias_correction")};
     if (!probe || !probe->usable()) {
       choice.correct_bias = choice.correct_bias && !probe;
       return choice;
@@ -76,15 +77,16 @@ class Chooser {
 
   void protect(Choice& choice, const std::vector<Layer>& layers, const Probe& probe, double noise,
                const ProtectionLimits& limits, json& found) {
+    const bool wide = context_.options.at("protect").at("as") == "int16";
     const Protection protection = protect_layers(
         model_, layers, probe, noise, limits,
-        [&](const std::set<std::string>& floats) {
+        [&](const std::set<std::string>& chosen) {
           Choice with = choice;
-          with.floats = floats;
+          (wide ? with.wide : with.floats) = chosen;
           return writer_.write(with);
         },
         [&](const Layer& layer) { return writer_.write_one(layer, choice); }, context_);
-    choice.floats = protection.floats;
+    (wide ? choice.wide : choice.floats) = protection.floats;
     json layers_json = json::array();
     for (const LayerSensitivity& layer : protection.layers)
       layers_json.push_back(
@@ -123,7 +125,7 @@ double smoothed_noise(const ir::Model& model, const Probe& probe, const StepCont
   request.samples = kSamples;
   const Statistics seen = gather_statistics(model, {request}, context);
   const StaticWriter writer(model, seen, context);
-  return probe.noise(writer.write(Choice{&find_calibrator("min-max"), false, {}}));
+  return probe.noise(writer.write(Choice{.calibrator = &find_calibrator("min-max")}));
 }
 
 }  // namespace

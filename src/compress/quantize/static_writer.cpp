@@ -4,6 +4,7 @@
 
 #include "compress/quantize/bias_correction.h"
 #include "compress/quantize/common.h"
+#include "compress/quantize/engine.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/params.h"
 
@@ -12,32 +13,55 @@ namespace {
 
 using nlohmann::json;
 
-Range group_range(const std::vector<std::string>& group, const Statistics& statistics, const Calibrator& calibrator,
-                  const json& options) {
+/// Parameters that the values of a group share. Those of 16 bits keep all that was seen: nothing need be clipped.
+passes::QuantParams group_params(const std::vector<std::string>& group, const Statistics& statistics,
+                                 const Calibrator& chosen, const json& options, bool wide) {
+  const Calibrator& calibrator = wide ? *calibrators().front() : chosen;
+  const bool positive = std::all_of(group.begin(), group.end(),
+                                    [&](const std::string& value) { return statistics.of(value).min() >= 0; });
+  json activations = options.at("activations");
+  activations["scheme"] = activation_scheme(options, positive);
   Range range;
   for (std::size_t i = 0; i < group.size(); ++i) {
-    Range one = calibrator.range(statistics.of(group[i]), options.at("activations"));
+    const Range one = calibrator.range(statistics.of(group[i]), activations);
     range = i == 0 ? one : Range{std::min(range.low, one.low), std::max(range.high, one.high)};
   }
-  return range;
+  const ActivationSpec spec{.bits = wide ? 16 : 8, .power_of_two = activations.at("scales") == "power-of-two"};
+  return activations.at("scheme") == "affine" ? affine_params(range, spec) : symmetric_params(range, spec);
 }
 
 }  // namespace
 
-Placement StaticWriter::place(const std::set<std::string>& floats) const {
+Placement StaticWriter::place(const std::set<std::string>& floats, const std::set<std::string>& wide) const {
   std::set<std::string> all = floats_;
   all.insert(floats.begin(), floats.end());
-  return place_integers(model_.graph, context_.options, "quantize", all);
+  Placement placement = place_integers(model_.graph, context_.options, "quantize", all);
+  const json& activations = context_.options.at("activations");
+  const auto named = activations.at("wide").get<std::vector<std::string>>();
+  const std::set<ir::NodeId> chosen = select_nodes(model_.graph, placement.layers, {}, named, "quantize.activations.wide");
+  for (const Layer& layer : placement.layers)
+    if (activations.at("bits") == 16 || wide.count(layer.name) || chosen.count(layer.node)) placement.wide.insert(layer.name);
+  return placement;
+}
+
+std::set<std::string> StaticWriter::wide_values(const Placement& placement) const {
+  std::set<std::string> values;
+  for (const Layer& layer : placement.layers)
+    if (placement.wide.count(layer.name)) values.insert(model_.graph.value(model_.graph.node(layer.node).input(0)).name);
+  return values;
 }
 
 passes::QdqPlan StaticWriter::plan(const Placement& placement, const Calibrator& calibrator, int& raised) const {
   const json& options = context_.options;
   passes::QdqPlan plan;
-  const bool symmetric = options.at("activations").at("scheme") == "symmetric";
+  plan.integer_bias = engine_of(options).integer_bias;
+  const std::set<std::string> wide = wide_values(placement);
+  const bool all_wide = options.at("activations").at("bits") == 16;
   for (const auto& group : placement.groups) {
-    Range range = group_range(group, statistics_, calibrator, options);
-    for (const std::string& value : group)
-      plan.activations[value] = symmetric ? symmetric_params(range) : affine_params(range);
+    const bool one_wide =
+        std::any_of(group.begin(), group.end(), [&](const std::string& value) { return wide.count(value) > 0; });
+    const passes::QuantParams params = group_params(group, *statistics_, calibrator, options, all_wide || one_wide);
+    for (const std::string& value : group) plan.activations[value] = params;
   }
   for (const Layer& layer : placement.layers) add_layer(plan, layer, raised);
   plan.readers = placement.readers;
@@ -56,7 +80,7 @@ ir::Model StaticWriter::write(const passes::QdqPlan& plan, const std::vector<Lay
 
 ir::Model StaticWriter::write(const Choice& choice) const {
   int raised = 0;
-  const Placement placement = place(choice.floats);
+  const Placement placement = place(choice.floats, choice.wide);
   return write(plan(placement, *choice.calibrator, raised), placement.layers, choice.correct_bias);
 }
 
@@ -65,6 +89,7 @@ ir::Model StaticWriter::write_one(const Layer& layer, const Choice& choice) cons
   Placement placement;
   const std::string& input = model_.graph.value(model_.graph.node(layer.node).input(0)).name;
   placement.layers = {layer};
+  if (all_wide().count(layer.name)) placement.wide.insert(layer.name);
   for (const auto& group : all_groups())
     if (std::find(group.begin(), group.end(), input) != group.end()) placement.groups.push_back(group);
   passes::QdqPlan one = plan(placement, *choice.calibrator, raised);
@@ -91,6 +116,11 @@ const std::vector<std::vector<std::string>>& StaticWriter::all_groups() const {
   return groups_;
 }
 
+const std::set<std::string>& StaticWriter::all_wide() const {
+  if (!wide_) wide_ = place({}).wide;
+  return *wide_;
+}
+
 WeightSpec StaticWriter::spec_of(const Layer& layer) const {
   WeightSpec spec = weight_spec(context_.options.at("weights"));
   if (const auto found = bits_.find(layer.weight_name); found != bits_.end()) spec.bits = found->second;
@@ -110,9 +140,9 @@ void StaticWriter::add_layer(passes::QdqPlan& plan, const Layer& layer, int& rai
   auto [params, first] = plan.weights.try_emplace(layer.weight_name);
   if (first) params->second = rounded(layer);
   int raised_here = 0;
-  if (const Tensor* bias = node.is("MatMul") ? nullptr : model_.graph.constant(node.input(2)))
+  if (const Tensor* bias = node.is("MatMul") || !plan.integer_bias ? nullptr : model_.graph.constant(node.input(2)))
     raised_here = raise_for_bias(params->second, plan.activations.at(model_.graph.value(node.input(0)).name).scale[0],
-                                 bias->data<float>());
+                                 bias->data<float>(), spec_of(layer).power_of_two);
   raised += raised_here;
   // Integers of another scale would be wrong: such a layer is rounded to the nearest.
   if (const auto found = integers_.find(layer.weight_name); found != integers_.end() && raised_here == 0)

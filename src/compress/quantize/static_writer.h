@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <set>
 
 #include "compress/quantize/calibrator.h"
@@ -17,15 +18,24 @@ struct Choice {
   const Calibrator* calibrator = nullptr;
   bool correct_bias = false;
   std::set<std::string> floats;  ///< layers that stay float besides those that `exclude` names
+  std::set<std::string> wide;    ///< layers that get 16-bit activations besides those that `activations.wide` names
+  std::size_t reverted = 0;      ///< of these, layers that went back to float to keep max_drop
 };
 
 /// A float model and what was seen of it, from which quantized ones are made. All references outlive it.
 class StaticWriter {
  public:
   StaticWriter(const ir::Model& model, const Statistics& statistics, const StepContext& context)
-      : model_(model), statistics_(statistics), context_(context) {}
+      : model_(model), statistics_(&statistics), context_(context) {}
+  /// The same, but for ranges from other statistics, which outlive it.
+  StaticWriter with(const Statistics& statistics) const {
+    StaticWriter other = *this;
+    other.statistics_ = &statistics;
+    return other;
+  }
 
-  Placement place(const std::set<std::string>& floats) const;
+  /// `wide`: as in Choice.
+  Placement place(const std::set<std::string>& floats, const std::set<std::string>& wide = {}) const;
   /// `raised`: counts weight scales that were raised for a bias.
   passes::QdqPlan plan(const Placement& placement, const Calibrator& calibrator, int& raised) const;
   ir::Model write(const passes::QdqPlan& plan, const std::vector<Layer>& layers, bool correct_bias) const;
@@ -49,15 +59,18 @@ class StaticWriter {
 
  private:
   const std::vector<std::vector<std::string>>& all_groups() const;
+  const std::set<std::string>& all_wide() const;
+  std::set<std::string> wide_values(const Placement& placement) const;
   WeightSpec spec_of(const Layer& layer) const;
   const passes::QuantParams& rounded(const Layer& layer) const;
   void add_layer(passes::QdqPlan& plan, const Layer& layer, int& raised) const;
 
   const ir::Model& model_;
-  const Statistics& statistics_;
+  const Statistics* statistics_;
   const StepContext& context_;
   std::map<std::string, InputChannels> channels_;
   mutable std::vector<std::vector<std::string>> groups_;
+  mutable std::optional<std::set<std::string>> wide_;
   std::map<std::string, int> bits_;
   std::set<std::string> floats_;
   mutable std::map<std::string, passes::QuantParams> weights_;  ///< by initializer: each choice asks for them again
