@@ -1,6 +1,6 @@
-// OpenVINO. Its low-precision transformations move dequantization behind the operators; zero points of activations stop
-// it where values are padded or added, so ranges are symmetric: uint8 for what is never negative, else int8. Weights are
-// int8 around 0.
+// OpenVINO. Its low-precision transformations move dequantization behind the operators. Ranges are symmetric as in NNCF's
+// default preset for CPUs, which needs no compensation for zero points: uint8 for what is never negative, else int8.
+// Weights are int8 around 0. Zero points of activations run on integers too, so that `scheme: affine` is taken.
 #include "compress/quantize/engine.h"
 
 namespace pare::compress {
