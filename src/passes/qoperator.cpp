@@ -36,8 +36,8 @@ class Converter {
     const std::vector<NodeId> order = graph_.nodes();
     for (const NodeId id : order)
       if (graph_.has_node(id)) visit(id);
+    graph_.sort();  // new nodes stand at the end
     graph_.erase_dead();
-    graph_.sort();
     if (done_.microsoft) model_.opsets.try_emplace(kMicrosoft, 1);
     return std::move(done_);
   }
