@@ -23,11 +23,22 @@ bool is_dynamic_scale(const ir::Graph& graph, ir::ValueId id) {
 
 /// True when every consumer takes the value as a scale or zero point of Quantize-/DequantizeLinear, or multiplies it by
 /// the scale that DynamicQuantizeLinear found.
+/// A product of scales: what a quantized bias is dequantized by.
+bool is_scale_product(const ir::Graph& graph, const ir::Node& mul) {
+  const std::vector<ir::NodeId>& readers = graph.value(mul.output(0)).consumers;
+  return !readers.empty() && std::all_of(readers.begin(), readers.end(), [&](ir::NodeId reader) {
+    const ir::Node& node = graph.node(reader);
+    return node.is("DequantizeLinear") && node.input(1) == mul.output(0);
+  });
+}
+
 bool is_quantization_parameter(const ir::Graph& graph, const ir::Value& value, ir::ValueId id) {
   if (value.consumers.empty()) return false;
   return std::all_of(value.consumers.begin(), value.consumers.end(), [&](ir::NodeId consumer) {
     const ir::Node& node = graph.node(consumer);
-    if (node.is("Mul")) return is_dynamic_scale(graph, node.input(0)) || is_dynamic_scale(graph, node.input(1));
+    if (node.is("Mul"))
+      return is_dynamic_scale(graph, node.input(0)) || is_dynamic_scale(graph, node.input(1)) ||
+             is_scale_product(graph, node);
     return (node.is("QuantizeLinear") || node.is("DequantizeLinear")) && node.input(0) != id;
   });
 }
