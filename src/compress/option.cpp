@@ -22,13 +22,19 @@ std::string join_choices(const std::vector<std::string_view>& choices) {
 
 std::string as_text(const json& value) { return value.is_string() ? value.get<std::string>() : value.dump(); }
 
+/// "8", "0.5"
+std::string bound(double value) {
+  const bool whole = value == std::nearbyint(value) && std::abs(value) < 1e15;
+  return whole ? json(static_cast<std::int64_t>(value)).dump() : json(value).dump();
+}
+
 void check_range(const Option& option, const std::string& key, const json& value) {
   double number = value.get<double>();
   bool low = option.min && !(number >= *option.min), high = option.max && !(number <= *option.max);
   if (!low && !high && std::isfinite(number)) return;
-  std::string expected = option.min && option.max ? json(*option.min).dump() + " to " + json(*option.max).dump()
-                         : option.min             ? "at least " + json(*option.min).dump()
-                         : option.max             ? "at most " + json(*option.max).dump()
+  std::string expected = option.min && option.max ? bound(*option.min) + " to " + bound(*option.max)
+                         : option.min             ? "at least " + bound(*option.min)
+                         : option.max             ? "at most " + bound(*option.max)
                                                   : "a finite number";
   fail(key, "out of range", expected, value);
 }

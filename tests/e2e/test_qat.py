@@ -28,6 +28,8 @@ def test_training_gains(pare, trainer, small_data, test_images, tmp_path, flags,
     assert top1[1] >= top1[0] + gain, top1  # of 500 images
     layers = weights(tmp_path / "q.onnx")
     assert layers[1][1].min() == low and layers[1][1].max() == high  # first and last layers keep 8 bits
+    bits = sorted(weight["bits"] for weight in after["steps"][0]["quantized"]["weights"].values())
+    assert bits[0] < 3 and bits[1:] == [8, 8]
     for _, edge in (layers[0], layers[-1]):
         assert 15 < np.abs(edge.astype(int)).max() <= 128
     images = test_images[0][:1000]
@@ -76,12 +78,12 @@ def test_frozen_from_the_start(pare, trainer, small_data, tmp_path):
 
 
 @pytest.mark.parametrize("flags, words", [
-    (["--weights-bits", 9], ["weights.bits", "out of range", "9"]),
+    (["--weights-bits", 9], ["weights.bits", "1 to 8", "9"]),
     (["--weights-quantizer", "binary", "--weights-bits", 2], ["weights.bits", "binary"]),
     (["--weights-quantizer", "ternery"], ["weights.quantizer", "did you mean 'ternary'"]),
     (["--weight-bits", 2], ["--weight-bits", "did you mean '--weights-bits'"]),
-    (["--activations-bits", 1], ["activations.bits", "out of range", "1"]),
-    (["--freeze", 2], ["freeze", "out of range"]),
+    (["--activations-bits", 1], ["activations.bits", "2 to 8"]),
+    (["--freeze", 2], ["freeze", "0 to 1"]),
 ])
 def test_refusals(refused, trainer, small_data, flags, words):
     refused(2, words, "quantize", CONVNET, "--data", small_data, "-o", "q.onnx", "--method", "qat", *flags)

@@ -201,7 +201,11 @@ def test_codebooks_of_vectors(pare, small_data, test_images, tmp_path, flags):
     flags = [*flags, "--exclude", "first"] if "--vector" in flags else flags
     record = pare("quantize", RESNET10, "--method", "codebook", "--data", small_data, "-o", out, *flags, "--json").json
     told = record["steps"][0]["codebook"]["layers"]
-    assert min(layer["bits"] for layer in told) < 16  # of small layers the codebook takes more than the weights did
+    weights = {layer["node"]: np.prod(layer["dims"]) for layer in pare("inspect", RESNET10, "--json").json["layers"]}
+    for layer in told:  # the indices, and the codebooks' share: of a small layer they take more than the weights did
+        index = 4 if layer["entries"] <= 16 else 8
+        codebooks = 32 * layer["codebooks"] * layer["entries"] * layer["vector"]
+        assert layer["bits"] == pytest.approx(index / layer["vector"] + codebooks / weights[layer["node"]])
     assert record["after"]["parameters"] == record["before"]["parameters"]
     images = test_images[0][:100]
     got, expected = pare_run(out, images, tmp_path), ort_run(out, images)
