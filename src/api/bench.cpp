@@ -26,7 +26,7 @@ Entry enter(const Model& model, const InputShapes& shapes, int threads, const Be
   compile.threads = threads;
   compile.packed = model.impl().packed;
   compile.max_memory = options.max_memory;
-  return {runtime::backend().compile(model.impl().prepared(), compile),
+  return {runtime::backend().compile(model.impl().executable(), compile),
           eval::random_inputs(model.impl().prepared(), shapes, options.seed)};
 }
 

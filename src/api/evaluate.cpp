@@ -34,10 +34,10 @@ Evaluation evaluate(const Model& model, const Dataset& data, const Model* refere
   compile.max_memory = options.execution.max_memory;
   const ThreadScope threads(compile.threads);
   compile.packed = model.impl().packed;
-  const auto executor = runtime::backend().compile(prepared, compile);
+  const auto executor = runtime::backend().compile(model.impl().executable(), compile);
   std::unique_ptr<exec::Executor> reference_executor;
   if (reference) compile.packed = reference->impl().packed;
-  if (reference) reference_executor = runtime::backend().compile(reference->impl().prepared(), compile);
+  if (reference) reference_executor = runtime::backend().compile(reference->impl().executable(), compile);
 
   eval::EvaluateOptions how;
   how.batch_size = api::batch_for(prepared, options.batch);

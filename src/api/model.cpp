@@ -8,6 +8,7 @@
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/text.h"
+#include "ir/codebook.h"
 #include "ir/infer.h"
 #include "ir/judged.h"
 #include "ir/verify.h"
@@ -61,6 +62,8 @@ const ir::Model& Model::Impl::prepared() const {
   return *prepared_;
 }
 
+const ir::Model& Model::Impl::executable() const { return ir::has_codebooks(model.graph) ? model : prepared(); }
+
 Model Model::load(const std::string& path) {
   pack::ModelFile file = pack::read_file(path);
   naming(path, [&] { complete(file.model); });
@@ -113,7 +116,7 @@ void Model::save_packed(const std::string& path, const InputShapes& shapes, bool
     throw Error(ErrorCode::kUsage, path, "only .pare files are packed", "a name that ends in .pare");
   const std::string isa(pare::name(active_isa()));
   const ir::Model& prepared = impl_->prepared();
-  const auto executor = runtime::backend().compile(prepared, {.threads = 1});
+  const auto executor = runtime::backend().compile(impl_->executable(), {.threads = 1});
   executor->plan(ir::input_shapes_for(prepared, 1, shapes));
   pack::WriteOptions options{.stored = true, .packed = {}};
   if (impl_->packed) options.packed = impl_->packed->others(isa);

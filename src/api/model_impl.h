@@ -24,6 +24,8 @@ struct Model::Impl {
 
   /// What executors get: simplified (BatchNorm folded, dead code gone). Made on first use.
   const ir::Model& prepared() const;
+  /// What executors compile: prepared(), but a model with codebooks as it is, whose indices they may use.
+  const ir::Model& executable() const;
 
  private:
   mutable std::once_flag once_;

@@ -19,7 +19,7 @@ Session::Session(const Model& model, const SessionOptions& options) : impl_(std:
   compile.float_qdq = options.float_qdq;
   compile.packed = model.impl().packed;
   compile.max_memory = options.execution.max_memory;
-  impl_->executor = runtime::backend().compile(model.impl().prepared(), compile);
+  impl_->executor = runtime::backend().compile(model.impl().executable(), compile);
 }
 
 Session::~Session() = default;

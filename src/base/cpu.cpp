@@ -38,6 +38,7 @@ std::vector<Feature> detect_features() {
           {"avx512dq", __builtin_cpu_supports("avx512dq") != 0},
           {"avx512vnni", __builtin_cpu_supports("avx512vnni") != 0},
           {"avx512vbmi", __builtin_cpu_supports("avx512vbmi") != 0},
+          {"avx512vpopcntdq", __builtin_cpu_supports("avx512vpopcntdq") != 0},
           {"avx512bf16", __builtin_cpu_supports("avx512bf16") != 0}};
 #else
   return {};
@@ -66,7 +67,7 @@ Isa detect_isa() {
   if (!has_all({"avx2", "fma"})) return Isa::kScalar;
   if (!has_all({"avx512f", "avx512bw", "avx512vl", "avx512dq"})) return Isa::kAvx2;
   if (!has_all({"avx512vnni"})) return Isa::kAvx512;
-  if (!has_all({"avx512vbmi"})) return Isa::kAvx512Vnni;
+  if (!has_all({"avx512vbmi", "avx512vpopcntdq"})) return Isa::kAvx512Vnni;
   return has_all({"avx512bf16"}) ? Isa::kAvx512Bf16 : Isa::kAvx512VnniVbmi;
 }
 

@@ -2,11 +2,12 @@
 // node whose result inference knows (Shape, and what is computed from it)  →  that result
 //
 // Conditions: the operator is known and has no subgraphs; no result is a graph output or read by a subgraph; the result
-// takes at most 64 MB, or no more than the inputs. DequantizeLinear stays: quantized weights are kept as they are
+// takes at most 64 MB, or no more than the inputs. DequantizeLinear and Codebook stay: such weights are kept as they are
 // stored.
 #include <algorithm>
 #include <set>
 
+#include "ir/fake_quantize.h"
 #include "ir/infer.h"
 #include "ir/op.h"
 #include "ir/subgraph.h"
@@ -19,7 +20,8 @@ namespace {
 constexpr std::int64_t kMaxResultBytes = std::int64_t{64} << 20;
 
 bool may_fold(const ir::Graph& graph, const ir::Node& node, const std::set<std::string>& captured) {
-  if (node.op_type == "DequantizeLinear" || ir::has_subgraph(node)) return false;
+  if (node.op_type == "DequantizeLinear" || (node.op_type == "Codebook" && node.domain == ir::kPareDomain)) return false;
+  if (ir::has_subgraph(node)) return false;
   return std::none_of(node.outputs.begin(), node.outputs.end(), [&](ir::ValueId v) {
     return v != ir::kNoValue && (graph.is_output(v) || captured.contains(graph.value(v).name));
   });

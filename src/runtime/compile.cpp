@@ -6,12 +6,12 @@
 #include <set>
 
 #include "base/text.h"
-#include "ir/codebook.h"
 #include "ir/infer.h"
 #include "ir/subgraph.h"
 #include "pare/error.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
+#include "runtime/codebooks.h"
 #include "runtime/fusion.h"
 #include "runtime/lower/nbits.h"
 #include "runtime/lowerer.h"
@@ -114,7 +114,7 @@ PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& option
       throw Error(ErrorCode::kUsage, name, "no such value to observe" + did_you_mean(name, names));
     graph.outputs.push_back(id);
   }
-  ir::expand_codebooks(prepared.model);
+  take_codebooks(prepared.model);
   passes::simplify(prepared.model, true);
   widen_4_bit_weights(graph);
   ir::lift_captures(prepared.model.graph);

@@ -141,5 +141,84 @@ TEST(NBits, DequantizedWeightsStayPacked) {
       }
 }
 
+/// Integers of `type` [64, 24] from `low` to `high`, in blocks of 32 or with a scale an output, and the product.
+ir::Model few_values(DType type, std::int64_t block, int low, int high) {
+  test::Builder b;
+  b.model.opsets = {{"", 21}};
+  Rng rng(7, kRngTest);
+  std::vector<std::int32_t> q(64 * 24);
+  for (std::int32_t& w : q) w = low + static_cast<int>(rng.below(static_cast<std::uint32_t>(high - low + 1)));
+  q[0] = low, q[1] = high;
+  Tensor packed(type, {64, 24});
+  for (std::size_t i = 0; i < q.size(); ++i) {
+    auto& byte = packed.mutable_raw()[bits(type) == 4 ? i / 2 : i];
+    const auto code = static_cast<std::byte>(static_cast<unsigned>(q[i]) & (bits(type) == 4 ? 15U : 255U));
+    byte = bits(type) == 4 ? byte | (i % 2 ? code << 4 : code) : code;
+  }
+  const ValueId x = b.input("x", Shape::of({9, 64})), w = b.constant(packed, "q"),
+                s = b.constant(test::random_tensor(block > 0 ? Dims{64 / block, 24} : Dims{24}, 4, 0.01F, 0.1F), "s");
+  const ValueId d = b.node("DequantizeLinear", {w, s}, {{"axis", std::int64_t{block > 0 ? 0 : 1}}, {"block_size", block}}, "d");
+  return b.finish({b.node("MatMul", {x, d}, {}, "y")});
+}
+
+std::string reason_of(const ir::Model& model, const Dims& x) {
+  return runtime::backend().compile(model, {})->plan({{"x", x}}).back().reason;
+}
+
+TEST(NBits, WeightsThatUseFewerValuesTakeFewerBits) {
+  struct Case {
+    DType type;
+    std::int64_t block;
+    int low, high;
+    const char* bits;
+  };
+  for (const Case& c : {Case{DType::kInt8, 32, -4, 3, "3-bit"}, Case{DType::kInt8, 0, -3, 3, "3-bit"},
+                        Case{DType::kInt4, 32, -4, 3, "3-bit"}, Case{DType::kInt4, 0, -2, 1, "2-bit"},
+                        Case{DType::kInt8, 32, 10, 20, "4-bit"}, Case{DType::kInt8, 16, -4, 3, "4-bit"},
+                        Case{DType::kUint8, 32, 100, 103, "2-bit"}, Case{DType::kInt8, 32, -60, 60, "8-bit"}}) {
+    const ir::Model model = few_values(c.type, c.block, c.low, c.high);
+    expect_packed(model, {9, 64}, 2e-5);
+    EXPECT_TRUE(reason_of(model, {9, 64}).starts_with(c.bits)) << c.bits << " " << reason_of(model, {9, 64});
+  }
+  const auto kernels = test::kernels_of(*runtime::backend().compile(few_values(DType::kInt8, 0, -60, 60), {}), {{"x", {9, 64}}});
+  EXPECT_TRUE(std::ranges::none_of(kernels, [](const std::string& name) { return name.starts_with("nbits"); }));
+}
+
+/// Gather(values, Cast(indices) [+ first]) as `quantize --method codebook` writes it, and the product that reads it.
+ir::Model codebook(std::int64_t m, int width, bool by_output, bool transposed, bool twice = false) {
+  constexpr std::int64_t kK = 70, kN = 24;
+  test::Builder b;
+  b.model.opsets = {{"", 21}};
+  const Dims dims = transposed ? Dims{kN, kK} : Dims{kK, kN};
+  const std::int64_t entries = std::int64_t{1} << width;
+  std::vector<std::int32_t> first;
+  for (std::int64_t n = 0; n < kN; ++n) first.push_back(static_cast<std::int32_t>(n * entries));
+  const ValueId x = b.input("x", Shape::of({m, kK})),
+                values = b.constant(test::random_tensor({by_output ? kN * entries : entries}, 4), "values"),
+                stored = b.constant(random_bytes(width == 4 ? DType::kUint4 : DType::kUint8, dims, 3), "indices");
+  ValueId at = b.node("Cast", {stored}, {{"to", std::int64_t{6}}}, "at");
+  if (by_output) at = b.node("Add", {at, b.constant(Tensor::from(transposed ? Dims{kN, 1} : Dims{1, kN}, first), "first")}, {}, "in_part");
+  const ValueId w = b.node("Gather", {values, at}, {{"axis", std::int64_t{0}}}, "w");
+  const ValueId bias = b.constant(test::random_tensor({kN}, 6), "bias");
+  std::vector<ValueId> outputs = {transposed ? b.node("Gemm", {x, w, bias}, {{"transB", std::int64_t{1}}}, "y")
+                                             : b.node("MatMul", {x, w}, {}, "y")};
+  if (twice) outputs.push_back(b.node("Relu", {w}, {}, "z"));
+  return b.finish(outputs);
+}
+
+TEST(NBits, CodebooksStayIndices) {
+  for (const std::int64_t m : {1, 5, 40})
+    for (const int width : {4, 8})
+      for (const bool by_output : {false, true})
+        for (const bool transposed : {false, true}) expect_packed(codebook(m, width, by_output, transposed), {m, 70}, 2e-5);
+}
+
+TEST(NBits, ACodebookThatOthersReadBecomesWeights) {
+  const ir::Model model = codebook(3, 4, true, false, true);
+  test::expect_like_reference(model, {{"x", test::random_tensor({3, 70}, 9)}});
+  const auto kernels = test::kernels_of(*runtime::backend().compile(model, {}), {{"x", {3, 70}}});
+  EXPECT_TRUE(std::ranges::none_of(kernels, [](const std::string& name) { return name.starts_with("nbits"); }));
+}
+
 }  // namespace
 }  // namespace pare

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <new>
 #include <utility>
@@ -27,22 +28,38 @@ namespace pare::kernels {
   void nbits_wide_int8(const NBitsWide&) noexcept; \
   void nbits_digits(const NBitsDigits&) noexcept;  \
   }
+#define PARE_PLANES(file, ns, isa, base, int8)                                                \
+  namespace ns {                                                                              \
+  void nbits_narrow(const NBitsNarrow&) noexcept;                                             \
+  void nbits_decode(const NBitsPanel&, std::int64_t, std::int64_t, float*) noexcept;          \
+  }                                                                                           \
+  namespace base {                                                                            \
+  void nbits_decode(const NBitsPanel&, std::int64_t, std::int64_t, float*) noexcept;          \
+  }
 #include "kernels/nbits/kernels.inc"
 #undef PARE_NARROW
 #undef PARE_KERNEL
 #undef PARE_INT8
+#undef PARE_PLANES
 
 namespace {
 
 constexpr NBitsKernel kTable[] = {
-#define PARE_NARROW(file, ns, isa) {"nbits__" #ns, Isa::isa, ns::nbits_narrow, nullptr, nullptr, nullptr},
-#define PARE_KERNEL(file, ns, isa) {"nbits__" #ns, Isa::isa, ns::nbits_narrow, ns::nbits_wide, nullptr, nullptr},
-#define PARE_INT8(file, ns, isa, base) \
-  {"nbits__" #ns, Isa::isa, base::nbits_narrow, base::nbits_wide, ns::nbits_wide_int8, ns::nbits_digits},
+#define PARE_NARROW(file, ns, isa) \
+  {"nbits__" #ns, Isa::isa, ns::nbits_narrow, nullptr, nullptr, nullptr, nullptr, false},
+#define PARE_KERNEL(file, ns, isa) \
+  {"nbits__" #ns, Isa::isa, ns::nbits_narrow, ns::nbits_wide, nullptr, nullptr, ns::nbits_decode, false},
+#define PARE_INT8(file, ns, isa, base)                                                                   \
+  {"nbits__" #ns,    Isa::isa, base::nbits_narrow, base::nbits_wide, ns::nbits_wide_int8, ns::nbits_digits, \
+   base::nbits_decode, false},
+#define PARE_PLANES(file, ns, isa, base, int8)                                                               \
+  {"nbits__" #ns,    Isa::isa, ns::nbits_narrow, base::nbits_wide, int8::nbits_wide_int8, int8::nbits_digits, \
+   ns::nbits_decode, true},
 #include "kernels/nbits/kernels.inc"
 #undef PARE_NARROW
 #undef PARE_KERNEL
 #undef PARE_INT8
+#undef PARE_PLANES
 };
 
 template <std::size_t... I>
@@ -67,35 +84,98 @@ const NBitsKernel& best_kernel() {
 
 std::int64_t rounded(std::int64_t value, std::int64_t to) { return (value + to - 1) / to * to; }
 
+/// Sixteen entries whatever the code: the lookup sees bits of the next one.
+void make_table16(NBitsMatrix::Packed& p, std::span<const float> table) {
+  const std::size_t codes = std::size_t{1} << p.shape.bits;
+  p.code = NBitsCode::kTable16;
+  p.table.resize(16);
+  for (std::size_t i = 0; i < 16; ++i) {
+    const std::size_t code = i % codes;
+    p.table[i] = table.empty() ? static_cast<float>(code) - static_cast<float>(codes / 2)
+                               : (code < table.size() ? table[code] : 0.0f);
+  }
+}
+
+/// The bytes of 256 numbers, the lowest of all first.
+void to_planes(float* table) {
+  std::array<std::array<std::uint8_t, 4>, 256> numbers;
+  std::memcpy(numbers.data(), table, sizeof numbers);
+  std::array<std::array<std::uint8_t, 256>, 4> planes;
+  for (std::size_t b = 0; b < 4; ++b)
+    for (std::size_t i = 0; i < 256; ++i) planes[b][i] = numbers[i][b];
+  std::memcpy(table, planes.data(), sizeof planes);
+}
+
+/// One table, or one for each output: each of 16 or 256 entries, zeros after its last.
+void make_row_tables(NBitsMatrix::Packed& p, const NBitsValues& values) {
+  const bool wide = p.shape.bits == 8;
+  const std::int64_t entries = wide ? 256 : 16, stride = values.table_stride;
+  p.code = wide ? NBitsCode::kRows256 : NBitsCode::kRows16;
+  p.table_stride = stride > 0 ? entries : 0;
+  p.table.resize(static_cast<std::size_t>(stride > 0 ? entries * p.panels * kLanes : entries));
+  const auto given = static_cast<std::int64_t>(values.table.size());
+  for (std::int64_t n = 0; n < (stride > 0 ? p.shape.n : 1); ++n) {
+    const std::int64_t count = std::min({entries, given - n * stride, stride > 0 ? stride : entries});
+    float* table = p.table.data() + n * entries;
+    std::copy_n(values.table.data() + n * stride, count, table);
+    if (wide && p.kernel->planes) to_planes(table);
+  }
+}
+
 /// All but the arrays.
-void describe(NBitsMatrix::Packed& p, const NBitsKernel& kernel, const NBitsShape& shape,
-              std::span<const float> table) {
+void describe(NBitsMatrix::Packed& p, const NBitsKernel& kernel, const NBitsShape& shape, const NBitsValues& values) {
   p.kernel = &kernel;
   p.shape = shape;
-  p.numbers = table.empty();
+  p.numbers = values.table.empty();
   p.panels = (shape.n + kLanes - 1) / kLanes;
   p.blocks = shape.blocks();
-  const std::int64_t per_word = 32 / shape.bits;
-  p.words_per_block = (std::min(shape.block, rounded(shape.k, per_word)) + per_word - 1) / per_word;
-  const std::size_t codes = std::size_t{1} << shape.bits;
-  if (shape.bits < 8) {
-    p.code = NBitsCode::kTable16;
-    // Sixteen entries whatever the code: the lookup sees bits of the next one.
-    for (std::size_t i = 0; i < 16; ++i) {
-      const std::size_t code = i % codes;
-      p.table[i] = table.empty() ? static_cast<float>(code) - static_cast<float>(codes / 2)
-                                 : (code < table.size() ? table[code] : 0.0f);
+  if (values.table_stride > 0 || (shape.bits == 8 && !p.numbers))
+    make_row_tables(p, values);
+  else if (shape.bits < 8)
+    make_table16(p, values.table);
+  else
+    p.code = NBitsCode::kSigned8;
+  const std::int64_t words = p.by_rows() ? 16 : shape.bits == 3 ? 3 : 1;  // that hold whole codes together
+  const std::int64_t codes = p.by_rows() ? 512 / (shape.bits < 8 ? 4 : 8) : 32 * words / shape.bits;
+  const std::int64_t pieces = (std::min(shape.block, shape.k) + codes - 1) / codes;
+  p.words_per_block = pieces * words;
+  p.depth = pieces * codes;
+}
+
+/// Codes of one output of a matrix by rows.
+void pack_in_row(const NBitsMatrix::Packed& p, std::int64_t n, const std::vector<std::uint8_t>& codes,
+                 std::uint32_t* words) {
+  std::uint32_t* row = words + n * p.words_per_block;
+  for (std::int64_t k = 0; k < p.shape.k; ++k) {
+    const std::uint32_t code = codes[static_cast<std::size_t>(k)];
+    if (p.code == NBitsCode::kRows16) {
+      row[k / 128 * 16 + k % 16] |= code << (k % 128 / 16 * 4);
+      continue;
     }
-    return;
+    const std::int64_t at = k % 64, byte = p.kernel->planes ? at % 16 / 4 * 16 + at / 16 * 4 + at % 4 : at;
+    row[k / 64 * 16 + byte / 4] |= code << (byte % 4 * 8);
   }
-  p.code = table.empty() ? NBitsCode::kSigned8 : NBitsCode::kTable256;
-  std::copy(table.begin(), table.end(), p.table.begin());
+}
+
+/// Codes of one output of 3 bits into their lane.
+void pack_three_bits(const NBitsMatrix::Packed& p, std::int64_t n, const std::vector<std::uint8_t>& codes,
+                     std::uint32_t* words) {
+  std::uint32_t* panel = words + n / kLanes * p.blocks * p.words_per_block * kLanes + n % kLanes;
+  for (std::int64_t k = 0; k < p.shape.k; ++k) {
+    const std::int64_t at = k % p.shape.block, field = at % 32 / 4, byte = 8 * (at % 4);
+    std::uint32_t* piece = panel + (k / p.shape.block * p.words_per_block + at / 32 * 3) * kLanes;
+    const std::uint32_t code = codes[static_cast<std::size_t>(k)];
+    piece[field / 4 * kLanes] |= (code & 3) << (byte + 2 * (field % 4));
+    piece[2 * kLanes] |= (code >> 2 & 1) << (byte + field);
+  }
 }
 
 /// Codes of one output into their lane.
 void pack_row(const NBitsMatrix::Packed& p, std::int64_t n, const std::vector<std::uint8_t>& codes,
               std::uint32_t* words) {
   const int bits = p.shape.bits;
+  if (p.by_rows()) return pack_in_row(p, n, codes, words);
+  if (bits == 3) return pack_three_bits(p, n, codes, words);
   const std::int64_t per_word = 32 / bits;
   const std::uint32_t flip = p.code == NBitsCode::kSigned8 ? 128 : 0;
   std::uint32_t* panel = words + n / kLanes * p.blocks * p.words_per_block * kLanes + n % kLanes;
@@ -290,6 +370,7 @@ class Product {
     call.a_stride = p_.padded_k();
     call.y_stride = p_.shape.n;
     call.y = y_ + 2 * pair * kLanes;
+    call.decode = p_.kernel->decode;
     call.scratch = strip;
     form_ == Form::kInt8 ? p_.kernel->wide_int8(call) : p_.kernel->wide(call);
   }
@@ -323,11 +404,14 @@ NBitsPanel NBitsMatrix::Packed::panel(std::int64_t index) const noexcept {
   result.scale = scale.data() + group;
   result.offset = offset.empty() ? nullptr : offset.data() + group;
   result.zero = zero.empty() ? nullptr : zero.data() + group;
-  result.table = table.data();
+  result.table = table.data() + index * kLanes * table_stride;
+  result.table_stride = table_stride;
+  result.planes = code == NBitsCode::kRows256 && kernel->planes;
   result.code = code;
   result.bits = shape.bits;
   result.blocks = blocks;
   result.words_per_block = words_per_block;
+  result.depth = depth;
   return result;
 }
 
@@ -342,7 +426,7 @@ NBitsMatrix NBitsMatrix::pack(const NBitsShape& shape, const NBitsValues& values
   try {
     result.packed_ = std::make_unique<Packed>();
     Packed& p = *result.packed_;
-    describe(p, kernel ? *kernel : best_kernel(), shape, values.table);
+    describe(p, kernel ? *kernel : best_kernel(), shape, values);
     std::vector<std::uint32_t> words(static_cast<std::size_t>(p.panels * p.blocks * p.words_per_block * kLanes));
     std::vector<std::uint8_t> codes(static_cast<std::size_t>(shape.k));
     for (std::int64_t n = 0; n < shape.n; ++n) {
@@ -358,8 +442,8 @@ NBitsMatrix NBitsMatrix::pack(const NBitsShape& shape, const NBitsValues& values
 }
 
 std::string NBitsMatrix::packing_key(const NBitsShape& s, const NBitsValues& values) {
-  PackingKey key("nbits", 1, best_kernel().name);
-  key.add(s.n, s.k, s.block, s.bits);
+  PackingKey key("nbits", 2, best_kernel().name);
+  key.add(s.n, s.k, s.block, s.bits, values.table_stride);
   key.add_array(values.scale, s.n * s.blocks()).add_array(values.zero, s.n * s.blocks());
   key.add_array(values.table.data(), static_cast<std::int64_t>(values.table.size()));
   return key.text();
@@ -374,12 +458,12 @@ void NBitsMatrix::write(PackedWriter& writer) const {
   if (!p.zero.empty()) writer.array(p.zero);
 }
 
-std::optional<NBitsMatrix> NBitsMatrix::view(const NBitsShape& shape, std::span<const float> table,
+std::optional<NBitsMatrix> NBitsMatrix::view(const NBitsShape& shape, const NBitsValues& values,
                                              PackedReader& reader) {
   NBitsMatrix result;
   result.packed_ = std::make_unique<Packed>();
   Packed& p = *result.packed_;
-  describe(p, best_kernel(), shape, table);
+  describe(p, best_kernel(), shape, values);
   const auto groups = static_cast<std::size_t>(p.panels * p.blocks * kLanes);
   const std::int64_t present = reader.number();
   p.words = reader.array<std::uint32_t>(groups * static_cast<std::size_t>(p.words_per_block));
@@ -394,7 +478,7 @@ const char* NBitsMatrix::kernel_name() const noexcept { return packed_->kernel->
 
 std::size_t NBitsMatrix::bytes() const noexcept {
   const Packed& p = *packed_;
-  return p.words.bytes() + p.scale.bytes() + p.offset.bytes() + p.zero.bytes();
+  return p.words.bytes() + p.scale.bytes() + p.offset.bytes() + p.zero.bytes() + p.table.size() * sizeof(float);
 }
 
 bool NBitsMatrix::has_int8() const noexcept {

@@ -1,8 +1,8 @@
-// Matrix product with weights of 2, 4 or 8 bits that stay packed in memory: groups of K with a scale and a zero point
-// each, or indices into a codebook (≤ 16 entries at 2 and 4 bits, ≤ 256 at 8).
+// Matrix product with weights of 2, 3, 4 or 8 bits that stay packed in memory: groups of K with a scale and a zero point
+// each, or indices into a codebook (≤ 16 entries at 2 to 4 bits, ≤ 256 at 8), one for all outputs or one for each.
 //
 //   y[m, n] = bias[n] + Σ_k a[m, k] · w[n, k]        f32
-//   w[n, k] = (code − zero[n, k / block]) · scale[n, k / block], or table[code] · scale
+//   w[n, k] = (code − zero[n, k / block]) · scale[n, k / block], or table[code] · scale, or table[n][code]
 //
 // With few rows each word is decoded in registers and multiplied at once, so that memory is what bounds it; with more a
 // strip of weights is decoded once for all rows. The `int8` form, which MatMulNBits' accuracy_level 4 allows, quantizes
@@ -23,8 +23,8 @@ namespace pare::kernels {
 
 struct NBitsShape {
   std::int64_t n = 0, k = 0;
-  std::int64_t block = 0;  ///< along K, a multiple of 16, or at least k
-  int bits = 4;            ///< 2, 4 or 8
+  std::int64_t block = 0;  ///< along K, a multiple of 16 (of 32 at 3 bits), or at least k
+  int bits = 4;            ///< 2, 3, 4 or 8
   std::int64_t blocks() const noexcept { return (k + block - 1) / block; }
 };
 
@@ -32,6 +32,8 @@ struct NBitsValues {
   const float* scale = nullptr;  ///< [n, blocks]; nullptr: 1
   const float* zero = nullptr;   ///< [n, blocks], in codes; nullptr: 2^(bits − 1); not with a table
   std::span<const float> table;  ///< the codebook; empty: numbers
+  std::int64_t table_stride = 0;  ///< from one output's part of the table to the next; 0: one table
+  // Tables by output, and tables of 8-bit codes, take one block.
 };
 
 struct NBitsKernel;  // a row of the table: kernels/nbits/row.h
@@ -49,8 +51,8 @@ class NBitsMatrix {
                           const std::function<void(std::int64_t, std::uint8_t*)>& row,
                           const NBitsKernel* kernel = nullptr);
   static std::string packing_key(const NBitsShape& shape, const NBitsValues& values);
-  /// `table` as given to pack().
-  static std::optional<NBitsMatrix> view(const NBitsShape& shape, std::span<const float> table, PackedReader& reader);
+  /// Of `values` only the codebook is read, as given to pack().
+  static std::optional<NBitsMatrix> view(const NBitsShape& shape, const NBitsValues& values, PackedReader& reader);
   void write(PackedWriter& writer) const;
 
   const char* kernel_name() const noexcept;  ///< "nbits__avx512"

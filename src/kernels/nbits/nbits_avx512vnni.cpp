@@ -11,6 +11,13 @@ namespace {
 
 constexpr int kTileRows = 6;
 
+/// Field f of three words of 3-bit codes: the codes in the low bits of their bytes, anything above them.
+inline __m512i three_bits(const std::uint32_t* words, int f) noexcept {
+  const __m512i low = _mm512_srl_epi32(_mm512_loadu_si512(words + 16 * (f / 4)), _mm_cvtsi32_si128(2 * (f % 4)));
+  const __m512i high = _mm512_slli_epi32(_mm512_srl_epi32(_mm512_loadu_si512(words + 32), _mm_cvtsi32_si128(f)), 2);
+  return _mm512_ternarylogic_epi32(_mm512_set1_epi8(3), low, high, 0xCA);  // the low two bits of `low`, else `high`
+}
+
 /// The weights of one block of a panel as s8 [k / 4][2 panels][16][4] (this panel's half), and −128 · Σw [16].
 void decode(const NBitsPanel& p, std::int64_t block, std::int8_t* out, std::int32_t* start) noexcept {
   const __m512i zero = _mm512_mullo_epi32(
@@ -20,14 +27,18 @@ void decode(const NBitsPanel& p, std::int64_t block, std::int8_t* out, std::int3
   const __m512i mask = _mm512_set1_epi8(static_cast<char>((1 << p.bits) - 1)), ones = _mm512_set1_epi8(1);
   __m512i sum = _mm512_setzero_si512();
   const std::uint32_t* words = p.words + 16 * block * p.words_per_block;
-  for (std::int64_t w = 0; w < p.words_per_block; ++w, words += 16) {
-    __m512i fields = _mm512_loadu_si512(words);
-    for (int f = 0; f < 8; f += p.bits, out += 128) {
-      const __m512i number = _mm512_sub_epi8(_mm512_and_si512(fields, mask), zero);
-      _mm512_store_si512(out, number);
-      sum = _mm512_dpbusd_epi32(sum, ones, number);
-      fields = _mm512_srl_epi32(fields, _mm_cvtsi32_si128(p.bits));
-    }
+  const auto put = [&](__m512i field) {
+    const __m512i number = _mm512_sub_epi8(_mm512_and_si512(field, mask), zero);
+    _mm512_store_si512(out, number);
+    sum = _mm512_dpbusd_epi32(sum, ones, number);
+    out += 128;
+  };
+  if (p.bits == 3) {
+    for (std::int64_t w = 0; w < p.words_per_block; w += 3, words += 48)
+      for (int f = 0; f < 8; ++f) put(three_bits(words, f));
+  } else {
+    for (std::int64_t w = 0; w < p.words_per_block; ++w, words += 16)
+      for (int f = 0; f < 8; f += p.bits) put(_mm512_srl_epi32(_mm512_loadu_si512(words), _mm_cvtsi32_si128(f)));
   }
   _mm512_store_si512(start, _mm512_sub_epi32(_mm512_setzero_si512(), _mm512_slli_epi32(sum, 7)));
 }
@@ -89,6 +100,7 @@ void last_tile(const NBitsWide& c, std::int64_t row, const Strip& strip) noexcep
 
 template <int kBits, int kRows>
 void digits(const NBitsDigits& c) noexcept {
+  constexpr int kWords = kBits == 3 ? 3 : 1;
   const NBitsPanel& p = c.panel;
   const __m512i mask = _mm512_set1_epi8((1 << kBits) - 1);
   const __m512 centre = _mm512_set1_ps(1 << (kBits - 1)), base = _mm512_set1_ps(256.0f);
@@ -100,17 +112,18 @@ void digits(const NBitsDigits& c) noexcept {
     __m512i sum[kRows][3];
     for (int r = 0; r < kRows; ++r)
       for (int d = 0; d < 3; ++d) sum[r][d] = _mm512_setzero_si512();
-    for (std::int64_t w = 0; w < p.words_per_block; ++w, words += 16) {
+    for (std::int64_t w = 0; w < p.words_per_block; w += kWords, words += 16 * kWords) {
       _mm_prefetch(reinterpret_cast<const char*>(words + 16 * 48), _MM_HINT_T0);
-      __m512i fields = _mm512_loadu_si512(words);
-      for (int f = 0; f < 8 / kBits; ++f, k += 4) {
-        const __m512i codes = _mm512_and_si512(fields, mask);
+#pragma GCC unroll 8
+      for (int f = 0; f < 8 * kWords / kBits; ++f, k += 4) {
+        const __m512i field = kBits == 3 ? three_bits(words, f)
+                                         : _mm512_srl_epi32(_mm512_loadu_si512(words), _mm_cvtsi32_si128(kBits * f));
+        const __m512i codes = _mm512_and_si512(field, mask);
         for (int r = 0; r < kRows; ++r)
           for (int d = 0; d < 3; ++d)
             sum[r][d] = _mm512_dpbusd_epi32(
                 sum[r][d], codes,
                 _mm512_set1_epi32(*reinterpret_cast<const std::int32_t*>(c.digit[d] + r * c.a_stride + k)));
-        fields = _mm512_srli_epi32(fields, kBits);
       }
     }
     const __m512 scale = _mm512_loadu_ps(p.scale + 16 * block);
@@ -145,11 +158,14 @@ void digits_rows(const NBitsDigits& c) noexcept {
 
 }  // namespace
 
-void nbits_digits(const NBitsDigits& c) noexcept { c.panel.bits == 4 ? digits_rows<4>(c) : digits_rows<2>(c); }
+void nbits_digits(const NBitsDigits& c) noexcept {
+  if (c.panel.bits == 4) return digits_rows<4>(c);
+  c.panel.bits == 3 ? digits_rows<3>(c) : digits_rows<2>(c);
+}
 
 void nbits_wide_int8(const NBitsWide& c) noexcept {
   const NBitsPanel& p = c.panel[0];
-  const std::int64_t depth = p.words_per_block * (32 / p.bits), quads = depth / 4;
+  const std::int64_t depth = p.depth, quads = depth / 4;
   constexpr std::int64_t kStartBytes = 8192;  // of the scratch, for at most 64 blocks
   auto* start = static_cast<std::int32_t*>(c.scratch);
   auto* weights = static_cast<std::int8_t*>(c.scratch) + kStartBytes;

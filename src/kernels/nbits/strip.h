@@ -6,19 +6,31 @@
 namespace pare::kernels {
 
 /// How codes become numbers.
-enum class NBitsCode : std::uint8_t { kTable16, kTable256, kSigned8 };
+enum class NBitsCode : std::uint8_t {
+  kTable16,  ///< one table of at most 16 numbers
+  kSigned8,  ///< the byte itself
+  kRows16,   ///< a table of at most 16 numbers for each output, or one for all
+  kRows256   ///< likewise of at most 256
+};
 
-/// Words [blocks][words][16 outputs]. Field f of byte i of a word is the code of k = 4f + i, counted from the word's
-/// first: 32 / bits codes.
+/// kTable16 and kSigned8: words [blocks][words][16 outputs]. Field f of byte i of a word is the code of k = 4f + i,
+/// counted from the word's first: 32 / bits codes. At 3 bits three words hold 32 codes: field f of byte i of the first
+/// two the low two bits of k = 4f + i and of 16 + 4f + i, bit f of byte i of the third the highest of k = 4f + i.
+///
+/// kRows16, kRows256: words [16 outputs][words], so that a register holds codes of one output, and one block. Sixteen
+/// words hold 128 codes of 4 bits, nibble j of word l that of k = 16j + l; or 64 bytes: in order, or in byte
+/// 16q + 4i + r that of k = 16i + 4q + r (`planes`, which is how bytes come out of unpack instructions).
 struct NBitsPanel {
   const std::uint32_t* words;
   const float* scale;       ///< [blocks][16]
   const float* offset;      ///< [blocks][16], added to each scaled number; nullptr: 0
   const std::int8_t* zero;  ///< [blocks][16]; int8 form only
-  const float* table;       ///< kTable16: 16 entries, repeated where there are fewer; kTable256
+  const float* table;       ///< kTable16, kRows16: 16 entries, kTable16 repeated where there are fewer; kRows256: 256
+  std::int64_t table_stride;  ///< kRows…: from one output's table to the next; 0: one for all
+  bool planes;                ///< kRows256: a table is the 256 lowest bytes of its numbers, then the next ones …
   NBitsCode code;
   int bits;
-  std::int64_t blocks, words_per_block;
+  std::int64_t blocks, words_per_block, depth;  ///< depth: codes of a block
 };
 
 /// Few rows: y = bias + a · w.
@@ -59,6 +71,8 @@ struct NBitsWide {
   float* y;
   std::int64_t y_stride;
   int outputs[2];
+  /// Codes [first, last) of a panel as f32 [k][32], of which the panel fills 16; both multiples of 128 or the end.
+  void (*decode)(const NBitsPanel& panel, std::int64_t first, std::int64_t last, float* out) noexcept;
   void* scratch;  ///< kNBitsStripBytes, 64-byte aligned
 };
 

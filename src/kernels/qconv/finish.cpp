@@ -83,4 +83,11 @@ void qconv_finish_from(const QConvFinish& f, std::int64_t first, int channels, c
   for (int c = 0; c < channels; ++c) finish_one(f, 0, first + c, acc[c]);
 }
 
+void qconv_finish_block(Isa isa, const QConvFinish& f, int rows, int channels, const std::int32_t* sums) noexcept {
+  constexpr int kChannels = 16;
+  if (isa >= Isa::kAvx512Vnni) return avx512vnni::qconv_finish_rows(f, rows, channels, sums);
+  if (isa >= Isa::kAvx2 && channels == kChannels) return avx2::qconv_finish16(f, rows, 0, sums);
+  for (int row = 0; row < rows; ++row) qconv_finish(f, row, channels, sums + row * kChannels);
+}
+
 }  // namespace pare::kernels

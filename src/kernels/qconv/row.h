@@ -48,6 +48,8 @@ struct QConvWeights::Packed {
 /// The epilogue for channels from `channel` and pixels from `pixel` on.
 QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpilogue& epilogue, std::int64_t pixel,
                             std::int64_t channel, void* output) noexcept;
+/// The epilogue of `channels` up to 16 of `rows` pixels, by the best of `isa`; all give the same bits. sums [rows][16].
+void qconv_finish_block(Isa isa, const QConvFinish& finish, int rows, int channels, const std::int32_t* sums) noexcept;
 /// The part of the tile kernels, and its scratch in bytes.
 void qconv_run_tiles(const QConvCall& call, const QConvPart& part, std::byte* scratch) noexcept;
 std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& weights) noexcept;

@@ -66,15 +66,6 @@ void pack_into(SpConv1x4Weights::Packed& packed, const QConvFilter& filter, cons
   packed.panels.padding.assign(static_cast<std::size_t>(packed.panels.elements), byte * 0x01010101u);
 }
 
-/// 16 channels of every pixel of a panel, by the epilogue of the row's instruction set; all give the same bits.
-void finish_rows(const SpConv1x4Weights::Packed& w, const QConvEpilogue& epilogue, void* output, const PanelSums& s,
-                 std::int64_t channel, int channels, const std::int32_t* rows) noexcept {
-  const QConvFinish finish = qconv_finish_at(w.common, epilogue, s.pixel, channel, output);
-  if (w.kernel->isa >= Isa::kAvx512Vnni) return avx512vnni::qconv_finish_rows(finish, s.pixels, channels, rows);
-  if (w.kernel->isa >= Isa::kAvx2 && channels == kPanelLanes) return avx2::qconv_finish16(finish, s.pixels, 0, rows);
-  for (int p = 0; p < s.pixels; ++p) qconv_finish(finish, p, channels, rows + p * kPanelLanes);
-}
-
 }  // namespace
 
 SpConv1x4Weights::SpConv1x4Weights() = default;
@@ -126,7 +117,8 @@ void spconv_1x4(const SpConv1x4Weights& weights, const ConvShape& shape, const v
     for (std::int64_t channel = s.begin; channel < s.end; channel += kPanelLanes) {
       const int channels = static_cast<int>(std::min<std::int64_t>(kPanelLanes, s.end - channel));
       moves.spread({s.sums, channel, channels, s.pixels, s.vectors, rows});
-      finish_rows(w, epilogue, output, s, channel, channels, reinterpret_cast<const std::int32_t*>(rows));
+      qconv_finish_block(w.kernel->isa, qconv_finish_at(w.common, epilogue, s.pixel, channel, output), s.pixels, channels,
+                         reinterpret_cast<const std::int32_t*>(rows));
     }
   };
   run_panels({w.panels, shape, moves, w.kernel->multiply}, static_cast<const std::uint32_t*>(input), scratch, threads,

@@ -1,4 +1,4 @@
-// Products with constant weights of 2, 4 or 8 bits in groups, which stay packed in memory (kernels/nbits).
+// Products with constant weights of 2, 3, 4 or 8 bits in groups or by codebook, which stay packed in memory (kernels/nbits).
 #pragma once
 
 #include <optional>
@@ -9,7 +9,7 @@
 namespace pare::runtime {
 
 /// Why the low-bit kernels do not take this node; nullopt: they do. A com.microsoft.MatMulNBits, or a MatMul or Gemm
-/// whose right operand is a DequantizeLinear of a constant in blocks along K or of 4 or 2 bits.
+/// whose right operand is a DequantizeLinear of a constant in blocks along K or of few bits, or a Codebook.
 std::optional<std::string> why_not_nbits(const ir::Graph& graph, const ir::Node& node);
 
 /// Whether lower_nbits() takes the group: a product that the kernels take, with at most a bias behind it.

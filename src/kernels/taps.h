@@ -1,0 +1,15 @@
+// Where the pixels of a tile read at each tap of a convolution.
+#pragma once
+
+#include <cstddef>
+
+#include "kernels/kernel.h"
+
+namespace pare::kernels {
+
+/// at[tap · stride + p], p < count: the input pixel that output pixel `pixel` + p reads at the tap, `padding` outside the
+/// image. `input`: [batch, in_h, in_w] of `pixel_bytes` each.
+void find_taps(const ConvShape& shape, const void* input, std::int64_t pixel_bytes, const void* padding,
+               std::int64_t pixel, int count, int stride, const std::byte** at) noexcept;
+
+}  // namespace pare::kernels
