@@ -24,6 +24,7 @@ const std::map<std::string, std::string>& unit_tested() {
       {"BitwiseXor", "Logic.BitwiseOnSignedAndUnsigned"},
       {"CenterCropPad", "Images.CenterCropPad"},
       {"Col2Im", "Images.Col2ImAddsOverlappingBlocks"},
+      {"MsCodebook", "Codebook.ReadsTheEntryOrTheOneOfItsPart"},
       {"MsFakeQuantize", "FakeQuantize.LearnedStepsRoundAsQuantizeLinear"},
       {"GlobalLpPool", "LpPooling.WindowsAndPlanes"},
       {"GroupNormalization", "Normalization.GroupNormalizationScalesChannelsFromOpset21"},
