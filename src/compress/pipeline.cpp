@@ -65,6 +65,7 @@ class Run {
   explicit Run(const PipelineInputs& inputs)
       : inputs_(inputs), original_(inputs.model), metric_(decisive_metric(inputs.dataset)) {
     passes::simplify(original_);
+    if (!inputs.recipe.steps.empty()) expand_for(inputs.recipe.steps.front(), original_);
     validate_recipe(inputs, original_, true);
     const std::string model_hash = eval::content_hash(inputs.store, inputs.model);
     const std::string data = fingerprint_of(inputs.dataset);
@@ -159,6 +160,7 @@ class Run {
     StepContext context{step.options,    original_,         inputs_.dataset, inputs_.backend,
                         inputs_.trainer, inputs_.execution, inputs_.control, checkpoints_ ? &*checkpoints_ : nullptr,
                         record,          &inputs_.store};
+    expand_for(step, model_);
     step.method->validate(model_, context);
     const ir::Model previous = model_;
     const Statistics statistics = gather_statistics(model_, step.method->needs(model_, step.options), context);
@@ -223,6 +225,7 @@ PipelineResult run_pipeline(const PipelineInputs& inputs) {
 json plan_pipeline(const PipelineInputs& inputs) {
   ir::Model model = inputs.model;
   passes::simplify(model);
+  if (!inputs.recipe.steps.empty()) expand_for(inputs.recipe.steps.front(), model);
   validate_recipe(inputs, model, false);
   json steps = json::array();
   for (const Step& step : inputs.recipe.steps) {

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "ir/codebook.h"
+#include "ir/infer.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -31,11 +32,14 @@ void require_finite_weights(const ir::Graph& graph) {
   }
 }
 
+/// Whether the step leaves float weights that share values.
+bool shares_weights(const Step& step) { return step.method->step == "quantize" && step.method->name == "codebook"; }
+
 void require_order(const Recipe& recipe) {
   const Method* integers = nullptr;
   for (std::size_t i = 0; i < recipe.steps.size(); ++i) {
     const Method& method = *recipe.steps[i].method;
-    if (integers && method.needs_floats)
+    if (integers && method.needs_floats && !(shares_weights(recipe.steps[i - 1]) && keeps_clusters(recipe.steps[i])))
       throw Error(ErrorCode::kUsage, "steps[" + std::to_string(i) + "]." + std::string(method.step),
                   "cannot follow " + std::string(integers->step) + ", which leaves no float weights; put it before");
     if (method.makes_integers) integers = &method;
@@ -47,7 +51,8 @@ void require_no_codebooks(const ir::Graph& graph) {
   for (ir::NodeId id : graph.nodes())
     if (const auto codebook = ir::find_codebook(graph, graph.node(id)))
       throw Error(ErrorCode::kUnsupported, "tensor '" + graph.value(codebook->indices).name + "'",
-                  "the weights are shared by a codebook, which no further step keeps; start from the model before it");
+                  "the weights are shared by a codebook, which only quantize with the method qat keeps; start from the "
+                  "model before it");
 }
 
 void require_no_refusals(const std::vector<exec::Refusal>& refusals, const std::string& who) {
@@ -57,11 +62,19 @@ void require_no_refusals(const std::vector<exec::Refusal>& refusals, const std::
 
 }  // namespace
 
+bool keeps_clusters(const Step& step) { return step.options.value("keep_clusters", false); }
+
+void expand_for(const Step& step, ir::Model& model) {
+  if (!keeps_clusters(step) || !ir::has_codebooks(model.graph)) return;
+  ir::expand_codebooks(model);
+  ir::infer_shapes(model);
+}
+
 void validate_recipe(const PipelineInputs& inputs, const ir::Model& model, bool ask_executors) {
   if (inputs.recipe.steps.empty()) throw Error(ErrorCode::kUsage, "recipe", "has no steps");
   if (inputs.recipe.max_drop && !inputs.dataset.val)
     throw Error(ErrorCode::kUsage, "gate.max_drop", "the data has no val split to decide on");
-  require_no_codebooks(inputs.model.graph);
+  if (!keeps_clusters(inputs.recipe.steps.front())) require_no_codebooks(inputs.model.graph);
   require_finite_weights(model.graph);
   require_order(inputs.recipe);
   for (const Step& step : inputs.recipe.steps) {

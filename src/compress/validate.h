@@ -10,4 +10,10 @@ namespace pare::compress {
 /// do, naming the step. `model` is simplified.
 void validate_recipe(const PipelineInputs& inputs, const ir::Model& model, bool ask_executors);
 
+/// Whether the step takes weights that share values and lets them go on to do so (its option keep_clusters).
+bool keeps_clusters(const Step& step);
+
+/// In front of such a step: codebooks become the weights that they stand for.
+void expand_for(const Step& step, ir::Model& model);
+
 }  // namespace pare::compress

@@ -11,8 +11,12 @@ CONVNET = MODELS / "fmnist_convnet.onnx"
 FLAGS = ("--method", "qat", "--batch-size", 32, "--threads", 2)
 
 
+def qat_of(pare, model, data, out, *flags):
+    return pare("quantize", model, "--data", data, "-o", out, *FLAGS, *flags, "--json").json
+
+
 def qat(pare, data, out, *flags):
-    return pare("quantize", CONVNET, "--data", data, "-o", out, *FLAGS, *flags, "--json").json
+    return qat_of(pare, CONVNET, data, out, *flags)
 
 
 @pytest.mark.parametrize("flags, low, high, gain", [
@@ -53,6 +57,51 @@ def test_zeros_stay(pare, trainer, small_data, tmp_path):
         assert np.all(now[was == 0] == 0) and np.any(now != 0)
 
 
+def distinct_by_channel(array):
+    return max(len(np.unique(channel)) for channel in array)
+
+
+def test_clusters_stay(pare, trainer, small_data, test_images, tmp_path):
+    """Codebook, then training: no output channel takes more different values than its codebook had, and 0 stays 0."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("steps:\n  - quantize: {method: codebook, entries: 8, granularity: channel}\n"
+                      "  - quantize: {method: qat, weights: {bits: 8}, epochs: 1, batch_size: 32}\n")
+    pare("compress", CONVNET, "--recipe", recipe, "--data", small_data, "-o", tmp_path / "run", "--threads", 2)
+    kept = weights(tmp_path / "run" / "model.onnx")
+    assert [distinct_by_channel(array) <= 8 for _, array in kept] == [True] * 3
+    # The same file in two commands; untied, the values part.
+    pare("quantize", CONVNET, "--data", small_data, "-o", tmp_path / "c.onnx", "--method", "codebook", "--entries", 8,
+         "--granularity", "channel")
+    record = qat_of(pare, tmp_path / "c.onnx", small_data, tmp_path / "q.onnx", "--weights-bits", 8, "--epochs", 1)
+    told = record["steps"][0]["quantized"]["weights"]
+    assert any("clusters" in weight and weight["clusters"]["by"] == "channel" for weight in told.values())
+    trained = weights(tmp_path / "q.onnx")
+    assert all(distinct_by_channel(array) <= 8 for _, array in trained)
+    start = qat_of(pare, tmp_path / "c.onnx", small_data, tmp_path / "s.onnx", "--weights-bits", 8, "--epochs", 0)
+    assert record["after"]["val"]["top1"] >= start["after"]["val"]["top1"] - 1  # of 400 images
+    images = test_images[0][:500]
+    got, expected = pare_run(tmp_path / "q.onnx", images, tmp_path), ort_run(tmp_path / "q.onnx", images)
+    assert np.mean(got.argmax(1) == expected.argmax(1)) >= 0.998
+
+
+def test_weights_alone(pare, trainer, small_data, test_images, tmp_path):
+    import onnx
+    flags = ["--activations-quantizer", "none", "--weights-bits", 2, "--weights-group-size", 32, "--edge-bits", 0]
+    start = qat(pare, small_data, tmp_path / "s.onnx", *flags, "--epochs", 0)
+    record = qat(pare, small_data, tmp_path / "q.onnx", *flags, "--epochs", 1)
+    assert record["after"]["val"]["top1"] >= start["after"]["val"]["top1"]
+    graph = onnx.load(str(tmp_path / "q.onnx")).graph
+    kinds = [node.op_type for node in graph.node]
+    assert "QuantizeLinear" not in kinds and kinds.count("DequantizeLinear") == 3
+    blocks = [a.i for node in graph.node for a in node.attribute if a.name == "block_size"]
+    assert blocks == [32]  # the matrix
+    for _, array in weights(tmp_path / "q.onnx"):
+        assert array.min() >= -2 and array.max() <= 1
+    images = test_images[0][:500]
+    got, expected = pare_run(tmp_path / "q.onnx", images, tmp_path), ort_run(tmp_path / "q.onnx", images)
+    assert np.abs(got - expected).max() <= 1e-4 * (expected.max() - expected.min())
+
+
 def test_interrupted_and_resumed_has_the_same_bytes(pare, trainer, small_data, tmp_path):
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text("steps:\n  - quantize: {method: qat, weights: {bits: 2}, activations: {bits: 4}, epochs: 4, freeze: 0.6}\n")
@@ -84,6 +133,13 @@ def test_frozen_from_the_start(pare, trainer, small_data, tmp_path):
     (["--weight-bits", 2], ["--weight-bits", "did you mean '--weights-bits'"]),
     (["--activations-bits", 1], ["activations.bits", "2 to 8"]),
     (["--freeze", 2], ["freeze", "0 to 1"]),
+    (["--weights-group-size", 32], ["weights.group_size", "activations.quantizer none"]),
+    (["--activations-quantizer", "nome"], ["activations.quantizer", "did you mean 'none'"]),
 ])
 def test_refusals(refused, trainer, small_data, flags, words):
     refused(2, words, "quantize", CONVNET, "--data", small_data, "-o", "q.onnx", "--method", "qat", *flags)
+
+
+def test_refuses_groups_that_do_not_divide(refused, trainer, small_data):
+    refused(4, ["group_size", "a divisor of", "33"], "quantize", CONVNET, "--data", small_data, "-o", "q.onnx", "--method", "qat",
+            "--activations-quantizer", "none", "--weights-group-size", 33)

@@ -311,5 +311,33 @@ TEST(FakeQuantize, AResumedTrainingTakesTheSameWay) {
   expect_identical(*whole, *second);
 }
 
+/// As cluster-preserving training has it: w = centroids[members] is rounded, and the gradients of a cluster meet in its value.
+TEST(FakeQuantize, AClustersGradientIsTheSumOfItsWeights) {
+  const data::Batch batch = batch_for({8, 6}, 5);
+  const Tensor centroids = Tensor::from<float>({4}, {-0.6F, 0, 0.35F, 0.9F}), steps = random_tensor({5}, 2, 0.03F, 0.3F);
+  std::vector<std::int64_t> members;
+  Tensor w(DType::kFloat32, {6, 5});
+  for (std::size_t i = 0; i < 30; ++i) {
+    members.push_back(static_cast<std::int64_t>(i * 7 % 4));
+    w.mutable_data<float>()[i] = centroids.data<float>()[i * 7 % 4];
+  }
+  const NamedTensors plain =
+      factory().create(weight_model(w, steps, grid("lsq", -2, 1, 1)), nullptr, plain_options())->gradients(batch);
+  Builder b;
+  b.input("x", {8, 6}).constant("centroids", centroids).constant("s", steps);
+  b.constant("members", Tensor::from<std::int64_t>({6, 5}, members)).constant("probe", Tensor(DType::kFloat32, {8, 5}));
+  b.node("Gather", {"centroids", "members"}, {"w"}, {{"axis", std::int64_t{0}}});
+  b.node("pare.FakeQuantize", {"w", "s"}, {"rounded", "step"}, grid("lsq", -2, 1, 1));
+  b.node("MatMul", {"x", "rounded"}, {"y"}).node("Add", {"y", "probe"}, {"logits"});
+  const auto trainer = factory().create(b.build({"logits"}), nullptr, plain_options());
+  const NamedTensors shared = trainer->gradients(batch);
+  for (std::size_t c = 0; c < 4; ++c) {
+    double sum = 0;
+    for (std::size_t i = 0; i < 30; ++i)
+      if (members[i] == static_cast<std::int64_t>(c)) sum += static_cast<double>(plain.at("w").data<float>()[i]);
+    EXPECT_NEAR(static_cast<double>(shared.at("centroids").data<float>()[c]), sum, 1e-6) << c;
+  }
+}
+
 }  // namespace
 }  // namespace pare::train

@@ -22,6 +22,9 @@ std::vector<Option> declare() {
                   {},
                   0,
                   1});
+  list.push_back({"keep_clusters", kBool, "true",
+                  "weights that take at most 256 values, in the tensor or each output channel, go on to share them: the "
+                  "values learn, who takes which stays"});
   list.push_back({"keep_best", kBool, "false", "end with the epoch that was best on val"});
   for (Option option : training_options()) {
     if (option.name == "distill") {
@@ -42,18 +45,25 @@ std::span<const Option> options() {
 bool needs_gradients(const json&) { return true; }
 
 std::vector<StatisticsRequest> needs(const ir::Model& model, const json& options) {
+  if (rounds_weights_only(options)) return {};
   return {quantizer_request(model, options)};
 }
 
 void validate(const ir::Model& model, const StepContext& context) {
   require_not_quantized(model.graph);
-  validate_quantizers(context.options);
+  validate_quantizers(model, context.options);
   validate_training(model, context, "quantize");
   if (context.options.at("keep_best").get<bool>() && !context.dataset.val)
     throw Error(ErrorCode::kUsage, "quantize.keep_best", "the data has no val split");
-  place_integers(model.graph, context.options, "quantize");
   ir::Model trial = model;
   passes::raise_opset(trial, opset_of_quantizers(context.options));
+}
+
+/// The gradients of a cluster's weights meet in its value as their sum. SGD takes steps by as much shorter as clusters hold
+/// weights on average, so that these move as far as they would alone; AdamW's steps do not depend on it.
+exec::UpdateRule centroid_rule(const Clusters& clusters, const json& options) {
+  const double rate = options.at("optimizer") == "sgd" ? 1 / clusters.mean_size() : 1;
+  return {.rate = rate, .decay = options.at("weight_decay").get<double>() / rate};
 }
 
 /// Scales stay after their share of the steps; clipping points of PACT decay.
@@ -62,7 +72,9 @@ LoopHooks hooks_of(const QatStudent& student, const json& options) {
   const double decay = (given.is_null() ? options.at("weight_decay") : given).get<double>();
   const double freeze = options.at("freeze");
   LoopHooks hooks;
-  hooks.on_start = [&student, decay](exec::Trainer& trainer, std::int64_t) {
+  hooks.on_start = [&student, &options, decay](exec::Trainer& trainer, std::int64_t) {
+    for (const auto& [weight, shared] : student.shared())
+      trainer.set_update_rule(shared.centroids, centroid_rule(shared.clusters, options));
     for (const std::string& name : student.clipping_points())
       trainer.set_update_rule(name, {.rate = 1, .decay = decay});
   };
@@ -73,7 +85,7 @@ LoopHooks hooks_of(const QatStudent& student, const json& options) {
   return hooks;
 }
 
-json told(const QatPlan& plan, const passes::QdqPlan& integers, const Statistics& statistics, int raised,
+json told(const QatPlan& plan, const QatStudent& student, const passes::QdqPlan& integers, const Statistics& statistics, int raised,
           StepContext& context) {
   json skipped = json::array(), weights = json::object(), activations = json::object();
   for (const auto& [node, reason] : plan.placement.skipped) {
@@ -82,6 +94,9 @@ json told(const QatPlan& plan, const passes::QdqPlan& integers, const Statistics
   }
   for (const auto& [weight, quantizer] : plan.weights)
     weights[weight] = {{"bits", quantizer.bits}, {"quantizer", std::string(name(quantizer.how.scheme))}};
+  for (const auto& [weight, shared] : student.shared())
+    weights[weight]["clusters"] = {{"values", shared.clusters.centroids.size()},
+                                   {"by", shared.clusters.by_channel ? "channel" : "tensor"}};
   for (std::size_t g = 0; g < plan.activations.size(); ++g) {
     const Quantizer& quantizer = plan.activations[g];
     for (const std::string& value : plan.placement.groups[g]) {
@@ -107,18 +122,18 @@ void apply(ir::Model& model, const Statistics& statistics, StepContext& context)
   if (context.options.at("keep_zeros").get<bool>()) mask_zeros(model);
   const QatPlan plan = plan_quantizers(model, statistics, context.options);
   const ir::Model floats = model;
-  QatStudent student(floats, plan);
+  QatStudent student(floats, plan, context.options.at("keep_clusters"));
   train_model(student.model, context, hooks_of(student, context.options), "quantize");
   int raised = 0;
   const passes::QdqPlan integers = student.integers(raised);
   model = student.floats();
   passes::insert_qdq(model, integers);
-  context.record["quantized"] = told(plan, integers, statistics, raised, context);
+  context.record["quantized"] = told(plan, student, integers, statistics, raised, context);
 }
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {
   std::vector<std::string> names;
-  for (const Layer& layer : place_integers(model.graph, options, "quantize").layers) names.push_back(layer.name);
+  for (const Layer& layer : quantizer_placement(model, options).layers) names.push_back(layer.name);
   return names;
 }
 

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/quantize/group_size.h"
+#include "compress/quantize/qat/grouping.h"
 #include "compress/quantize/qat/scale_search.h"
 #include "pare/error.h"
 #include "passes/qdq.h"
@@ -138,6 +140,20 @@ Quantizer activation_quantizer(const std::vector<std::string>& group, const Stat
   return out;
 }
 
+/// Of matrices: the input channels that share a step.
+std::int64_t group_of(const Tensor& weight, const json& options) {
+  return weight.rank() == 2 ? options.at("weights").at("group_size").get<std::int64_t>() : 0;
+}
+
+Quantizer layer_quantizer(const Tensor& weight, int output_axis, const WeightChoice& choice, const json& options) {
+  const std::int64_t group = group_of(weight, options);
+  if (group == 0)
+    return weight_quantizer(weight, output_axis, choice, options.at("weights").at("granularity") == "channel");
+  Quantizer out = weight_quantizer(Grouping{weight.dims(), output_axis, group}.gathered(weight), 0, choice, true);
+  out.group = group;
+  return out;
+}
+
 /// Names of the layers nearest to the inputs and outputs.
 std::set<ir::NodeId> edge_layers(const ir::Graph& graph) {
   return select_nodes(graph, find_layers(graph), {}, {"first", "last"}, "quantize.edge_bits");
@@ -175,7 +191,10 @@ std::vector<Option> quantizer_options() {
          kString,
          "\"channel\"",
          "a scale for each output channel, or for the tensor",
-         {"channel", "tensor"}}}},
+         {"channel", "tensor"}},
+        {"group_size", kInt, "0",
+         "input channels of a matrix that share a scale, with activations in float; 0: all of an output channel", {}, 0,
+         1e6}}},
       {"activations",
        kGroup,
        "{}",
@@ -189,39 +208,57 @@ std::vector<Option> quantizer_options() {
          "\"auto\"",
          "lsq: the step is learned; lsq+: the offset too (Bhalgat et al. 2020); pact: the clipping point is learned "
          "and "
-         "decays (Choi et al. 2018), of values that are never negative; auto: lsq+ for values of both signs, else lsq",
-         {"auto", "lsq", "lsq+", "pact"}},
+         "decays (Choi et al. 2018), of values that are never negative; auto: lsq+ for values of both signs, else lsq; none: activations stay float, only "
+         "weights are rounded",
+         {"auto", "lsq", "lsq+", "pact", "none"}},
         {"decay", kFloat, "null", "of the clipping points of pact; as weight_decay if not given", {}, 0, 10},
         {"samples", kInt, "512", "training samples by which scales start; 0: all", {}, 0, 1e12}}},
       {"edge_bits", kInt, "8", "of weights and inputs of the first and the last layers; 0: as the others", {}, 0, 8},
   };
 }
 
-void validate_quantizers(const json& options) {
+bool rounds_weights_only(const json& options) { return options.at("activations").at("quantizer") == "none"; }
+
+Placement quantizer_placement(const ir::Model& model, const json& options) {
+  if (!rounds_weights_only(options)) return place_integers(model.graph, options, "quantize");
+  std::set<ir::NodeId> excluded;
+  return place_layers(model.graph, options, {}, excluded, "quantize");
+}
+
+void validate_quantizers(const ir::Model& model, const json& options) {
   weight_choice(options.at("weights"));
+  const auto group = options.at("weights").at("group_size").get<std::int64_t>();
+  if (group > 0 && !rounds_weights_only(options))
+    throw Error(ErrorCode::kUsage, "quantize.weights.group_size",
+                "integer products have one scale for each output; groups go with activations in float",
+                "activations.quantizer none", options.at("activations").at("quantizer").get<std::string>());
+  if (group > 0 && options.at("weights").at("granularity") == "tensor")
+    throw Error(ErrorCode::kUsage, "quantize.weights.group_size", "does not go with the granularity tensor", "channel",
+                "tensor");
+  for (const Layer& layer : quantizer_placement(model, options).layers)
+    if (group_of(*model.graph.constant(layer.weight.value), options) > 0) require_group_divides(layer, group);
   if (options.at("edge_bits") == 1)
     throw Error(ErrorCode::kUsage, "quantize.edge_bits", "activations take 2 bits or more", "0 or 2 to 8", "1");
 }
 
 StatisticsRequest quantizer_request(const ir::Model& model, const json& options) {
   StatisticsRequest request{.kind = "histogram", .samples = options.at("activations").at("samples")};
-  for (const auto& group : place_integers(model.graph, options, "quantize").groups)
+  for (const auto& group : quantizer_placement(model, options).groups)
     request.values.insert(request.values.end(), group.begin(), group.end());
   return request;
 }
 
 QatPlan plan_quantizers(const ir::Model& model, const Statistics& statistics, const json& options) {
   QatPlan plan;
-  plan.placement = place_integers(model.graph, options, "quantize");
+  plan.placement = quantizer_placement(model, options);
   const int edge_bits = options.at("edge_bits");
   const std::set<ir::NodeId> edges = edge_bits > 0 ? edge_layers(model.graph) : std::set<ir::NodeId>();
   const WeightChoice inner = weight_choice(options.at("weights")), edge{FakeScheme::kLsq, edge_bits};
-  const bool per_channel = options.at("weights").at("granularity") == "channel";
   for (const Layer& layer : plan.placement.layers) {
     if (plan.weights.count(layer.weight_name)) continue;  // shared
     plan.weights[layer.weight_name] =
-        weight_quantizer(*model.graph.constant(layer.weight.value), layer.weight.output_axis,
-                         edges.count(layer.node) ? edge : inner, per_channel);
+        layer_quantizer(*model.graph.constant(layer.weight.value), layer.weight.output_axis,
+                        edges.count(layer.node) ? edge : inner, options);
   }
   const json& activations = options.at("activations");
   for (const auto& group : plan.placement.groups) {
@@ -236,7 +273,7 @@ QatPlan plan_quantizers(const ir::Model& model, const Statistics& statistics, co
 std::int64_t opset_of_quantizers(const json& options) {
   const WeightChoice choice = weight_choice(options.at("weights"));
   const bool narrow = choice.scheme == FakeScheme::kLsq && choice.bits == 4;
-  return narrow || options.at("edge_bits") == 4 ? 21 : 13;
+  return narrow || options.at("edge_bits") == 4 || options.at("weights").at("group_size") > 0 ? 21 : 13;
 }
 
 }  // namespace pare::compress

@@ -18,6 +18,7 @@ struct Quantizer {
   int bits = 8;
   std::vector<float> scale;     ///< one, or one an index of the axis; empty where the scheme derives it
   std::optional<float> offset;  ///< learned (LSQ+)
+  std::int64_t group = 0;       ///< of a matrix: input channels that share a step (grouping.h); 0: all
 };
 
 struct QatPlan {
@@ -29,10 +30,15 @@ struct QatPlan {
 /// The groups `weights` and `activations`, and `edge_bits`.
 std::vector<Option> quantizer_options();
 
-/// Error(kUsage) where quantizer and bits contradict each other.
-void validate_quantizers(const nlohmann::json& options);
+/// Error(kUsage) where options contradict each other, Error(kUnsupported) naming a layer whose inputs groups do not divide.
+void validate_quantizers(const ir::Model& model, const nlohmann::json& options);
 
-/// Histograms of the values that are quantized.
+/// Whether only weights are rounded, and activations stay float.
+bool rounds_weights_only(const nlohmann::json& options);
+/// What is rounded: as static quantization places it, or the layers alone.
+Placement quantizer_placement(const ir::Model& model, const nlohmann::json& options);
+
+/// Histograms of the values that are quantized, if any.
 StatisticsRequest quantizer_request(const ir::Model& model, const nlohmann::json& options);
 
 /// Scales of weights and activations start where the squared error is least. The first and last layers, weights and

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "compress/quantize/params.h"
+#include "compress/quantize/qat/grouping.h"
 #include "ir/infer.h"
 #include "pare/error.h"
 
@@ -40,7 +41,8 @@ const std::string& name_of(const Graph& graph, ValueId id) { return graph.value(
 
 }  // namespace
 
-QatStudent::QatStudent(const ir::Model& floats, const QatPlan& plan) : model(floats), floats_(floats), plan_(plan) {
+QatStudent::QatStudent(const ir::Model& floats, const QatPlan& plan, bool keep_clusters)
+    : model(floats), floats_(floats), plan_(plan), keep_clusters_(keep_clusters) {
   model.opsets[std::string(ir::kPareDomain)] = 1;
   insert_activations();
   insert_weights();
@@ -110,15 +112,39 @@ void QatStudent::insert_activations() {
 void QatStudent::insert_weights() {
   Graph& graph = model.graph;
   for (const Layer& layer : plan_.placement.layers) {
-    const auto [entry, first] = weight_nodes_.try_emplace(layer.weight_name, ir::kNoNode);
-    if (first) {
-      const Quantizer& quantizer = plan_.weights.at(layer.weight_name);
-      const auto given = parameters(layer.weight_name, quantizer);
-      entry->second = insert(layer.weight_name, layer.weight.value, quantizer.how, given);
-    }
-    graph.set_input(layer.node, 1, graph.node(entry->second).output(0));
+    if (!weight_nodes_.count(layer.weight_name)) weight_nodes_[layer.weight_name] = insert_weight(layer);
+    graph.set_input(layer.node, 1, rounded_weights_.at(layer.weight_name));
     insert_bias(layer);
   }
+}
+
+NodeId QatStudent::insert_weight(const Layer& layer) {
+  Graph& graph = model.graph;
+  const std::string& name = layer.weight_name;
+  const Tensor& weight = *graph.constant(layer.weight.value);
+  const Quantizer& quantizer = plan_.weights.at(name);
+  ValueId source = layer.weight.value;
+  if (const auto clusters = keep_clusters_ ? find_clusters(weight, layer.weight.output_axis) : std::nullopt) {
+    ValueId centroids = ir::kNoValue;
+    source = insert_clusters(graph, name, *clusters, weight.dims(), centroids);
+    shared_[name] = {*clusters, name_of(graph, centroids)};
+  }
+  const Grouping grouping{weight.dims(), layer.weight.output_axis, quantizer.group};
+  if (quantizer.group > 0) source = grouping.insert_gathered(graph, name, source);
+  const auto given = parameters(name, quantizer);
+  const NodeId node = insert(name, source, quantizer.how, given);
+  ValueId out = graph.node(node).output(0);
+  if (quantizer.group > 0) out = grouping.insert_scattered(graph, name, out);
+  rounded_weights_[name] = out;
+  return node;
+}
+
+Tensor QatStudent::weight_of(const std::string& initializer) const {
+  const Tensor& weight = *model.graph.constant(model.graph.find_value(initializer));
+  const auto found = shared_.find(initializer);
+  if (found == shared_.end()) return weight;
+  const Tensor& centroids = *model.graph.constant(model.graph.find_value(found->second.centroids));
+  return clustered_weight(found->second.clusters, centroids, weight.dims());
 }
 
 void QatStudent::insert_bias(const Layer& layer) {
@@ -152,24 +178,30 @@ passes::QuantParams QatStudent::activation_params(const Quantizer& quantizer, co
           .bits = quantizer.bits};
 }
 
-void QatStudent::add_weight(const Layer& layer, passes::QdqPlan& plan, int& raised) const {
+passes::QuantParams QatStudent::weight_params_of(const Layer& layer, Tensor& integers) const {
   const Quantizer& quantizer = plan_.weights.at(layer.weight_name);
-  const Tensor& weight = *model.graph.constant(layer.weight.value);
+  const Tensor weight = weight_of(layer.weight_name);
+  const Grouping grouping{weight.dims(), layer.weight.output_axis, quantizer.group};
+  const ir::Node& node = model.graph.node(weight_nodes_.at(layer.weight_name));
+  const Tensor* scale = ir::derives_scale(quantizer.how.scheme) ? nullptr : model.graph.constant(node.input(1));
+  ir::FakeLevels found =
+      ir::fake_levels(quantizer.how, quantizer.group > 0 ? grouping.gathered(weight) : weight,
+                      scale ? scale->data<float>() : std::span<const float>(), std::nullopt);
+  if (quantizer.group > 0) found.levels = grouping.scattered(found.levels);
+  const bool nibbles = quantizer.bits == 4 && quantizer.how.scheme == ir::FakeScheme::kLsq;
+  passes::QuantParams params{.scale = found.steps, .dtype = nibbles ? DType::kInt4 : DType::kInt8};
+  params.zero_point.assign(found.steps.size(), 0);
+  params.axis = quantizer.group > 0 ? 1 - layer.weight.output_axis : static_cast<int>(quantizer.how.axis);
+  params.block = quantizer.group;
+  integers = passes::pack_integers(found.levels, weight.dims(), params.dtype);
+  return params;
+}
+
+void QatStudent::add_weight(const Layer& layer, passes::QdqPlan& plan, int& raised) const {
   const auto [entry, first] = plan.weights.try_emplace(layer.weight_name);
   passes::QuantParams& params = entry->second;
   Tensor& integers = plan.integers[layer.weight_name];
-  if (first) {
-    const ir::Node& node = model.graph.node(weight_nodes_.at(layer.weight_name));
-    const Tensor* scale = model.graph.constant(node.input(1));
-    const ir::FakeLevels found =
-        ir::fake_levels(quantizer.how, weight, scale ? scale->data<float>() : std::span<const float>(), std::nullopt);
-    const bool nibbles = quantizer.bits == 4 && quantizer.how.scheme == ir::FakeScheme::kLsq;
-    params.scale = found.steps;
-    params.zero_point.assign(found.steps.size(), 0);
-    params.dtype = nibbles ? DType::kInt4 : DType::kInt8;
-    params.axis = static_cast<int>(quantizer.how.axis);
-    integers = passes::pack_integers(found.levels, weight.dims(), params.dtype);
-  }
+  if (first) params = weight_params_of(layer, integers);
   const ir::Node& node = model.graph.node(layer.node);
   const Tensor* bias = node.is("MatMul") ? nullptr : floats_.graph.constant(floats_.graph.node(layer.node).input(2));
   const auto input = plan.activations.find(name_of(floats_.graph, floats_.graph.node(layer.node).input(0)));
@@ -204,6 +236,7 @@ ir::Model QatStudent::floats() const {
     const Tensor* now = old == nullptr ? nullptr : model.graph.constant(id);
     if (now != nullptr && is_float(old->dtype())) out.graph.set_constant(id, *now);
   }
+  for (const auto& [name, unused] : shared_) out.graph.set_constant(out.graph.find_value(name), weight_of(name));
   return out;
 }
 

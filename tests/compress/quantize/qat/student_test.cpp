@@ -52,15 +52,33 @@ void shake(ir::Model& model) {
   }
 }
 
+/// The weights of body and head take five values a channel, 0 among them.
+void share_values(ir::Model& model) {
+  for (const char* name : {"body.weight", "head.weight"}) {
+    const ir::ValueId id = model.graph.find_value(name);
+    Tensor weight = model.graph.constant(id)->clone();
+    const std::size_t each = static_cast<std::size_t>(weight.numel() / weight.dim(0));
+    for (std::size_t i = 0; i < weight.data<float>().size(); ++i)
+      weight.mutable_data<float>()[i] = (static_cast<float>(i * 7 % 5) - 2) * (0.1F + 0.01F * static_cast<float>(i / each));
+    model.graph.set_constant(id, weight);
+  }
+}
+
 struct Case {
   std::string name;
   json options;
 };
 
+/// Activations stay float; first and last layers take the same bits, so that the matrix has them.
+json weights_only(int bits, std::int64_t group) {
+  return {{"weights", {{"bits", bits}, {"group_size", group}}}, {"activations", {{"quantizer", "none"}}}, {"edge_bits", 0}};
+}
+
 class Students : public ::testing::TestWithParam<Case> {};
 
 TEST_P(Students, ExportedIntegersAreTheTrainedOnes) {
   World world(test_name());
+  if (GetParam().name.find("clusters") != std::string::npos) share_values(world.model);
   const QatPlan plan = planned(world, resolved(GetParam().options));
   const ir::Model floats = world.model;
   QatStudent student(floats, plan);
@@ -76,10 +94,8 @@ TEST_P(Students, ExportedIntegersAreTheTrainedOnes) {
     EXPECT_NEAR(a.data<float>()[i], b.data<float>()[i], 1e-5 * (1 + std::fabs(a.data<float>()[i])));
   // The weights' integers times their scales are what the student multiplies by, bit for bit.
   for (const Layer& layer : plan.placement.layers) {
-    const ir::Node& rounding = student.model.graph.node(
-        student.model.graph.producer(student.model.graph.node(student.model.graph.find_node(layer.name)).input(1)));
     ir::Model probe = student.model;
-    probe.graph.outputs = {probe.graph.find_value(student.model.graph.value(rounding.output(0)).name)};
+    probe.graph.outputs = {probe.graph.node(probe.graph.find_node(layer.name)).input(1)};
     const ir::Node& stored =
         written.graph.node(written.graph.producer(written.graph.node(written.graph.find_node(layer.name)).input(1)));
     EXPECT_EQ(stored.op_type, "DequantizeLinear");
@@ -102,6 +118,14 @@ INSTANTIATE_TEST_SUITE_P(Quantizers, Students,
                                            Case{"pact", {{"activations", {{"bits", 4}, {"quantizer", "pact"}}}}},
                                            Case{"lsq_signed", {{"activations", {{"bits", 4}, {"quantizer", "lsq"}}}}},
                                            Case{"lsq_plus", {{"activations", {{"bits", 4}, {"quantizer", "lsq+"}}}}},
+                                           Case{"clusters_w8", {{"weights", {{"bits", 8}}}}},
+                                           Case{"clusters_w2a2", {{"weights", {{"bits", 2}}}, {"activations", {{"bits", 2}}}}},
+                                           Case{"clusters_weights_only", weights_only(3, 0)},
+                                           Case{"clusters_groups", weights_only(4, 4)},
+                                           Case{"weights_only", weights_only(4, 0)},
+                                           Case{"groups_w4", weights_only(4, 4)},
+                                           Case{"groups_w2", weights_only(2, 2)},
+                                           Case{"groups_binary", weights_only(1, 4)},
                                            Case{"edges_too", {{"edge_bits", 0}, {"activations", {{"bits", 3}}}}}),
                          [](const auto& info) { return info.param.name; });
 
@@ -193,6 +217,66 @@ TEST(Qat, AlphaZeroNeedsNoTeacher) {
   World world(test_name());
   world.run(std::string(kRecipe) + "distill: {alpha: 0}}\n");
   EXPECT_FALSE(world.factory.had_teacher);
+}
+
+TEST(Qat, WeightsAloneAreStoredAsWeightOnlyStoresThem) {
+  World world(test_name());
+  const PipelineResult result =
+      world.run(std::string(kRecipe) + "weights: {bits: 4, group_size: 4}, activations: {quantizer: none}}\n");
+  const ir::Graph& graph = result.model.graph;
+  for (const ir::NodeId id : graph.nodes()) EXPECT_FALSE(graph.node(id).is("QuantizeLinear"));
+  const ir::Node& head = graph.node(graph.producer(graph.node(graph.find_node("head")).input(1)));
+  ASSERT_TRUE(head.is("DequantizeLinear"));
+  EXPECT_EQ(head.int_or("block_size", 0), 4);
+  EXPECT_EQ(head.int_or("axis", -1), 1);  // [4, 8], transB
+  EXPECT_EQ(graph.constant(head.input(1))->dims(), (Dims{4, 2}));
+  EXPECT_EQ(graph.constant(head.input(0))->dtype(), DType::kInt8);  // the last layer: edge_bits
+  const ir::Node& body = graph.node(graph.producer(graph.node(graph.find_node("body")).input(1)));
+  EXPECT_EQ(graph.constant(body.input(0))->dtype(), DType::kInt4);
+  EXPECT_EQ(body.int_or("block_size", 0), 0);
+  EXPECT_TRUE(result.run["steps"][0]["quantized"]["activations"].empty());
+  EXPECT_TRUE(graph.constant(graph.node(graph.find_node("body")).input(2)) != nullptr);  // its bias stays float
+}
+
+TEST(Qat, AStepOfAGroupIsTheBestOfItsWeights) {
+  World world(test_name());
+  json options = resolved(weights_only(3, 2));
+  const QatPlan plan = planned(world, options);
+  const Tensor& weight = *world.model.graph.constant(world.model.graph.find_value("head.weight"));  // [4, 8]
+  const auto& scale = plan.weights.at("head.weight").scale;
+  ASSERT_EQ(scale.size(), 16u);
+  for (std::size_t g = 0; g < 16; ++g) {
+    const auto error = [&](double step) {
+      double sum = 0;
+      for (std::size_t i = 2 * g; i < 2 * g + 2; ++i) {
+        const double w = static_cast<double>(weight.data<float>()[i]);
+        const double off = std::min(std::max(std::nearbyint(w / step), -4.0), 3.0) * step - w;
+        sum += off * off;
+      }
+      return sum;
+    };
+    const double own = error(static_cast<double>(scale[g]));
+    for (int k = 1; k <= 100; ++k) {
+      const double low = static_cast<double>(weight.data<float>()[2 * g]), high = static_cast<double>(weight.data<float>()[2 * g + 1]);
+      const double largest = std::max({low / 3, high / 3, -low / 4, -high / 4});
+      EXPECT_LE(own, error(largest * k / 100) * (1 + 1e-4) + 1e-12) << g << " " << k;
+    }
+  }
+}
+
+TEST(Qat, RefusesGroupsThatDoNotFit) {
+  World world(test_name());
+  const auto refused = [&](const std::string& options) {
+    return error_of([&] { world.run(std::string(kRecipe) + options + "}\n"); });
+  };
+  const Error product = refused("weights: {group_size: 4}");
+  EXPECT_EQ(product.code(), ErrorCode::kUsage);
+  EXPECT_NE(std::string(product.what()).find("activations.quantizer none"), std::string::npos) << product.what();
+  const Error tensor = refused("weights: {group_size: 4, granularity: tensor}, activations: {quantizer: none}");
+  EXPECT_EQ(tensor.code(), ErrorCode::kUsage);
+  const Error divisor = refused("weights: {group_size: 3}, activations: {quantizer: none}");
+  EXPECT_EQ(divisor.code(), ErrorCode::kUnsupported);
+  EXPECT_NE(std::string(divisor.what()).find("node 'head'"), std::string::npos) << divisor.what();
 }
 
 TEST(Qat, RefusesWhatDoesNotGoTogether) {

@@ -1,0 +1,11 @@
+// Groups of input channels that share a scale.
+#pragma once
+
+#include "compress/targets.h"
+
+namespace pare::compress {
+
+/// Error(kUnsupported) naming the layer unless `group` divides its input channels.
+void require_group_divides(const Layer& layer, std::int64_t group);
+
+}  // namespace pare::compress
