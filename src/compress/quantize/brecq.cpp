@@ -1,73 +1,28 @@
 #include "compress/quantize/brecq.h"
 
 #include <algorithm>
-#include <cstring>
 #include <map>
 #include <memory>
 
-#include "base/float16.h"
 #include "base/rng.h"
 #include "base/text.h"
 #include "base/threads.h"
 #include "compress/layerwise/hessian.h"
 #include "compress/prune/samples.h"
+#include "compress/quantize/block_samples.h"
 #include "compress/quantize/blocks.h"
+#include "compress/quantize/fisher.h"
+#include "ir/infer.h"
 #include "pare/error.h"
 
 namespace pare::compress {
 namespace {
 
 constexpr std::int64_t kBatch = 32;
-
-/// Samples of some values, each in pieces of a forward pass that lie behind each other.
-class Samples {
- public:
-  void add(const std::string& name, const Tensor& piece) {
-    auto& [dims, type, bytes] = values_[name];
-    dims = piece.dims();
-    type = piece.dtype();
-    const auto* raw = reinterpret_cast<const char*>(piece.raw());
-    bytes.insert(bytes.end(), raw, raw + piece.bytes());
-  }
-  void count(std::int64_t rows) { rows_ += rows; }
-  std::int64_t rows() const { return rows_; }
-  /// Why a value does not fall into samples; "": all do.
-  std::string why_not() const {
-    for (const auto& [name, value] : values_)
-      if (value.dims.empty() || value.bytes.size() != static_cast<std::size_t>(rows_) * row_bytes(value))
-        return "'" + name + "' has no axis of samples";
-    return "";
-  }
-  Tensor rows_of(const std::string& name, std::span<const std::int64_t> rows) const {
-    const Value& value = values_.at(name);
-    Dims dims = value.dims;
-    dims[0] = static_cast<std::int64_t>(rows.size());
-    Tensor out(value.type, dims);
-    const std::size_t each = row_bytes(value);
-    auto* to = reinterpret_cast<char*>(out.mutable_raw());
-    for (std::size_t i = 0; i < rows.size(); ++i)
-      std::memcpy(to + i * each, &value.bytes[static_cast<std::size_t>(rows[i]) * each], each);
-    return out;
-  }
-
- private:
-  struct Value {
-    Dims dims;
-    DType type = DType::kFloat32;
-    std::vector<char> bytes;
-  };
-  static std::size_t row_bytes(const Value& value) {
-    Dims one = value.dims;
-    one[0] = 1;
-    return bytes_for(value.type, one);
-  }
-
-  std::map<std::string, Value> values_;
-  std::int64_t rows_ = 0;
-};
+constexpr const char* kWeights = "brecq_error_weights";  ///< input of a block that weighs its error
 
 /// The block's inputs as the rounded model makes them, and its output as the float model does.
-Samples observe(const ir::Model& model, const ir::Model& seen, const Block& block, std::int64_t samples,
+BlockSamples observe(const ir::Model& model, const ir::Model& seen, const Block& block, std::int64_t samples,
                 const StepContext& context) {
   const exec::CompileOptions options{.threads = resolve_threads(context.execution.threads),
                                      .max_memory = context.execution.max_memory};
@@ -76,7 +31,7 @@ Samples observe(const ir::Model& model, const ir::Model& seen, const Block& bloc
     if (!seen.graph.is_input(seen.graph.find_value(name))) made.push_back(name);
   const auto wanted = context.backend.compile(up_to(model, {block.output}), options);
   const auto given = made.empty() ? nullptr : context.backend.compile(up_to(seen, made), options);
-  Samples found;
+  BlockSamples found;
   visit_samples(model, samples, kBatch, context, "block", [&](const data::Batch& batch) {
     const NamedTensors inputs = given ? given->run(batch.inputs) : NamedTensors{};
     for (const std::string& name : block.inputs) found.add(name, inputs.count(name) ? inputs.at(name) : batch.inputs.at(name));
@@ -128,7 +83,7 @@ struct Learned {
 /// A block that learns.
 class BlockLearner {
  public:
-  BlockLearner(const Block& block, const Samples& samples, exec::Trainer& trainer, std::vector<Learned> learned)
+  BlockLearner(const Block& block, const BlockSamples& samples, exec::Trainer& trainer, std::vector<Learned> learned)
       : block_(block), samples_(samples), trainer_(trainer), learned_(std::move(learned)) {}
 
   /// Mean squared error over all samples with these integers.
@@ -164,6 +119,7 @@ class BlockLearner {
   data::Batch batch(std::span<const std::int64_t> rows) const {
     data::Batch made;
     for (const std::string& name : block_.inputs) made.inputs[name] = samples_.rows_of(name, rows);
+    if (samples_.has(kWeights)) made.inputs[kWeights] = samples_.rows_of(kWeights, rows);
     made.targets = samples_.rows_of(block_.output, rows);
     made.indices.assign(rows.begin(), rows.end());
     return made;
@@ -180,10 +136,42 @@ class BlockLearner {
   }
 
   const Block& block_;
-  const Samples& samples_;
+  const BlockSamples& samples_;
   exec::Trainer& trainer_;
   std::vector<Learned> learned_;
 };
+
+/// Adds what each element of the output's error counts, and multiplies the wanted output by its root. Why not, else "".
+std::string weigh(const ir::Model& model, const Block& block, std::int64_t count, const StepContext& context,
+                  BlockSamples& samples) {
+  std::string why = why_no_fisher(model, block.output, context);
+  if (!why.empty()) return why;
+  visit_loss_gradients(model, block.output, samples.dims_of(block.output), count, kBatch, context,
+                       [&](const Tensor& gradients) { samples.add(kWeights, gradients); });
+  if (!samples.normalize(kWeights)) {
+    samples.drop(kWeights);
+    return "the loss does not change with it";
+  }
+  samples.multiply(block.output, kWeights);
+  return "";
+}
+
+/// The block's output times an input of its shape: the squared error of products is the weighted one.
+ir::Model weighted_block(ir::Model part, const Dims& shape) {
+  ir::Graph& graph = part.graph;
+  std::vector<ir::Dim> dims = ir::Shape::of(shape).dims();
+  const ir::Shape& out = graph.value(graph.outputs[0]).shape;
+  dims[0] = out.ranked() && out.rank() > 0 ? out[0] : ir::Dim();
+  ir::Node node;
+  node.op_type = "Mul";
+  node.name = graph.unique_node_name("brecq_weighted");
+  node.inputs = {graph.outputs[0], graph.add_input(kWeights, DType::kFloat32, ir::Shape(dims))};
+  node.outputs = {graph.add_value("brecq_weighted")};
+  graph.outputs = {node.outputs[0]};
+  graph.add_node(std::move(node));
+  ir::infer_shapes(part);
+  return part;
+}
 
 std::string why_not(const exec::TrainerFactory& factory, const ir::Model& part) {
   std::vector<std::string> reasons;
@@ -203,16 +191,22 @@ std::vector<Learned> learned_of(const ir::Model& model, const Block& block, cons
 
 /// Learns one block and puts what is better into the plan.
 BlockRounding round_block(const ir::Model& model, const ir::Model& seen, const Block& block, std::int64_t count,
-                          const SoftRoundingOptions& options, const StepContext& context, passes::QdqPlan& plan) {
+                          const SoftRoundingOptions& options, bool fisher, const StepContext& context,
+                          passes::QdqPlan& plan) {
   BlockRounding done{.output = block.output, .layers = {}, .why_not = {}};
   for (const Layer& layer : block.layers) done.layers.push_back(layer.name);
-  const ir::Model part = block_model(model, block);
+  ir::Model part = block_model(model, block);
   const exec::TrainerFactory& factory = context.trainer();
   done.why_not = why_not(factory, part);
   if (!done.why_not.empty()) return done;
-  const Samples samples = observe(model, seen, block, count, context);
+  BlockSamples samples = observe(model, seen, block, count, context);
   done.why_not = samples.why_not();
   if (!done.why_not.empty()) return done;
+  if (fisher) done.why_squared = weigh(model, block, count, context, samples);
+  if (fisher && done.why_squared.empty()) {
+    done.error = "fisher";
+    part = weighted_block(std::move(part), samples.dims_of(block.output));
+  }
   exec::TrainerOptions how;
   how.precision = "f32";
   how.threads = resolve_threads(context.execution.threads);
@@ -238,13 +232,13 @@ BlockRounding round_block(const ir::Model& model, const ir::Model& seen, const B
 }  // namespace
 
 std::vector<BlockRounding> round_blocks(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
-                                        const SoftRoundingOptions& options, const StepContext& context,
+                                        const SoftRoundingOptions& options, bool fisher, const StepContext& context,
                                         passes::QdqPlan& plan) {
   std::vector<BlockRounding> done;
   ir::Model seen = model;
   const std::vector<Block> blocks = find_blocks(model.graph, layers);
   for (const Block& block : blocks) {
-    done.push_back(round_block(model, seen, block, samples, options, context, plan));
+    done.push_back(round_block(model, seen, block, samples, options, fisher, context, plan));
     for (const Layer& layer : block.layers)
       if (const auto found = plan.integers.find(layer.weight_name); found != plan.integers.end())
         seen.graph.set_constant(layer.weight.value,

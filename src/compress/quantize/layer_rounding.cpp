@@ -31,8 +31,13 @@ void round_by_blocks(const ir::Model& model, const std::vector<Layer>& layers, c
   nlohmann::json told = nlohmann::json::array();
   for (const BlockRounding& block :
        round_blocks(model, layers, asked == 0 ? kMost : std::min(asked, kMost),
-                    {.iterations = weights.at("iterations").get<int>()}, context, plan)) {
-    told.push_back({{"output", block.output}, {"layers", block.layers}, {"before", block.before}, {"after", block.after}});
+                    {.iterations = weights.at("iterations").get<int>()}, weights.at("fisher"), context, plan)) {
+    told.push_back({{"output", block.output},
+                    {"layers", block.layers},
+                    {"error", block.error},
+                    {"before", block.before},
+                    {"after", block.after}});
+    if (!block.why_squared.empty()) told.back()["why_squared"] = block.why_squared;
     if (!block.why_not.empty()) told.back()["why_not"] = block.why_not;
   }
   context.record["blocks"] = std::move(told);
@@ -95,6 +100,9 @@ std::vector<Option> rounding_options(std::string_view automatic) {
            "while the others stay (QuantEase, Behdin et al. 2023)",
            {}, 0, 1000},
           {"iterations", kInt, "1000", "of adaround for each layer, of brecq for each block", {}, 1, 1e6},
+          {"fisher", kBool, "true",
+           "brecq: errors of a block count by the squared gradient of the loss (of labels, else of the model's own answers) "
+           "where they are made"},
           {"fit_scales", kBool, "true",
            "before and after each sweep, scales become those by which the layer answers most like in float"},
           {"clip", kString, "\"energy\"",
