@@ -7,6 +7,7 @@
 #include "compress/quantize/awq.h"
 #include "compress/quantize/bias_correction.h"
 #include "compress/quantize/common.h"
+#include "compress/quantize/group_size.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/placement.h"
 #include "pare/error.h"
@@ -39,6 +40,9 @@ std::span<const Option> options() {
                                           "earlier ones, or adaround: learned, up or down, or brecq: learned block by "
                                           "block, which needs the training plug-in; auto: gptq where there are some"))
       list.front().children.push_back(option);
+    list.push_back({"edge_bits", kInt, "0",
+                    "of the weights of the first and the last layers, to which outputs are most sensitive; 0: as the others",
+                    {}, 0, 8});
     list.push_back({"bias_correction", kBool, "true",
                     "with rounding by samples: biases make up for the mean of the error, and the rounding for the rest"});
     list.push_back({"awq", kString, "\"off\"",
@@ -58,12 +62,25 @@ Placement place(const ir::Model& model, const json& options) {
   return place_layers(model.graph, options, {}, excluded, "quantize");
 }
 
-/// Convolutions have a scale for each output channel.
-WeightSpec spec_of(const ir::Model& model, const Layer& layer, const json& options) {
-  WeightSpec spec = weight_spec(options.at("weights"));
-  if (model.graph.constant(layer.weight.value)->rank() != 2) spec.group = 0;
-  return spec;
-}
+/// Convolutions have a scale for each output channel; the layers nearest to inputs and outputs may have bits of their own.
+class Specs {
+ public:
+  Specs(const ir::Graph& graph, const json& options) : graph_(graph), options_(options) {
+    if (options.at("edge_bits") != 0)
+      edges_ = select_nodes(graph, find_layers(graph), {}, {"first", "last"}, "quantize.edge_bits");
+  }
+  WeightSpec operator()(const Layer& layer) const {
+    WeightSpec spec = weight_spec(options_.at("weights"));
+    if (graph_.constant(layer.weight.value)->rank() != 2) spec.group = 0;
+    if (edges_.count(layer.node)) spec.bits = options_.at("edge_bits");
+    return spec;
+  }
+
+ private:
+  const ir::Graph& graph_;
+  const json& options_;
+  std::set<ir::NodeId> edges_;
+};
 
 bool has_samples(const StepContext& context) { return context.dataset.train && context.dataset.train->size() > 0; }
 
@@ -73,11 +90,11 @@ void validate(const ir::Model& model, const StepContext& context) {
   if (strength_option(context.options, "awq").on() && !has_samples(context))
     throw Error(ErrorCode::kUsage, "quantize.awq", "AWQ needs a train split in the data file");
   const auto group = context.options.at("weights").at("group_size").get<std::int64_t>();
+  if (context.options.at("edge_bits") == 1)
+    throw Error(ErrorCode::kUsage, "quantize.edge_bits", "weights take 2 bits or more", "0 or 2 to 8", "1");
+  const Specs spec(model.graph, context.options);
   for (const Layer& layer : place(model, context.options).layers)
-    if (spec_of(model, layer, context.options).group > 0 && layer.weight.view.inputs % group != 0)
-      throw Error(ErrorCode::kUnsupported, "node '" + layer.name + "'",
-                  "quantize.weights.group_size does not divide the input channels; exclude the layer or choose another",
-                  "a divisor of " + std::to_string(layer.weight.view.inputs), std::to_string(group));
+    if (spec(layer).group > 0) require_group_divides(layer, group);
   ir::Model trial = model;
   passes::raise_opset(trial, 21);
 }
@@ -87,7 +104,7 @@ void rescale_by_inputs(ir::Model& model, StepContext& context) {
   if (!strength.on()) return;
   const AwqResult done =
       awq(model, place(model, context.options).layers,
-          [&](const Layer& layer) { return spec_of(model, layer, context.options); }, strength.alpha,
+          Specs(model.graph, context.options), strength.alpha,
           context.options.at("weights").at("samples"), context);
   context.record["awq"] = {
       {"folded", done.folded}, {"left", done.left}, {"strengths", done.strengths}, {"gains_db", done.gains}};
@@ -98,7 +115,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   rescale_by_inputs(model, context);
   const Placement placement = place(model, context.options);
   passes::QdqPlan plan;
-  const auto spec = [&](const Layer& layer) { return spec_of(model, layer, context.options); };
+  const Specs spec(model.graph, context.options);
   const json& weights = context.options.at("weights");
   if (rounds_by_samples(weights, has_samples(context))) {
     const BiasShifts shifts = round_layers(model, placement.layers, spec, weights,
@@ -110,7 +127,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   for (const Layer& layer : placement.layers) {
     if (!plan.weights.count(layer.weight_name))
       plan.weights[layer.weight_name] = weight_params(*model.graph.constant(layer.weight.value),
-                                                      layer.weight.output_axis, spec_of(model, layer, context.options));
+                                                      layer.weight.output_axis, spec(layer));
     plan.nodes.push_back(layer.name);
   }
   passes::insert_qdq(model, plan);
