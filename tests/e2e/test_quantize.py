@@ -216,3 +216,37 @@ def test_codebooks_of_vectors(pare, small_data, test_images, tmp_path, flags):
 
 def test_vectors_that_do_not_divide(refused, small_data):
     refused(4, ["multiple of 5"], "quantize", CONVNET, "--method", "codebook", "--vector", 5, "--data", small_data, "-o", "q.onnx")
+
+
+def test_brecq_counts_errors_by_fisher_information(pare, trainer, small_data, tmp_path):
+    flags = ["--data", small_data, "--method", "weight_only", "--weights-bits", 3, "--weights-group-size", 0, "--weights-rounding", "brecq",
+             "--weights-iterations", 60, "--weights-samples", 128]
+    record = pare("quantize", CONVNET, *flags, "-o", tmp_path / "f.onnx", "--json").json
+    blocks = record["steps"][0]["blocks"]
+    assert blocks and all(block["error"] == "fisher" for block in blocks)
+    assert all(block["after"] <= block["before"] for block in blocks)
+    plain = pare("quantize", CONVNET, *flags, "--no-weights-fisher", "-o", tmp_path / "p.onnx", "--json").json
+    assert all(block["error"] == "squared" for block in plain["steps"][0]["blocks"])
+    assert (tmp_path / "f.onnx").read_bytes() != (tmp_path / "p.onnx").read_bytes()
+
+
+def test_ranges_fitted_to_what_layers_answer(pare, small_data, test_images, tmp_path):
+    flags = ["--data", small_data, "--weights-bits", 4, "--protect-macs", 0, "--activations-calibrator", "min-max"]
+    record = pare("quantize", CONVNET, *flags, "--activations-fit", "-o", tmp_path / "f.onnx", "--json").json
+    fitted = record["steps"][0]["quantized"]["choice"]["fitted"]
+    assert fitted["values"] > 0
+    pare("quantize", CONVNET, *flags, "-o", tmp_path / "p.onnx")
+    same = (tmp_path / "f.onnx").stat().st_size == (tmp_path / "p.onnx").stat().st_size
+    assert same or fitted["with_db"] > fitted["without_db"]
+    images = test_images[0][:300]
+    assert agreement(tmp_path / "f.onnx", images, tmp_path) >= 0.99
+
+
+def test_edge_layers_take_their_own_bits(pare, small_data, tmp_path):
+    record = pare("quantize", CONVNET, "--data", small_data, "--method", "weight_only", "--weights-rounding", "nearest", "--edge-bits", 8,
+                  "-o", tmp_path / "q.onnx", "--json").json
+    assert [layer["after"]["bits"] for layer in record["layers"]] == [8, 4, 8]
+
+
+def test_edge_bits_out_of_range(refused, small_data):
+    refused(2, ["edge_bits", "1"], "quantize", CONVNET, "--data", small_data, "--method", "weight_only", "--edge-bits", 1, "-o", "q.onnx")

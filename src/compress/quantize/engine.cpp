@@ -60,7 +60,7 @@ void refuse_16_bit_activations(const Engine& engine, const json& options) {
   const json& activations = options.at("activations");
   if (activations.at("bits") != 8) cannot(engine, "activations.bits", why, "8", activations.at("bits").dump());
   if (!activations.at("wide").empty()) cannot(engine, "activations.wide", why, "[]", activations.at("wide").dump());
-  if (options.at("protect").at("as") != "float") cannot(engine, "protect.as", why, "float", "int16");
+  if (options.at("protect").at("as") == "int16") cannot(engine, "protect.as", why, "float", "int16");
 }
 
 void refuse_qoperators(const Engine& engine, const json& options) {

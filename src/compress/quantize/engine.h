@@ -23,6 +23,7 @@ struct Engine {
   /// Of two summands, one that a layer makes for this sum alone stays float: the sum then fuses into that layer, which
   /// reads the other summand's integers.
   bool sums_fuse = false;
+  bool wide_activations = false;  ///< it takes integers of 16 bits
   /// Error(kUnsupported) where it cannot take what the options ask for.
   void (*check)(const nlohmann::json& options);
 };

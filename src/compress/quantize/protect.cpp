@@ -9,7 +9,7 @@
 namespace pare::compress {
 namespace {
 
-/// Marks what stays float. A layer that makes less than a hundredth of the noise is not worth it.
+/// Marks what is repaired. A layer that makes less than a hundredth of the noise is not worth it.
 void choose(std::vector<Injection>& candidates, double noise, const ProtectionLimits& limits) {
   const double target = std::pow(10.0, -limits.target_db / 10);
   std::vector<Injection*> order;
@@ -29,6 +29,62 @@ void choose(std::vector<Injection>& candidates, double noise, const ProtectionLi
     left -= candidate->share;
     noise -= candidate->noise * std::min(unit, 1.0);
   }
+}
+
+/// Multiply-accumulates for each element of the layer's input.
+double work(const ir::Model& model, const Layer& layer) {
+  const ir::Node& node = model.graph.node(layer.node);
+  const ir::WeightView& view = layer.weight.view;
+  const auto groups = node.is("Conv") ? node.int_or("group", 1) : 1;
+  double strides = 1;
+  for (const std::int64_t stride : node.ints_or("strides", {})) strides *= static_cast<double>(stride);
+  return static_cast<double>(view.outputs * view.taps) / static_cast<double>(groups) / strides;
+}
+
+/// Marks which repaired layers get 16-bit inputs.
+void widen(const ir::Model& model, const std::vector<Layer>& layers, const Probe& probe, const Repairers& make,
+           RepairBy by, std::vector<Injection>& candidates) {
+  constexpr double kLeft = 0.25, kWork = 64;
+  std::set<std::string> repaired;
+  for (const Injection& candidate : candidates)
+    if (candidate.kept) repaired.insert(candidate.node);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    Injection& one = candidates[i];
+    if (!one.kept || by == RepairBy::kFloat) continue;
+    one.wide = by == RepairBy::kWide;
+    if (one.wide || work(model, layers[i]) < kWork) continue;
+    const auto along = make.widened(layers[i]);
+    if (!along || !std::includes(repaired.begin(), repaired.end(), along->begin(), along->end())) continue;
+    one.wide_noise = probe.noise(make.one(layers[i], true));
+    one.wide = *one.wide_noise <= kLeft * one.noise;
+  }
+}
+
+Repairs repairs_of(const std::vector<Injection>& candidates, bool wide) {
+  Repairs repairs;
+  for (const Injection& one : candidates)
+    if (one.kept) (wide && one.wide ? repairs.wide : repairs.floats).insert(one.node);
+  return repairs;
+}
+
+/// Measures the repairs and takes back what does not help.
+void settle(const Probe& probe, const Repairers& make, double noise, const ProtectionLimits& limits,
+            std::vector<Injection>& candidates, Protection& result) {
+  constexpr double kHalfDecibel = 1.122;
+  Repairs chosen = repairs_of(candidates, true);
+  if (chosen.floats.empty() && chosen.wide.empty()) return;
+  double after = probe.noise(make.all(chosen));
+  if (!chosen.wide.empty() && limits.by == RepairBy::kEither) {
+    const Repairs plain = repairs_of(candidates, false);
+    const double floats = probe.noise(make.all(plain));
+    result.float_db = decibels(floats);
+    if (after > kHalfDecibel * floats && decibels(after) < limits.target_db) chosen = plain, after = floats;
+  }
+  if (after >= noise) return;
+  for (const Injection& one : candidates)
+    if (one.kept) result.mac_share += one.share;
+  result.repairs = std::move(chosen);
+  result.after_db = decibels(after);
 }
 
 }  // namespace
@@ -52,28 +108,23 @@ std::vector<Injection> inject_layers(const ir::Model& model, const std::vector<L
 }
 
 Protection protect_layers(const ir::Model& model, const std::vector<Layer>& layers, const Probe& probe, double noise,
-                          const ProtectionLimits& limits, const QuantizeAll& all, const QuantizeOne& one,
-                          const StepContext& context) {
+                          const ProtectionLimits& limits, const Repairers& make, const StepContext& context) {
   Protection result;
   result.before_db = result.after_db = decibels(noise);
   if (result.before_db >= limits.target_db || limits.mac_share <= 0) return result;
-  std::vector<Injection> candidates = inject_layers(model, layers, probe, one, context);
+  std::vector<Injection> candidates =
+      inject_layers(model, layers, probe, [&](const Layer& layer) { return make.one(layer, false); }, context);
   choose(candidates, noise, limits);
-  std::set<std::string> floats;
-  double share = 0;
-  for (const Injection& candidate : candidates)
-    if (candidate.kept) floats.insert(candidate.node), share += candidate.share;
-  const double after = floats.empty() ? noise : probe.noise(all(floats));
-  const bool helps = after < noise;
-  if (helps) {
-    result.floats = std::move(floats);
-    result.after_db = decibels(after);
-    result.mac_share = share;
-  }
+  widen(model, layers, probe, make, limits.by, candidates);
+  settle(probe, make, noise, limits, candidates, result);
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Injection& a, const Injection& b) { return a.noise > b.noise; });
-  for (const Injection& candidate : candidates)
-    result.layers.push_back({candidate.node, decibels(candidate.noise), candidate.share, candidate.kept && helps});
+  for (const Injection& one : candidates) {
+    const bool wide = result.repairs.wide.count(one.node) > 0;
+    LayerSensitivity told{one.node, decibels(one.noise), one.share, wide || result.repairs.floats.count(one.node) > 0, wide, {}};
+    if (one.wide_noise) told.wide_db = decibels(*one.wide_noise);
+    result.layers.push_back(std::move(told));
+  }
   return result;
 }
 

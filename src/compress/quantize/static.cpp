@@ -69,12 +69,21 @@ std::string told(const Choice& choice, const json& found) {
            << " % of their time in float";
   }
   if (choice.reverted > 0) text << ", " << choice.reverted << " layers went back to float to keep max_drop";
+  if (found.contains("rounded")) {
+    const json& rounded = found.at("rounded");
+    const double gain = rounded.at("gptq_db").get<double>() - rounded.at("nearest_db").get<double>();
+    text << (gain > 0 ? ", weights rounded by GPTQ (" : ", GPTQ would not help (") << (gain > 0 ? "+" : "") << decimal(gain)
+         << " dB, " << decimal(rounded.at("seconds").get<double>()) << " s)";
+  }
   if (found.contains("protected")) {
     const json& kept = found.at("protected");
     const auto layers = kept.at("nodes").get<std::vector<std::string>>();
     if (!layers.empty())
       text << ", " << layers.size() << " layers (" << decimal(100 * kept.at("mac_share").get<double>()) << " % of the MACs) "
-           << (choice.wide.empty() ? "stay float: " : "get 16-bit inputs: ") << join(layers, ", ");
+           << (choice.floats.empty() ? "get 16-bit inputs: " : "stay float: ") << join(layers, ", ");
+    if (!choice.floats.empty() && !choice.wide.empty())
+      text << " (of these with 16-bit inputs: "
+           << join(std::vector<std::string>(choice.wide.begin(), choice.wide.end()), ", ") << ")";
     text << "; output SNR " << decimal(kept.at("after_db").get<double>()) << " dB on "
          << found.at("samples").get<std::int64_t>() << " samples";
   }
@@ -142,7 +151,7 @@ void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   const bool automatic = few_bits(context.options);
   if (rounds_by_samples(context.options.at("weights"), automatic)) writer.round_by_samples();
   found["rounding"] = rounding_name(context.options.at("weights"), automatic);
-  Choice choice = choose(floats, writer, probe ? &*probe : nullptr, context, found);
+  Choice choice = choose(floats, writer, statistics, probe ? &*probe : nullptr, context, found);
   if (aware) revert_layers(model, floats, writer, *probe, choice, context);
   found["calibrator"] = choice.calibrator->name;
   found["biases_corrected"] = choice.correct_bias;

@@ -1,11 +1,14 @@
 #include "compress/quantize/static_choice.h"
 
 #include <algorithm>
+#include <chrono>
 #include <limits>
 
 #include "compress/quantize/absorb.h"
 #include "compress/quantize/common.h"
+#include "compress/quantize/engine.h"
 #include "compress/quantize/equalize.h"
+#include "compress/quantize/fit_activations.h"
 #include "compress/quantize/protect.h"
 #include "compress/quantize/smooth.h"
 #include "pare/error.h"
@@ -17,6 +20,8 @@ using nlohmann::json;
 
 /// What `auto` tries: of those that lose equally, the first.
 constexpr std::string_view kCandidates[] = {"min-max", "mse", "percentile"};
+/// By which the weights of 8 bits are rounded where that may spare a repair.
+constexpr std::int64_t kRoundingSamples = 128;
 /// Migration strengths that `auto` tries: the predicted one of each site, and those that the paper's models ask for.
 constexpr std::optional<double> kStrengths[] = {std::nullopt, 0.5, 0.65, 0.8};
 
@@ -27,8 +32,8 @@ const Calibrator& calibrator_of(const json& options) {
 /// Tries what the options leave open and keeps what disturbs the output least; `found` tells the user.
 class Chooser {
  public:
-  Chooser(const ir::Model& model, StaticWriter& writer, StepContext& context)
-      : model_(model), writer_(writer), context_(context) {}
+  Chooser(const ir::Model& model, StaticWriter& writer, const Statistics& statistics, StepContext& context)
+      : model_(model), writer_(writer), statistics_(statistics), context_(context) {}
 
   Choice run(const Probe* probe, json& found) {
     const json& options = context_.options;
@@ -43,9 +48,11 @@ class Chooser {
     if (choice.correct_bias) writer_.observe_means(layers);
     double noise = choose_calibrator(choice, *probe, automatic, found);
     if (choice.correct_bias) noise = try_without_correction(choice, *probe, noise, found);
-    const json& limits = options.at("protect");
+    noise = try_fitting(choice, *probe, noise, found);
     // A layer in float would break the budget of bits.
-    if (options.at("mixed").is_null()) protect(choice, layers, *probe, noise, {limits.at("snr"), limits.at("macs")}, found);
+    if (!options.at("mixed").is_null()) return choice;
+    noise = try_rounding(choice, *probe, noise, found);
+    protect(choice, layers, *probe, noise, found);
     return choice;
   }
 
@@ -75,31 +82,106 @@ class Chooser {
     return without;
   }
 
-  void protect(Choice& choice, const std::vector<Layer>& layers, const Probe& probe, double noise,
-               const ProtectionLimits& limits, json& found) {
-    const bool wide = context_.options.at("protect").at("as") == "int16";
+  double try_fitting(const Choice& choice, const Probe& probe, double noise, json& found) {
+    if (!context_.options.at("activations").at("fit").get<bool>()) return noise;
+    const auto start = std::chrono::steady_clock::now();
+    std::map<std::string, Range> ranges = fit_activations(model_, writer_, choice, statistics_, context_);
+    const std::size_t values = ranges.size();
+    writer_.set_ranges(std::move(ranges));
+    const double with = probe.noise(writer_.write(choice));
+    found["fitted"] = {{"values", values}, {"with_db", decibels(with)}, {"without_db", decibels(noise)},
+                       {"seconds", seconds_since(start)}};
+    if (with < noise) return with;
+    writer_.set_ranges({});
+    return noise;
+  }
+
+  /// Costs nothing when the model runs, so it comes before any repair that does.
+  double try_rounding(const Choice& choice, const Probe& probe, double noise, json& found) {
+    json weights = context_.options.at("weights");
+    const json& limits = context_.options.at("protect");
+    if (weights.at("rounding") != "auto" || weights.at("bits") != 8 || limits.at("macs") == 0) return noise;
+    if (decibels(noise) >= limits.at("snr").get<double>()) return noise;
+    const auto start = std::chrono::steady_clock::now();
+    weights["sequential"] = false;
+    weights["samples"] = kRoundingSamples;
+    writer_.round_by_samples(weights);
+    const double rounded = probe.noise(writer_.write(choice));
+    found["rounded"] = {{"nearest_db", decibels(noise)}, {"gptq_db", decibels(rounded)}, {"seconds", seconds_since(start)}};
+    if (rounded < noise) {
+      found["rounding"] = "gptq";
+      return rounded;
+    }
+    writer_.round_to_nearest();
+    return noise;
+  }
+
+  ProtectionLimits limits() const {
+    const json& options = context_.options.at("protect");
+    const auto as = options.at("as").get<std::string>();
+    return {.target_db = options.at("snr"),
+            .mac_share = options.at("macs"),
+            .by = as == "int16" ? RepairBy::kWide : as == "auto" ? RepairBy::kEither : RepairBy::kFloat};
+  }
+
+  void protect(Choice& choice, const std::vector<Layer>& layers, const Probe& probe, double noise, json& found) {
+    const auto start = std::chrono::steady_clock::now();
+    const bool can_widen = may_widen(model_, context_.options);
     const Protection protection = protect_layers(
-        model_, layers, probe, noise, limits,
-        [&](const std::set<std::string>& chosen) {
-          Choice with = choice;
-          (wide ? with.wide : with.floats) = chosen;
-          return writer_.write(with);
-        },
-        [&](const Layer& layer) { return writer_.write_one(layer, choice); }, context_);
-    (wide ? choice.wide : choice.floats) = protection.floats;
-    json layers_json = json::array();
-    for (const LayerSensitivity& layer : protection.layers)
-      layers_json.push_back(
-          {{"node", layer.node}, {"snr_db", layer.snr_db}, {"mac_share", layer.mac_share}, {"float", layer.kept}});
-    found["protected"] = {{"nodes", protection.floats},
-                          {"mac_share", protection.mac_share},
-                          {"before_db", protection.before_db},
-                          {"after_db", protection.after_db},
-                          {"sensitivity", layers_json}};
+        model_, layers, probe, noise, limits(),
+        {.all =
+             [&](const Repairs& repairs) {
+               Choice with = choice;
+               with.floats = repairs.floats;
+               with.wide = repairs.wide;
+               return writer_.write(with);
+             },
+         .one =
+             [&](const Layer& layer, bool wide) {
+               Choice with = choice;
+               if (wide) with.wide.insert(layer.name);
+               return writer_.write_one(layer, with);
+             },
+         .widened =
+             [&](const Layer& layer) {
+               return can_widen ? writer_.widened(layer) : std::optional<std::set<std::string>>();
+             }},
+        context_);
+    choice.floats = protection.repairs.floats;
+    choice.wide = protection.repairs.wide;
+    found["protected"] = told(protection);
+    found["protected"]["seconds"] = seconds_since(start);
+  }
+
+  static json told(const Protection& protection) {
+    json layers = json::array();
+    for (const LayerSensitivity& layer : protection.layers) {
+      layers.push_back({{"node", layer.node},
+                        {"snr_db", layer.snr_db},
+                        {"mac_share", layer.mac_share},
+                        {"float", layer.kept && !layer.wide},
+                        {"int16", layer.wide}});
+      if (layer.wide_db) layers.back()["int16_db"] = *layer.wide_db;
+    }
+    std::set<std::string> nodes = protection.repairs.floats;
+    nodes.insert(protection.repairs.wide.begin(), protection.repairs.wide.end());
+    json out = {{"nodes", nodes},
+                {"int16", protection.repairs.wide},
+                {"mac_share", protection.mac_share},
+                {"before_db", protection.before_db},
+                {"after_db", protection.after_db},
+                {"sensitivity", layers}};
+    if (protection.float_db) out["float_db"] = *protection.float_db;
+    return out;
+  }
+
+  static double seconds_since(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   }
 
   const ir::Model& model_;
   StaticWriter& writer_;
+  const Statistics& statistics_;
   StepContext& context_;
 };
 
@@ -139,9 +221,20 @@ StatisticsRequest activation_request(const ir::Model& model, const json& options
   return request;
 }
 
+bool may_widen(const ir::Model& model, const json& options) {
+  if (!engine_of(options).wide_activations || options.at("format") == "qoperator") return false;
+  ir::Model trial = model;
+  try {
+    passes::raise_opset(trial, 21);
+  } catch (const Error&) {
+    return false;  // an operator of it has no form there; float needs none
+  }
+  return true;
+}
+
 bool leaves_choice(const ir::Model& model, const json& options) {
   return options.at("activations").at("calibrator") == kAutomatic || options.at("bias_correction").get<bool>() ||
-         options.at("protect").at("macs").get<double>() > 0 ||
+         options.at("protect").at("macs").get<double>() > 0 || options.at("activations").at("fit").get<bool>() ||
          (strength_option(options, "smooth").automatic && has_attention(model.graph));
 }
 
@@ -196,8 +289,9 @@ void choose_smoothing(ir::Model& model, Statistics& statistics, const Probe* pro
   statistics = gather_statistics(model, {activation_request(model, context.options)}, context);
 }
 
-Choice choose(const ir::Model& model, StaticWriter& writer, const Probe* probe, StepContext& context, json& found) {
-  return Chooser(model, writer, context).run(probe, found);
+Choice choose(const ir::Model& model, StaticWriter& writer, const Statistics& statistics, const Probe* probe,
+              StepContext& context, json& found) {
+  return Chooser(model, writer, statistics, context).run(probe, found);
 }
 
 }  // namespace pare::compress

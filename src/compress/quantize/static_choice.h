@@ -13,6 +13,9 @@ inline constexpr std::string_view kAutomatic = "auto";
 /// Of the layers that are quantized: ranges, with bins where the calibrator or its choice needs them.
 StatisticsRequest activation_request(const ir::Model& model, const nlohmann::json& options);
 
+/// Whether layers may get 16-bit inputs unasked: the target has such integers, and the model a form at opset 21.
+bool may_widen(const ir::Model& model, const nlohmann::json& options);
+
 /// A probe that judges by the float model's output; one is made only where the options leave something open.
 bool leaves_choice(const ir::Model& model, const nlohmann::json& options);
 
@@ -25,7 +28,7 @@ void choose_smoothing(ir::Model& model, Statistics& statistics, const Probe* pro
                       nlohmann::json& found);
 
 /// Tries what the options leave open and keeps what disturbs the output least. `probe`: null when nothing is left open.
-Choice choose(const ir::Model& model, StaticWriter& writer, const Probe* probe, StepContext& context,
-              nlohmann::json& found);
+Choice choose(const ir::Model& model, StaticWriter& writer, const Statistics& statistics, const Probe* probe,
+              StepContext& context, nlohmann::json& found);
 
 }  // namespace pare::compress

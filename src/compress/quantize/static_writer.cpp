@@ -15,7 +15,8 @@ using nlohmann::json;
 
 /// Parameters that the values of a group share. Those of 16 bits keep all that was seen: nothing need be clipped.
 passes::QuantParams group_params(const std::vector<std::string>& group, const Statistics& statistics,
-                                 const Calibrator& chosen, const json& options, bool wide) {
+                                 const Calibrator& chosen, const std::map<std::string, Range>& given, const json& options,
+                                 bool wide) {
   const Calibrator& calibrator = wide ? *calibrators().front() : chosen;
   const bool positive = std::all_of(group.begin(), group.end(),
                                     [&](const std::string& value) { return statistics.of(value).min() >= 0; });
@@ -23,7 +24,9 @@ passes::QuantParams group_params(const std::vector<std::string>& group, const St
   activations["scheme"] = activation_scheme(options, positive);
   Range range;
   for (std::size_t i = 0; i < group.size(); ++i) {
-    const Range one = calibrator.range(statistics.of(group[i]), activations);
+    const auto own = given.find(group[i]);
+    const Range one =
+        own != given.end() && !wide ? own->second : calibrator.range(statistics.of(group[i]), activations);
     range = i == 0 ? one : Range{std::min(range.low, one.low), std::max(range.high, one.high)};
   }
   const ActivationSpec spec{.bits = wide ? 16 : 8, .power_of_two = activations.at("scales") == "power-of-two"};
@@ -60,7 +63,7 @@ passes::QdqPlan StaticWriter::plan(const Placement& placement, const Calibrator&
   for (const auto& group : placement.groups) {
     const bool one_wide =
         std::any_of(group.begin(), group.end(), [&](const std::string& value) { return wide.count(value) > 0; });
-    const passes::QuantParams params = group_params(group, *statistics_, calibrator, options, all_wide || one_wide);
+    const passes::QuantParams params = group_params(group, *statistics_, calibrator, ranges_, options, all_wide || one_wide);
     for (const std::string& value : group) plan.activations[value] = params;
   }
   for (const Layer& layer : placement.layers) add_layer(plan, layer, raised);
@@ -89,7 +92,7 @@ ir::Model StaticWriter::write_one(const Layer& layer, const Choice& choice) cons
   Placement placement;
   const std::string& input = model_.graph.value(model_.graph.node(layer.node).input(0)).name;
   placement.layers = {layer};
-  if (all_wide().count(layer.name)) placement.wide.insert(layer.name);
+  if (all_wide().count(layer.name) || choice.wide.count(layer.name)) placement.wide.insert(layer.name);
   for (const auto& group : all_groups())
     if (std::find(group.begin(), group.end(), input) != group.end()) placement.groups.push_back(group);
   passes::QdqPlan one = plan(placement, *choice.calibrator, raised);
@@ -98,8 +101,27 @@ ir::Model StaticWriter::write_one(const Layer& layer, const Choice& choice) cons
   return write(one, placement.layers, choice.correct_bias);
 }
 
-void StaticWriter::round_by_samples() {
-  const json& weights = context_.options.at("weights");
+std::optional<std::set<std::string>> StaticWriter::widened(const Layer& layer) const {
+  const ir::Graph& graph = model_.graph;
+  const std::string& input = graph.value(graph.node(layer.node).input(0)).name;
+  std::map<ir::NodeId, std::string> layers;
+  for (const Layer& one : place({}).layers) layers[one.node] = one.name;
+  std::set<std::string> along;
+  for (const auto& group : all_groups()) {
+    if (std::find(group.begin(), group.end(), input) == group.end()) continue;
+    for (const std::string& value : group)
+      for (const ir::NodeId reader : graph.value(graph.find_value(value)).consumers) {
+        const ir::Node& node = graph.node(reader);
+        if (const auto found = layers.find(reader); found != layers.end())
+          along.insert(found->second);
+        else if (std::find(group.begin(), group.end(), graph.value(node.output(0)).name) == group.end())
+          return std::nullopt;  // it would have to take 16 bits, or turn them into 8
+      }
+  }
+  return along;
+}
+
+void StaticWriter::round_by_samples(const json& weights) {
   passes::QdqPlan rounded;
   round_layers(model_, place({}).layers, [&](const Layer& layer) { return spec_of(layer); }, weights, false, context_, rounded);
   weights_ = std::move(rounded.weights);

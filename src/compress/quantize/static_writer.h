@@ -40,6 +40,8 @@ class StaticWriter {
   passes::QdqPlan plan(const Placement& placement, const Calibrator& calibrator, int& raised) const;
   ir::Model write(const passes::QdqPlan& plan, const std::vector<Layer>& layers, bool correct_bias) const;
   ir::Model write(const Choice& choice) const;
+  /// Layers whose inputs get 16 bits along with this one's; nullopt where something that is no layer reads them too.
+  std::optional<std::set<std::string>> widened(const Layer& layer) const;
   /// Only this layer on integers: its input, read by no other node, and its weight.
   ir::Model write_one(const Layer& layer, const Choice& choice) const;
   /// Bits of weights by initializer, where they are not those of the options.
@@ -53,7 +55,15 @@ class StaticWriter {
     groups_.clear();
   }
   /// Rounds the weights by what the layers see of training samples (layer_rounding.h); without it, to the nearest.
-  void round_by_samples();
+  void round_by_samples() { round_by_samples(context_.options.at("weights")); }
+  /// With other options than those given.
+  void round_by_samples(const nlohmann::json& weights);
+  void round_to_nearest() {
+    weights_.clear();
+    integers_.clear();
+  }
+  /// Of 8-bit activations by value, where they are not the calibrator's.
+  void set_ranges(std::map<std::string, Range> ranges) { ranges_ = std::move(ranges); }
   /// Before a choice that corrects biases.
   void observe_means(const std::vector<Layer>& layers);
 
@@ -72,6 +82,7 @@ class StaticWriter {
   mutable std::vector<std::vector<std::string>> groups_;
   mutable std::optional<std::set<std::string>> wide_;
   std::map<std::string, int> bits_;
+  std::map<std::string, Range> ranges_;
   std::set<std::string> floats_;
   mutable std::map<std::string, passes::QuantParams> weights_;  ///< by initializer: each choice asks for them again
   std::map<std::string, Tensor> integers_;                      ///< of those rounded by samples

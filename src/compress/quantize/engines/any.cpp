@@ -13,6 +13,7 @@ const Engine& any_engine() {
                                 .summary = "whatever reads ONNX; what Pare's kernels run best",
                                 .source = "ONNX QuantizeLinear",
                                 .scheme = "affine",
+                                .wide_activations = true,
                                 .check = check};
   return engine;
 }

@@ -21,6 +21,7 @@ const Engine& onnxruntime_engine() {
       .summary = "ONNX Runtime: uint8 activations with a zero point, int8 weights by channel, int32 biases",
       .source = "ONNX Runtime, Quantize ONNX Models; core/optimizer/qdq_transformer",
       .scheme = "affine",
+      .wide_activations = true,
       .check = check};
   return engine;
 }
