@@ -11,10 +11,10 @@
 #include <vector>
 
 #include "ir/graph.h"
+#include "ir/pare_domain.h"
 
 namespace pare::ir {
 
-inline constexpr std::string_view kPareDomain = "pare";
 /// A learned scale that falls below counts as this: 1/scale stays finite.
 inline constexpr float kSmallestStep = 1e-12F;
 

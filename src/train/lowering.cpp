@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "base/float16.h"
-#include "ir/fake_quantize.h"
+#include "ir/pare_domain.h"
 
 namespace pare::train {
 

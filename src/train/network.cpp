@@ -70,7 +70,8 @@ bool Network::find_separable(const ir::Graph& graph) const {
     return input.shape.ranked() && input.shape.rank() > 0 && !input.shape[0].is_known();
   };
   const auto mixes = [&](ir::NodeId id) {
-    return graph.node(id).is("BatchNormalization") || graph.node(id).is("Dropout");
+    const ir::Node& node = graph.node(id);
+    return node.is("BatchNormalization") || node.is("Dropout") || node.op_type == "HardConcrete";
   };
   return !inputs_.empty() && std::all_of(inputs_.begin(), inputs_.end(), free_batch) &&
          std::none_of(graph.nodes().begin(), graph.nodes().end(), mixes);

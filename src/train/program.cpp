@@ -2,7 +2,7 @@
 
 #include <utility>
 
-#include "ir/fake_quantize.h"
+#include "ir/pare_domain.h"
 #include "ir/infer.h"
 #include "ir/op.h"
 #include "pare/error.h"

@@ -4,25 +4,24 @@
 #include <array>
 #include <string_view>
 
-#include "ir/fake_quantize.h"
+#include "ir/pare_domain.h"
 
 namespace pare::train {
 namespace {
 
-bool is_fake_quantize(const ir::Node& node) {
-  return node.domain == ir::kPareDomain && node.op_type == "FakeQuantize";
-}
+/// Operators that stand before a value while it trains: the value is their first input, and they learn the others.
+bool stands_before(const ir::Node& node) { return node.domain == ir::kPareDomain; }
 
 bool contains(const std::vector<ir::ValueId>& list, ir::ValueId id) {
   return std::find(list.begin(), list.end(), id) != list.end();
 }
 
-/// Reads its first input as data and passes it on in another shape or on a grid.
+/// Reads its first input as data and passes it on in another shape, on a grid or under a mask.
 bool passes_through(const ir::Node& node, std::size_t slot) {
   constexpr std::array<std::string_view, 7> kOperators = {"Transpose", "Reshape",        "Squeeze",         "Unsqueeze",
                                                           "Identity",  "QuantizeLinear", "DequantizeLinear"};
   return slot == 0 &&
-         (is_fake_quantize(node) ||
+         (stands_before(node) ||
           std::any_of(kOperators.begin(), kOperators.end(), [&](std::string_view op) { return node.is(op); }));
 }
 
@@ -46,7 +45,7 @@ bool trains(const ir::Graph& graph, const ir::Node& node, std::size_t slot, std:
   if (node.is("LSTM") || node.is("GRU") || node.is("RNN")) return slot >= 1 && slot <= 3;
   if (node.is("MatMul")) return true;
   if (node.is("PRelu")) return slot == 1;
-  if (is_fake_quantize(node)) return slot == 1 || slot == 2;
+  if (stands_before(node)) return slot >= 1;
   if (node.is("Gather")) return slot == 0 && node.int_or("axis", 0) == 0;
   if (node.is("Add") || node.is("Sub") || node.is("Mul") || node.is("Div")) {
     const ir::ValueId other = node.input(1 - slot);

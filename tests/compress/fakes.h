@@ -207,6 +207,7 @@ class FakeTrainer : public exec::Trainer {
       velocity_[value.name] = Tensor(DType::kFloat32, value.constant->dims());
       if (value.mask) masks_[value.name] = *value.mask;
     }
+    for (const ir::NodeId id : model.graph.nodes()) add_latents(model.graph, model.graph.node(id));
   }
   std::vector<std::string> parameters() const override { return names_; }
   Tensor parameter(const std::string& name) const override { return weights_.at(name).clone(); }
@@ -226,6 +227,8 @@ class FakeTrainer : public exec::Trainer {
     for (const std::string& name : names_) {
       auto w = weights_[name].mutable_data<float>();
       auto v = velocity_[name].mutable_data<float>();
+      const auto rule = rules.find(name);
+      if (rule != rules.end() && rule->second.rate == 0) continue;
       for (std::size_t i = 0; i < w.size(); ++i) {
         v[i] = 0.9f * v[i] + static_cast<float>(std::sin(sum + static_cast<double>(i)) * 0.01) + 0.01f * w[i];
         w[i] -= static_cast<float>(lr) * v[i];
@@ -290,6 +293,18 @@ class FakeTrainer : public exec::Trainer {
   int mask_updates = 0;
 
  private:
+  /// What a node of domain pare reads is trained too.
+  void add_latents(const ir::Graph& graph, const ir::Node& node) {
+    if (node.domain != "pare") return;
+    for (const ir::ValueId id : node.inputs) {
+      const ir::Value& value = graph.value(id);
+      if (!value.constant || weights_.count(value.name)) continue;
+      names_.push_back(value.name);
+      weights_[value.name] = value.constant->clone();
+      velocity_[value.name] = Tensor(DType::kFloat32, value.constant->dims());
+      if (value.mask) masks_[value.name] = *value.mask;
+    }
+  }
   void apply_masks() {
     for (const auto& [name, mask] : masks_) {
       auto m = mask.data<std::uint8_t>();

@@ -62,6 +62,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
     std::vector<PruneTarget> current = targets;
     train_model(model, context, gradual_hooks(current, rule, context), "prune");
     mask_trained(model, options);
+    record_importance(model, targets, context);  // magnitudes before the step
   } else {
     const std::vector<Tensor> masks = choose_masks(targets, rule, 0, 1);
     context.record["importance"] = importance_histogram(targets, masks);

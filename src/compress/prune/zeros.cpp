@@ -107,14 +107,15 @@ Tensor mask_of_zeros(const Tensor& weight) {
 json importance_histogram(std::span<const double> scores, const std::vector<bool>& kept) {
   constexpr std::size_t kBins = 20;
   const double high = scores.empty() ? 0 : *std::max_element(scores.begin(), scores.end());
+  const double low = scores.empty() ? 0 : std::min(0.0, *std::min_element(scores.begin(), scores.end()));
   std::vector<std::int64_t> all(kBins, 0), stay(kBins, 0);
   for (std::size_t i = 0; i < scores.size(); ++i) {
-    const double place = high > 0 ? scores[i] / high * kBins : 0;
-    const std::size_t bin = std::min(kBins - 1, static_cast<std::size_t>(std::max(place, 0.0)));
+    const double place = high > low ? (scores[i] - low) / (high - low) * kBins : 0;
+    const std::size_t bin = std::min(kBins - 1, static_cast<std::size_t>(place));
     ++all[bin];
     stay[bin] += kept[i] ? 1 : 0;
   }
-  return {{"low", 0}, {"high", high}, {"all", all}, {"kept", stay}};
+  return {{"low", low}, {"high", high}, {"all", all}, {"kept", stay}};
 }
 
 json importance_histogram(std::span<const PruneTarget> targets, const std::vector<Tensor>& masks) {
@@ -130,6 +131,13 @@ json importance_histogram(std::span<const PruneTarget> targets, const std::vecto
     }
   }
   return importance_histogram(scores, kept);
+}
+
+void record_importance(const ir::Model& model, std::span<const PruneTarget> targets, StepContext& context) {
+  std::vector<Tensor> masks;
+  for (const PruneTarget& target : targets)
+    masks.push_back(mask_of_zeros(*model.graph.constant(model.graph.find_value(target.name))));
+  context.record["importance"] = importance_histogram(targets, masks);
 }
 
 void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context) {

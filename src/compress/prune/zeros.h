@@ -30,10 +30,13 @@ void mask_trained(ir::Model& model, const nlohmann::json& options);
 Tensor mask_of_zeros(const Tensor& weight);
 
 /// `importance` of the step's record: how many of what was ranked score what, and how many of these stay; 20 equal bins
-/// from 0 to the largest score.
+/// from 0, or the least score where that is below, to the largest.
 nlohmann::json importance_histogram(std::span<const double> scores, const std::vector<bool>& kept);
 /// The same of the weights of targets with these masks.
 nlohmann::json importance_histogram(std::span<const PruneTarget> targets, const std::vector<Tensor>& masks);
+
+/// Sets it in the step's record, for targets as they were ranked and a model that has their zeros.
+void record_importance(const ir::Model& model, std::span<const PruneTarget> targets, StepContext& context);
 
 /// `pruned` of the step's record. Error(kInternal) where a weight does not have the pattern.
 void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context);

@@ -4,7 +4,7 @@
 
 #include "compress/quantize/params.h"
 #include "compress/quantize/qat/grouping.h"
-#include "ir/infer.h"
+#include "compress/training/student.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -43,11 +43,9 @@ const std::string& name_of(const Graph& graph, ValueId id) { return graph.value(
 
 QatStudent::QatStudent(const ir::Model& floats, const QatPlan& plan, bool keep_clusters)
     : model(floats), floats_(floats), plan_(plan), keep_clusters_(keep_clusters) {
-  model.opsets[std::string(ir::kPareDomain)] = 1;
   insert_activations();
   insert_weights();
-  model.graph.sort();
-  ir::infer_shapes(model);
+  finish_student(model);
 }
 
 std::vector<ValueId> QatStudent::parameters(const std::string& base, const Quantizer& quantizer) {
@@ -66,16 +64,11 @@ std::vector<ValueId> QatStudent::parameters(const std::string& base, const Quant
 
 NodeId QatStudent::insert(const std::string& base, ValueId x, const ir::FakeQuantizer& how,
                           const std::vector<ValueId>& given) {
-  Graph& graph = model.graph;
-  ir::Node node;
-  node.name = graph.unique_node_name(base + "_FakeQuantize");
-  node.op_type = "FakeQuantize";
-  node.domain = ir::kPareDomain;
-  node.inputs = {x};
-  node.inputs.insert(node.inputs.end(), given.begin(), given.end());
-  node.outputs = {graph.add_value(base + "_rounded"), graph.add_value(base + "_step")};
-  set_attributes(node, how);
-  return graph.add_node(std::move(node));
+  std::vector<ValueId> inputs = {x};
+  inputs.insert(inputs.end(), given.begin(), given.end());
+  const NodeId node = add_student_node(model.graph, base, "FakeQuantize", std::move(inputs), {"rounded", "step"});
+  set_attributes(model.graph.node(node), how);
+  return node;
 }
 
 void QatStudent::insert_activations() {
@@ -230,12 +223,7 @@ passes::QdqPlan QatStudent::integers(int& raised) const {
 }
 
 ir::Model QatStudent::floats() const {
-  ir::Model out = floats_;
-  for (const ValueId id : out.graph.values()) {
-    const Tensor* old = out.graph.constant(id);
-    const Tensor* now = old == nullptr ? nullptr : model.graph.constant(id);
-    if (now != nullptr && is_float(old->dtype())) out.graph.set_constant(id, *now);
-  }
+  ir::Model out = with_trained(floats_, model);
   for (const auto& [name, unused] : shared_) out.graph.set_constant(out.graph.find_value(name), weight_of(name));
   return out;
 }

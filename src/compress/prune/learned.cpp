@@ -1,0 +1,43 @@
+#include "compress/prune/learned.h"
+
+#include "compress/targets.h"
+#include "compress/training/train_model.h"
+#include "pare/error.h"
+
+namespace pare::compress {
+
+std::vector<Option> learned_options(const std::vector<Option>& further) {
+  std::vector<Option> list = further;
+  for (const Option& option : target_options()) list.push_back(option);
+  for (Option option : training_options()) {
+    if (option.name == "schedule") option.name = "lr_schedule";
+    list.push_back(option);
+  }
+  return list;
+}
+
+void validate_learned(const ir::Model& model, const StepContext& context) {
+  prune_targets(model, context.options);
+  if (context.options.at("epochs").get<double>() <= 0)
+    throw Error(ErrorCode::kUsage, "prune.epochs", "the masks are learned while training", "more than 0", "0");
+  validate_training(model, context, "prune");
+}
+
+std::vector<std::string> learned_targets(const ir::Model& model, const nlohmann::json& options) {
+  std::vector<std::string> names;
+  for (const Layer& layer : target_layers(model.graph, options, "prune")) names.push_back(layer.name);
+  return names;
+}
+
+void mask_learned_zeros(ir::Model& model, const nlohmann::json& options) {
+  if (options.at("keep_zeros").get<bool>()) mask_zeros(model);
+}
+
+void train_learned(ir::Model& model, MaskStudent& student, const LoopHooks& hooks, StepContext& context) {
+  train_model(student.model, context, hooks, "prune");
+  ir::Model masked = student.masked();
+  mask_trained(masked, context.options);
+  model = std::move(masked);
+}
+
+}  // namespace pare::compress
