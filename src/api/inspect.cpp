@@ -6,7 +6,7 @@
 #include "ir/groups.h"
 #include "ir/infer.h"
 #include "pare/error.h"
-#include "passes/join_slices.h"
+#include "passes/prepare_groups.h"
 #include "runtime/runtime.h"
 
 namespace pare {
@@ -59,7 +59,7 @@ void add_plan(Inspection& result, const Model& model, const InspectOptions& opti
 
 void add_groups(Inspection& result, const Model& model) {
   ir::Model prepared = model.impl().prepared();
-  passes::join_slices(prepared);  // as pruning does
+  passes::prepare_groups(prepared);  // as pruning does
   for (const ir::ChannelGroup& group : ir::channel_groups(prepared)) {
     ChannelGroupInfo info{group.name, {}, ir::channels_of(group), group.block, group.blocked};
     for (ir::NodeId id : group.layers) info.layers.push_back(prepared.graph.node(id).name);

@@ -68,7 +68,8 @@ void shrink_values(Graph& graph, const Kept& kept) {
         graph.set_constant(id, std::move(smaller));
         graph.value(id).mask = mask;
       } else {
-        value.shape.dims().at(static_cast<std::size_t>(axis)) = Dim(count(stays));
+        Dim& size = value.shape.dims().at(static_cast<std::size_t>(axis));
+        size = size.is_known() ? Dim(count(stays)) : Dim();  // heads merged with the free batch
       }
     }
 }

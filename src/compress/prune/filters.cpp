@@ -19,7 +19,7 @@
 #include "ir/groups.h"
 #include "ir/infer.h"
 #include "pare/error.h"
-#include "passes/join_slices.h"
+#include "passes/prepare_groups.h"
 
 namespace pare::compress {
 namespace {
@@ -136,7 +136,7 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_data(context);
   require_reconstruction_data(context);
   ir::Model joined = model;
-  passes::join_slices(joined);
+  passes::prepare_groups(joined);
   require_some(target_groups(joined, context.options));
 }
 
@@ -243,7 +243,7 @@ json histogram_of(const std::vector<std::vector<double>>& scores, const RemovedU
 }
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
-  passes::join_slices(model);
+  const std::vector<passes::VectorCopy> copies = passes::prepare_groups(model);
   const std::vector<ir::ChannelGroup> groups = target_groups(model, context.options);
   require_some(groups);
   const std::vector<std::vector<double>> scores = score_groups(model, groups, context);
@@ -261,6 +261,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const ir::Model original = model;
   ir::remove_units(model, groups, removed);
   reconstruct(original, model, groups, removed, context);
+  passes::share_vectors(model, copies);
   context.record["importance"] = histogram_of(scores, removed);
   context.record["filters"] = {{"channels_before", before}, {"channels_after", after}, {"groups", entries}};
   if (before == after) context.record["notes"].push_back("no channel was removed; the record says why for each group");
@@ -269,7 +270,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {
   std::vector<std::string> names;
   ir::Model joined = model;
-  passes::join_slices(joined);
+  passes::prepare_groups(joined);
   for (const ir::ChannelGroup& group : target_groups(joined, options))
     if (group.blocked.empty())
       for (ir::NodeId id : group.layers) names.push_back(joined.graph.node(id).name);
