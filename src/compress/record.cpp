@@ -137,13 +137,14 @@ void time_in_turns(const ir::Model& before, json& before_summary, const ir::Mode
 }
 
 json join_layers(const json& before, const json& after) {
-  std::map<std::string, json> later;
-  for (const json& layer : after) later[layer.at("node")] = layer.at("cost");
+  std::map<std::string, const json*> later;
+  for (const json& layer : after) later[layer.at("node")] = &layer;
   json layers = before;
   for (json& layer : layers) {
     layer["before"] = layer.at("cost");
-    auto found = later.find(layer.at("node").get<std::string>());
-    layer["after"] = found == later.end() ? json(nullptr) : found->second;
+    const auto found = later.find(layer.at("node").get<std::string>());
+    layer["after"] = found == later.end() ? json(nullptr) : found->second->at("cost");
+    layer["dims_after"] = found == later.end() ? json(nullptr) : found->second->at("dims");
     layer["paid"] = layer_paid(layer.at("before"), layer.at("after"));
     layer.erase("cost");
   }
@@ -170,7 +171,7 @@ void judge_step(json& step, const json& before, const json& after, const std::st
                       " of what it was; gzip: " + percent(gzip));
     if (!paid) notes.push_back("the step did not pay: neither latency nor bytes got better");
   }
-  if (step.at("step") == "prune" && !step.contains("filters") && latency >= kWorthwhile)
+  if (step.at("step") == "prune" && !step.contains("filters") && !step.contains("blocks") && latency >= kWorthwhile)
     notes.push_back(
         "these zeros save bytes in compressed files, not time: `pare inspect --plan` says which layers run on a sparse "
         "kernel "

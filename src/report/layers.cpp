@@ -17,10 +17,16 @@ std::vector<Bar> bars_of(const Json& run, const char* key) {
   return bars;
 }
 
-std::string dims_of(const Json& layer) {
+std::string dims_of(const Json& layer, const char* key) {
   std::string words;
-  for (const Json& dim : list(layer, "dims")) words += (words.empty() ? "" : "×") + dim.dump();
+  for (const Json& dim : list(layer, key)) words += (words.empty() ? "" : "×") + dim.dump();
   return words.empty() ? kAbsent : words;
+}
+
+/// "64×64×3×3 → 32×40×3×3" where channels went.
+std::string weight_of(const Json& layer) {
+  const std::string before = dims_of(layer, "dims"), after = dims_of(layer, "dims_after");
+  return after == kAbsent || before == after ? before : before + " → " + after;
 }
 
 std::string arrow(const Json& layer, const char* key, std::string (*show)(Figure)) {
@@ -58,7 +64,7 @@ std::string layer_table(const Json& run) {
               "Layers");
   for (const Json& layer : list(run, "layers")) {
     const std::string pattern = text(layer, {"after", "pattern"});
-    table.row({escape(text(layer, {"node"})), escape(text(layer, {"op_type"})), escape(dims_of(layer)),
+    table.row({escape(text(layer, {"node"})), escape(text(layer, {"op_type"})), escape(weight_of(layer)),
                pattern.empty() ? kAbsent : escape(pattern), arrow(layer, "sparsity", fraction),
                arrow(layer, "bits", plain), arrow(layer, "bytes", bytes), arrow(layer, "macs", count),
                latency_of(layer), kernels(layer)});

@@ -1,0 +1,240 @@
+"""prune: learned masks, blocks, exact OBS, re-estimated statistics and widths through norms, as a user meets them."""
+import signal
+
+import numpy as np
+import pytest
+
+from conftest import MODELS, listing, ort_run, pare_run, run_pare
+from test_compress import start_and_interrupt, weights
+
+CONVNET = MODELS / "fmnist_convnet.onnx"
+RESNET10 = MODELS / "fmnist_resnet10.onnx"
+TRAINING = ("--batch-size", 32, "--threads", 2)
+LEARNED = {
+    "movement": ("--method", "movement", "--sparsity", 0.6),
+    "soft_threshold": ("--method", "soft_threshold", "--start", -4, "--threshold-decay", 0.1),
+    "l0": ("--method", "l0", "--start", 0, "--penalty", 3),
+}
+
+
+def prune(pare, model, out, *flags):
+    return pare("prune", model, "-o", out, *flags, "--json").json
+
+
+def zero_share(path):
+    arrays = [array for _, array in weights(path)]
+    return sum(np.count_nonzero(array == 0) for array in arrays) / sum(array.size for array in arrays)
+
+
+def same_as_onnx_runtime(path, images, folder):
+    got, expected = pare_run(path, images, folder), ort_run(path, images)
+    assert np.abs(got - expected).max() <= 1e-4 * (expected.max() - expected.min())
+
+
+@pytest.mark.parametrize("method", LEARNED)
+def test_learned_masks(pare, trainer, small_data, test_images, tmp_path, method):
+    out = tmp_path / "p.onnx"
+    record = prune(pare, CONVNET, out, *LEARNED[method], *TRAINING, "--data", small_data, "--epochs", 1)
+    step = record["steps"][0]
+    assert zero_share(out) == pytest.approx(step["pruned"]["sparsity"], abs=1e-6) and step["pruned"]["sparsity"] > 0.2
+    for (name, array), layer in zip(weights(out), step["pruned"]["layers"]):
+        assert np.mean(array == 0) == pytest.approx(layer["sparsity"], abs=1e-9), name
+    # The curve's last point is the student's in training, the step's summary that of the model that is written.
+    assert step["curve"][-1]["val_top1"] == pytest.approx(step["summary"]["val"]["top1"], abs=1.01)  # of 400 images
+    histogram = step["importance"]
+    assert sum(histogram["all"]) == sum(array.size for _, array in weights(out))
+    assert sum(histogram["kept"]) == sum(np.count_nonzero(array) for _, array in weights(out))
+    import onnx
+    model = onnx.load(str(out))
+    assert {node.domain for node in model.graph.node} == {""} and {entry.domain for entry in model.opset_import} == {""}
+    same_as_onnx_runtime(out, test_images[0][:200], tmp_path)
+
+
+def test_movement_by_pattern(pare, trainer, small_data, tmp_path):
+    out = tmp_path / "p.onnx"
+    prune(pare, CONVNET, out, "--method", "movement", "--pattern", "2:4", "--exclude", "first", *TRAINING, "--data", small_data,
+          "--epochs", 0.5)
+    for _, array in weights(out)[1:]:
+        groups = np.count_nonzero(array.reshape(-1, 4), axis=1)
+        assert groups.max() <= 2
+
+
+def test_l0_by_channel(pare, trainer, small_data, tmp_path):
+    out = tmp_path / "p.onnx"
+    prune(pare, CONVNET, out, "--method", "l0", "--gates", "channel", "--start", -1.5, "--penalty", 3, "--exclude", "last",
+          *TRAINING, "--data", small_data, "--epochs", 1)
+    for _, array in weights(out)[:-1]:
+        zeros = (array.reshape(len(array), -1) == 0).mean(axis=1)
+        assert set(np.unique(zeros)) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("method", LEARNED)
+def test_later_steps_keep_learned_masks(pare, trainer, small_data, tmp_path, method):
+    pare("prune", CONVNET, "-o", tmp_path / "p.onnx", *LEARNED[method], *TRAINING, "--data", small_data, "--epochs", 0.5)
+    pare("finetune", tmp_path / "p.onnx", "-o", tmp_path / "f.onnx", *TRAINING, "--data", small_data, "--epochs", 0.3)
+    pare("quantize", tmp_path / "f.onnx", "-o", tmp_path / "q.onnx", "--data", small_data, "--activations-samples", 64)
+    for (_, was), (_, tuned), (_, now) in zip(*(weights(tmp_path / name) for name in ("p.onnx", "f.onnx", "q.onnx"))):
+        assert np.array_equal(tuned == 0, was == 0) and not np.array_equal(tuned, was)
+        assert np.all(now[was == 0] == 0) and np.any(now != 0)
+
+
+@pytest.mark.parametrize("method", LEARNED)
+def test_learned_masks_resume_to_the_same_bytes(pare, trainer, small_data, tmp_path, method):
+    options = ", ".join(f"{flag[2:].replace('-', '_')}: {value}" for flag, value in zip(LEARNED[method][::2], LEARNED[method][1::2]))
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"steps:\n  - prune: {{{options}, batch_size: 32, epochs: 4}}\n")
+
+    def arguments(out):
+        return ["compress", CONVNET, "--recipe", recipe, "--data", small_data, "-o", out, "--threads", 2, "--quiet"]
+    pare(*arguments(tmp_path / "whole"))
+    out = tmp_path / "stopped"
+    code = start_and_interrupt(arguments(out), tmp_path, signal.SIGINT, (out / "checkpoints" / "training.ckpt").exists)
+    assert code == 128 + signal.SIGINT and [p.name for p in out.iterdir()] == ["checkpoints"]
+    pare(*arguments(out), "--resume")
+    assert (out / "model.onnx").read_bytes() == (tmp_path / "whole" / "model.onnx").read_bytes()
+
+
+def test_blocks(pare, small_data, test_images, tmp_path):
+    out = tmp_path / "p.onnx"
+    record = prune(pare, RESNET10, out, "--method", "blocks", "--data", small_data, "--samples", 64)
+    removed = record["steps"][0]["blocks"]["removed"]
+    assert len(removed) == 1 and removed[0]["layers"]
+    left = {name for name, _ in weights(out)}
+    assert not left & set(removed[0]["layers"]) and len(left) == len(weights(RESNET10)) - len(removed[0]["layers"])
+    assert record["after"]["macs"] / record["before"]["macs"] == pytest.approx(removed[0]["macs"], abs=1e-6)
+    same_as_onnx_runtime(out, test_images[0][:100], tmp_path)
+
+
+def test_blocks_budget_that_cannot_be_met(small_data, tmp_path):
+    out = tmp_path / "p.onnx"
+    result = run_pare("prune", RESNET10, "-o", out, "--method", "blocks", "--data", small_data, "--samples", 32, "--macs", 0.01)
+    assert result.code == 8 and "macs" in result.error
+    assert out.exists() and len(weights(out)) < len(weights(RESNET10)), "the best that was reached is written"
+
+
+def layer_error(pare, model, out, small_data, *flags):
+    prune(pare, model, out, "--method", "obs", "--sparsity", 0.7, "--data", small_data, "--samples", 128, *flags)
+    compared = pare("compare", model, out, "--data", small_data, "--limit", 64, "--json").json
+    return compared["snr_db"]
+
+
+def test_exact_obs(pare, small_data, test_images, tmp_path):
+    by_blocks = layer_error(pare, CONVNET, tmp_path / "b.onnx", small_data, "--no-refit")
+    exact = layer_error(pare, CONVNET, tmp_path / "e.onnx", small_data, "--no-refit", "--exact", 1024)
+    assert exact > by_blocks, "one weight after the other, with the whole inverse"
+    assert zero_share(tmp_path / "e.onnx") == pytest.approx(0.7, abs=0.01)
+    same_as_onnx_runtime(tmp_path / "e.onnx", test_images[0][:100], tmp_path)
+
+
+@pytest.mark.parametrize("match", ["mean", "variance"])
+def test_reestimated_statistics(pare, small_data, tmp_path, match):
+    plain = prune(pare, RESNET10, tmp_path / "a.onnx", "--sparsity", 0.8, "--data", small_data)
+    mended = prune(pare, RESNET10, tmp_path / "b.onnx", "--sparsity", 0.8, "--data", small_data, "--reestimate-match", match,
+                   "--reestimate-samples", 256)
+    layers = mended["steps"][0]["reestimation"]["layers"]
+    assert mended["steps"][0]["reestimation"]["match"] == match and any(layer["reason"] is None for layer in layers)
+    assert mended["after"]["test"]["loss"] < plain["after"]["test"]["loss"]
+    for (_, a), (_, b) in zip(weights(tmp_path / "a.onnx"), weights(tmp_path / "b.onnx")):
+        assert np.array_equal(a == 0, b == 0)
+        assert np.array_equal(a, b) or match == "variance"
+
+
+def norm_model(path):
+    """words [50, 32] → LayerNormalization → feed-forward with residual → LayerNormalization → [5]."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    rng = np.random.default_rng(2)
+    shapes = {"table": (50, 32), "s0": (32,), "b0": (32,), "up": (32, 48), "down": (48, 32), "s1": (32,), "b1": (32,), "out": (32, 5)}
+    constants = [numpy_helper.from_array((rng.standard_normal(shape) * 0.4).astype(np.float32), name) for name, shape in shapes.items()]
+    norm = {"axis": -1}
+    nodes = [helper.make_node("Gather", ["table", "ids"], ["e"]), helper.make_node("LayerNormalization", ["e", "s0", "b0"], ["n"], **norm),
+             helper.make_node("MatMul", ["n", "up"], ["u"], name="up"), helper.make_node("Relu", ["u"], ["r"]),
+             helper.make_node("MatMul", ["r", "down"], ["d"], name="down"), helper.make_node("Add", ["d", "e"], ["a"]),
+             helper.make_node("LayerNormalization", ["a", "s1", "b1"], ["m"], **norm), helper.make_node("MatMul", ["m", "out"], ["y"], name="out")]
+    graph = helper.make_graph(nodes, "norms", [helper.make_tensor_value_info("ids", TensorProto.INT64, ["N", 6])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 6, 5])], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+
+
+def test_widths_through_norms(pare, tmp_path):
+    norm_model(tmp_path / "m.onnx")
+    flags = ("--method", "filters", "--ratio", 0.25, "--round-to", 1)
+    kept = prune(pare, tmp_path / "m.onnx", tmp_path / "a.onnx", *flags)
+    gone = prune(pare, tmp_path / "m.onnx", tmp_path / "b.onnx", *flags, "--norms")
+    import onnx
+    from onnx import numpy_helper
+    tables = [{t.name: t.dims for t in onnx.load(str(tmp_path / name)).graph.initializer} for name in ("a.onnx", "b.onnx")]
+    assert list(tables[0]["table"]) == [50, 32] and list(tables[1]["table"]) == [50, 24]
+    assert list(tables[1]["s1"]) == [24] and list(tables[1]["up"]) == [24, 36]
+    reasons = {group["group"]: group["reason"] for group in kept["steps"][0]["filters"]["groups"]}
+    assert "LayerNormalization" in reasons["down"]
+    assert {group["group"]: group["reason"] for group in gone["steps"][0]["filters"]["groups"]}["down"] is None
+    import onnxruntime
+    ids = np.arange(12).reshape(2, 6)
+    session = onnxruntime.InferenceSession(str(tmp_path / "b.onnx"), providers=["CPUExecutionProvider"])
+    np.savez(tmp_path / "in.npz", ids=ids)
+    pare("run", tmp_path / "b.onnx", "--inputs", tmp_path / "in.npz", "-o", tmp_path / "y.npz")
+    with np.load(tmp_path / "y.npz") as got:
+        assert np.abs(got["y"] - session.run(None, {"ids": ids})[0]).max() < 1e-4
+
+
+def outputs_only_model(path):
+    """One layer, whose channels are the output: nothing that could go."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    weight = numpy_helper.from_array(np.ones((8, 4), np.float32), "w")
+    graph = helper.make_graph([helper.make_node("MatMul", ["x", "w"], ["y"], name="only")], "g",
+                              [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 8])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])], [weight])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--sparsity", 1], ["sparsity", "0.9999", "1"]),
+    (["--sparsity", -0.1], ["sparsity", "-0.1"]),
+    (["--pattern", "8:four"], ["pattern", "8:four"]),
+    (["--pattern", "9:8"], ["pattern", "9:8"]),
+    (["--pattern", "2:4", "--sparsity", 0.75], ["sparsity", "2:4", "0.5", "0.75"]),
+    (["--method", "movment"], ["movment", "did you mean 'movement'"]),
+    (["--method", "movement", "--pattern", "2:4", "--sparsity", 0.75], ["sparsity", "2:4"]),
+    (["--method", "movement", "--epochs", 0], ["epochs", "more than 0"]),
+    (["--method", "soft_threshold", "--threshold-decay", -1], ["threshold_decay", "-1"]),
+    (["--method", "soft_threshold", "--sparsity", 0.5], ["--sparsity"]),
+    (["--method", "l0", "--gates", "filter"], ["gates", "weight, channel"]),
+    (["--method", "l0", "--penality", 1], ["--penality", "did you mean '--penalty'"]),
+    (["--reestimate-match", "median"], ["reestimate.match", "mean, variance"]),
+    (["--method", "blocks", "--count", 99], ["count", "99"]),
+    (["--method", "filters", "--macs", 0.5, "--ratio", 0.5], ["ratio", "macs"]),
+])
+def test_refusals(refused, trainer, small_data, flags, words):
+    refused(2, words, "prune", RESNET10, "--data", small_data, "-o", "p.onnx", *flags)
+
+
+def test_names_that_match_nothing_come_with_near_misses(refused):
+    name = weights(CONVNET)[0][0]
+    refused(2, [name + "x", f"did you mean '{name}'"], "prune", CONVNET, "-o", "p.onnx", "--exclude", name + "x")
+
+
+def test_a_graph_without_a_prunable_group(refused, tmp_path):
+    outputs_only_model(tmp_path / "m.onnx")
+    refused(4, ["only", "output"], "prune", "m.onnx", "-o", "p.onnx", "--method", "filters")
+
+
+@pytest.mark.parametrize("flags", [["--method", "snip"], ["--method", "fisher"], ["--method", "filters", "--importance", "taylor"]])
+def test_gradient_criteria_need_labels(refused, trainer, small_data, tmp_path, flags):
+    folder = small_data.parent
+    (tmp_path / "unlabelled.yaml").write_text(f"train: {{format: idx, images: {folder}/train-images}}\n"
+                                              "preprocess: {scale: 255, mean: [0.2860], std: [0.3530]}\n")
+    refused(2, ["label"], "prune", CONVNET, "--data", "unlabelled.yaml", "-o", "p.onnx", *flags)
+
+
+def test_a_channel_budget_that_cannot_be_met(small_data, tmp_path):
+    out = tmp_path / "p.onnx"
+    result = run_pare("prune", CONVNET, "-o", out, "--method", "filters", "--macs", 0.001)
+    assert result.code == 8 and "macs" in result.error and out.exists()
+
+
+def test_learned_masks_need_data(tmp_path):
+    before = listing(tmp_path)
+    result = run_pare("prune", CONVNET, "--method", "movement", "-o", tmp_path / "p.onnx")
+    assert result.code == 2 and "train split" in result.error and listing(tmp_path) == before
