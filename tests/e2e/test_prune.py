@@ -13,7 +13,7 @@ TRAINING = ("--batch-size", 32, "--threads", 2)
 LEARNED = {
     "movement": ("--method", "movement", "--sparsity", 0.6),
     "soft_threshold": ("--method", "soft_threshold", "--start", -4, "--threshold-decay", 0.1),
-    "l0": ("--method", "l0", "--start", 0, "--penalty", 3),
+    "l0": ("--method", "l0", "--start", 0, "--gate-lr", 50, "--penalty", 3),
 }
 
 
@@ -61,8 +61,8 @@ def test_movement_by_pattern(pare, trainer, small_data, tmp_path):
 
 def test_l0_by_channel(pare, trainer, small_data, tmp_path):
     out = tmp_path / "p.onnx"
-    prune(pare, CONVNET, out, "--method", "l0", "--gates", "channel", "--start", -1.5, "--penalty", 3, "--exclude", "last",
-          *TRAINING, "--data", small_data, "--epochs", 1)
+    prune(pare, CONVNET, out, "--method", "l0", "--gates", "channel", "--start", -1.5, "--gate-lr", 50, "--penalty", 3,
+          "--exclude", "last", *TRAINING, "--data", small_data, "--epochs", 1)
     for _, array in weights(out)[:-1]:
         zeros = (array.reshape(len(array), -1) == 0).mean(axis=1)
         assert set(np.unique(zeros)) <= {0.0, 1.0}
@@ -195,11 +195,11 @@ def outputs_only_model(path):
     (["--pattern", "8:four"], ["pattern", "8:four"]),
     (["--pattern", "9:8"], ["pattern", "9:8"]),
     (["--pattern", "2:4", "--sparsity", 0.75], ["sparsity", "2:4", "0.5", "0.75"]),
-    (["--method", "movment"], ["movment", "did you mean 'movement'"]),
+    (["--method", "movment"], ["movment", "movement"]),
     (["--method", "movement", "--pattern", "2:4", "--sparsity", 0.75], ["sparsity", "2:4"]),
     (["--method", "movement", "--epochs", 0], ["epochs", "more than 0"]),
     (["--method", "soft_threshold", "--threshold-decay", -1], ["threshold_decay", "-1"]),
-    (["--method", "soft_threshold", "--sparsity", 0.5], ["--sparsity"]),
+    (["--method", "soft_threshold", "--sparsity", 0.5], ["prune.sparsity", "unknown key"]),
     (["--method", "l0", "--gates", "filter"], ["gates", "weight, channel"]),
     (["--method", "l0", "--penality", 1], ["--penality", "did you mean '--penalty'"]),
     (["--reestimate-match", "median"], ["reestimate.match", "mean, variance"]),
