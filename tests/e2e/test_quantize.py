@@ -239,7 +239,8 @@ def test_ranges_fitted_to_what_layers_answer(pare, small_data, test_images, tmp_
     same = (tmp_path / "f.onnx").stat().st_size == (tmp_path / "p.onnx").stat().st_size
     assert same or fitted["with_db"] > fitted["without_db"]
     images = test_images[0][:300]
-    assert agreement(tmp_path / "f.onnx", images, tmp_path) >= 0.99
+    got, expected = pare_run(tmp_path / "f.onnx", images, tmp_path), ort_run(tmp_path / "f.onnx", images)
+    assert np.mean(got.argmax(1) == expected.argmax(1)) >= 0.99
 
 
 def test_edge_layers_take_their_own_bits(pare, small_data, tmp_path):

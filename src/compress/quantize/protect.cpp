@@ -41,10 +41,31 @@ double work(const ir::Model& model, const Layer& layer) {
   return static_cast<double>(view.outputs * view.taps) / static_cast<double>(groups) / strides;
 }
 
+constexpr double kLeft = 0.25;  ///< of a layer's noise, where a repair is as good as float
+
+/// Rounds the weights of marked layers anew, and unmarks those that need no more.
+void round_anew(const std::vector<Layer>& layers, const Probe& probe, const Repairers& make,
+                std::vector<Injection>& candidates, std::set<std::string>& rounded) {
+  std::vector<Layer> marked;
+  for (std::size_t i = 0; i < candidates.size(); ++i)
+    if (candidates[i].kept) marked.push_back(layers[i]);
+  if (!make.round || marked.empty()) return;
+  make.round(marked);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    Injection& one = candidates[i];
+    if (!one.kept) continue;
+    one.rounded_noise = probe.noise(make.one(layers[i], false));
+    if (*one.rounded_noise >= one.noise) make.unround(layers[i]);
+    if (*one.rounded_noise > kLeft * one.noise) continue;
+    one.kept = false;
+    rounded.insert(one.node);
+  }
+}
+
 /// Marks which repaired layers get 16-bit inputs.
 void widen(const ir::Model& model, const std::vector<Layer>& layers, const Probe& probe, const Repairers& make,
            RepairBy by, std::vector<Injection>& candidates) {
-  constexpr double kLeft = 0.25, kWork = 64;
+  constexpr double kWork = 64;
   std::set<std::string> repaired;
   for (const Injection& candidate : candidates)
     if (candidate.kept) repaired.insert(candidate.node);
@@ -72,7 +93,7 @@ void settle(const Probe& probe, const Repairers& make, double noise, const Prote
             std::vector<Injection>& candidates, Protection& result) {
   constexpr double kHalfDecibel = 1.122;
   Repairs chosen = repairs_of(candidates, true);
-  if (chosen.floats.empty() && chosen.wide.empty()) return;
+  if (chosen.floats.empty() && chosen.wide.empty() && result.rounded.empty()) return;
   double after = probe.noise(make.all(chosen));
   if (!chosen.wide.empty() && limits.by == RepairBy::kEither) {
     const Repairs plain = repairs_of(candidates, false);
@@ -115,14 +136,21 @@ Protection protect_layers(const ir::Model& model, const std::vector<Layer>& laye
   std::vector<Injection> candidates =
       inject_layers(model, layers, probe, [&](const Layer& layer) { return make.one(layer, false); }, context);
   choose(candidates, noise, limits);
+  round_anew(layers, probe, make, candidates, result.rounded);
   widen(model, layers, probe, make, limits.by, candidates);
   settle(probe, make, noise, limits, candidates, result);
+  if (result.after_db <= result.before_db) {
+    result.rounded.clear();
+    for (const Layer& layer : layers)
+      if (make.unround) make.unround(layer);
+  }
   std::stable_sort(candidates.begin(), candidates.end(),
                    [](const Injection& a, const Injection& b) { return a.noise > b.noise; });
   for (const Injection& one : candidates) {
     const bool wide = result.repairs.wide.count(one.node) > 0;
     LayerSensitivity told{one.node, decibels(one.noise), one.share, wide || result.repairs.floats.count(one.node) > 0, wide, {}};
     if (one.wide_noise) told.wide_db = decibels(*one.wide_noise);
+    if (one.rounded_noise) told.rounded_db = decibels(*one.rounded_noise);
     result.layers.push_back(std::move(told));
   }
   return result;

@@ -69,12 +69,6 @@ std::string told(const Choice& choice, const json& found) {
            << " % of their time in float";
   }
   if (choice.reverted > 0) text << ", " << choice.reverted << " layers went back to float to keep max_drop";
-  if (found.contains("rounded")) {
-    const json& rounded = found.at("rounded");
-    const double gain = rounded.at("gptq_db").get<double>() - rounded.at("nearest_db").get<double>();
-    text << (gain > 0 ? ", weights rounded by GPTQ (" : ", GPTQ would not help (") << (gain > 0 ? "+" : "") << decimal(gain)
-         << " dB, " << decimal(rounded.at("seconds").get<double>()) << " s)";
-  }
   if (found.contains("protected")) {
     const json& kept = found.at("protected");
     const auto layers = kept.at("nodes").get<std::vector<std::string>>();
@@ -84,6 +78,8 @@ std::string told(const Choice& choice, const json& found) {
     if (!choice.floats.empty() && !choice.wide.empty())
       text << " (of these with 16-bit inputs: "
            << join(std::vector<std::string>(choice.wide.begin(), choice.wide.end()), ", ") << ")";
+    if (const auto rounded = kept.at("gptq").get<std::vector<std::string>>(); !rounded.empty())
+      text << ", weights of " << rounded.size() << " layers rounded by GPTQ: " << join(rounded, ", ");
     text << "; output SNR " << decimal(kept.at("after_db").get<double>()) << " dB on "
          << found.at("samples").get<std::int64_t>() << " samples";
   }

@@ -20,8 +20,8 @@ using nlohmann::json;
 
 /// What `auto` tries: of those that lose equally, the first.
 constexpr std::string_view kCandidates[] = {"min-max", "mse", "percentile"};
-/// By which the weights of 8 bits are rounded where that may spare a repair.
-constexpr std::int64_t kRoundingSamples = 128;
+/// By which 8-bit weights of sensitive layers are rounded anew.
+constexpr std::int64_t kRoundingSamples = 64;
 /// Migration strengths that `auto` tries: the predicted one of each site, and those that the paper's models ask for.
 constexpr std::optional<double> kStrengths[] = {std::nullopt, 0.5, 0.65, 0.8};
 
@@ -51,7 +51,6 @@ class Chooser {
     noise = try_fitting(choice, *probe, noise, found);
     // A layer in float would break the budget of bits.
     if (!options.at("mixed").is_null()) return choice;
-    noise = try_rounding(choice, *probe, noise, found);
     protect(choice, layers, *probe, noise, found);
     return choice;
   }
@@ -96,26 +95,6 @@ class Chooser {
     return noise;
   }
 
-  /// Costs nothing when the model runs, so it comes before any repair that does.
-  double try_rounding(const Choice& choice, const Probe& probe, double noise, json& found) {
-    json weights = context_.options.at("weights");
-    const json& limits = context_.options.at("protect");
-    if (weights.at("rounding") != "auto" || weights.at("bits") != 8 || limits.at("macs") == 0) return noise;
-    if (decibels(noise) >= limits.at("snr").get<double>()) return noise;
-    const auto start = std::chrono::steady_clock::now();
-    weights["sequential"] = false;
-    weights["samples"] = kRoundingSamples;
-    writer_.round_by_samples(weights);
-    const double rounded = probe.noise(writer_.write(choice));
-    found["rounded"] = {{"nearest_db", decibels(noise)}, {"gptq_db", decibels(rounded)}, {"seconds", seconds_since(start)}};
-    if (rounded < noise) {
-      found["rounding"] = "gptq";
-      return rounded;
-    }
-    writer_.round_to_nearest();
-    return noise;
-  }
-
   ProtectionLimits limits() const {
     const json& options = context_.options.at("protect");
     const auto as = options.at("as").get<std::string>();
@@ -127,26 +106,29 @@ class Chooser {
   void protect(Choice& choice, const std::vector<Layer>& layers, const Probe& probe, double noise, json& found) {
     const auto start = std::chrono::steady_clock::now();
     const bool can_widen = may_widen(model_, context_.options);
-    const Protection protection = protect_layers(
-        model_, layers, probe, noise, limits(),
-        {.all =
-             [&](const Repairs& repairs) {
-               Choice with = choice;
-               with.floats = repairs.floats;
-               with.wide = repairs.wide;
-               return writer_.write(with);
-             },
-         .one =
-             [&](const Layer& layer, bool wide) {
-               Choice with = choice;
-               if (wide) with.wide.insert(layer.name);
-               return writer_.write_one(layer, with);
-             },
-         .widened =
-             [&](const Layer& layer) {
-               return can_widen ? writer_.widened(layer) : std::optional<std::set<std::string>>();
-             }},
-        context_);
+    Repairers make;
+    make.all = [&](const Repairs& repairs) {
+      Choice with = choice;
+      with.floats = repairs.floats;
+      with.wide = repairs.wide;
+      return writer_.write(with);
+    };
+    make.one = [&](const Layer& layer, bool wide) {
+      Choice with = choice;
+      if (wide) with.wide.insert(layer.name);
+      return writer_.write_one(layer, with);
+    };
+    make.widened = [&](const Layer& layer) {
+      return can_widen ? writer_.widened(layer) : std::optional<std::set<std::string>>();
+    };
+    json weights = context_.options.at("weights");
+    if (weights.at("rounding") == "auto" && weights.at("bits") == 8) {
+      weights["sequential"] = false;
+      weights["samples"] = kRoundingSamples;
+      make.round = [&](const std::vector<Layer>& some) { writer_.round_by_samples(some, weights); };
+      make.unround = [&](const Layer& layer) { writer_.round_to_nearest(layer); };
+    }
+    const Protection protection = protect_layers(model_, layers, probe, noise, limits(), make, context_);
     choice.floats = protection.repairs.floats;
     choice.wide = protection.repairs.wide;
     found["protected"] = told(protection);
@@ -162,11 +144,13 @@ class Chooser {
                         {"float", layer.kept && !layer.wide},
                         {"int16", layer.wide}});
       if (layer.wide_db) layers.back()["int16_db"] = *layer.wide_db;
+      if (layer.rounded_db) layers.back()["gptq_db"] = *layer.rounded_db;
     }
     std::set<std::string> nodes = protection.repairs.floats;
     nodes.insert(protection.repairs.wide.begin(), protection.repairs.wide.end());
     json out = {{"nodes", nodes},
                 {"int16", protection.repairs.wide},
+                {"gptq", protection.rounded},
                 {"mac_share", protection.mac_share},
                 {"before_db", protection.before_db},
                 {"after_db", protection.after_db},

@@ -121,11 +121,11 @@ std::optional<std::set<std::string>> StaticWriter::widened(const Layer& layer) c
   return along;
 }
 
-void StaticWriter::round_by_samples(const json& weights) {
-  passes::QdqPlan rounded;
-  round_layers(model_, place({}).layers, [&](const Layer& layer) { return spec_of(layer); }, weights, false, context_, rounded);
-  weights_ = std::move(rounded.weights);
-  integers_ = std::move(rounded.integers);
+void StaticWriter::round_by_samples(const std::vector<Layer>& layers, const json& weights) {
+  passes::QdqPlan plan;
+  round_layers(model_, layers, [&](const Layer& layer) { return spec_of(layer); }, weights, false, context_, plan);
+  for (auto& [name, params] : plan.weights) weights_[name] = std::move(params);
+  for (auto& [name, integers] : plan.integers) integers_[name] = std::move(integers);
 }
 
 void StaticWriter::observe_means(const std::vector<Layer>& layers) {

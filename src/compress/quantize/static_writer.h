@@ -55,12 +55,12 @@ class StaticWriter {
     groups_.clear();
   }
   /// Rounds the weights by what the layers see of training samples (layer_rounding.h); without it, to the nearest.
-  void round_by_samples() { round_by_samples(context_.options.at("weights")); }
-  /// With other options than those given.
-  void round_by_samples(const nlohmann::json& weights);
-  void round_to_nearest() {
-    weights_.clear();
-    integers_.clear();
+  void round_by_samples() { round_by_samples(place({}).layers, context_.options.at("weights")); }
+  /// Of these layers, with other options than those given.
+  void round_by_samples(const std::vector<Layer>& layers, const nlohmann::json& weights);
+  void round_to_nearest(const Layer& layer) {
+    weights_.erase(layer.weight_name);
+    integers_.erase(layer.weight_name);
   }
   /// Of 8-bit activations by value, where they are not the calibrator's.
   void set_ranges(std::map<std::string, Range> ranges) { ranges_ = std::move(ranges); }

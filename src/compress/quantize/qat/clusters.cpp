@@ -8,12 +8,18 @@
 namespace pare::compress {
 namespace {
 
-constexpr std::size_t kMostValues = 256;
+constexpr std::size_t kMostValues = 256, kFewValues = 16;
+
+/// Floats that were not shared hardly ever repeat. Few values of few weights (eight for the nine of a small filter) repeat
+/// less than many, but never by chance so often.
+bool are_shared(std::size_t values, std::size_t weights, std::size_t most) {
+  return values > 0 && (2 * values <= weights || (most <= kFewValues && 10 * values <= 9 * weights));
+}
 
 /// The clusters of weights that lie in `parts` parts, a part's index by element.
 std::optional<Clusters> clusters_of(std::span<const float> weights, const passes::ParamMap& part_of, std::size_t parts) {
   std::vector<std::map<float, std::int64_t>> found(parts);  // +0 and −0 are one value
-  std::size_t others = 0, values = 0;
+  std::size_t others = 0, values = 0, most = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     found[part_of(i)].try_emplace(weights[i], 0);
     if (weights[i] != 0) ++others;
@@ -23,12 +29,13 @@ std::optional<Clusters> clusters_of(std::span<const float> weights, const passes
     const std::size_t own = part.size() - part.count(0.0F);
     if (own > kMostValues) return std::nullopt;
     values += own;
+    most = std::max(most, own);
     for (auto& [value, index] : part) {
       index = static_cast<std::int64_t>(clusters.centroids.size());
       clusters.centroids.push_back(value);
     }
   }
-  if (values == 0 || 2 * values > others) return std::nullopt;
+  if (!are_shared(values, others, most)) return std::nullopt;
   for (std::size_t i = 0; i < weights.size(); ++i) clusters.members.push_back(found[part_of(i)].at(weights[i]));
   return clusters;
 }

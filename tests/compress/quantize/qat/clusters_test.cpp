@@ -48,6 +48,14 @@ TEST(Clusters, WeightsThatAreMerelyFewOrPrunedAreNone) {
   EXPECT_FALSE(find_clusters(Tensor(DType::kFloat32, {8, 16}), 0));
 }
 
+TEST(Clusters, EightValuesForNineWeightsAreSome) {
+  Tensor weight = random_tensor({6, 9}, 1);
+  for (std::size_t o = 0; o < 6; ++o) weight.mutable_data<float>()[9 * o + 4] = weight.data<float>()[9 * o + 7];
+  EXPECT_TRUE(find_clusters(weight, 0));
+  weight.mutable_data<float>()[4] = 3;
+  EXPECT_FALSE(find_clusters(weight, 0)) << "49 of 54";
+}
+
 TEST(Clusters, StandForTheirWeightsAndKeepZero) {
   const Tensor weight = repeating(6, 8, {-1, 0, -0.0F, 2}, 0.25F);
   const auto clusters = find_clusters(weight, 0);
