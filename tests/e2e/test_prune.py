@@ -190,6 +190,27 @@ def test_widths_through_norms(pare, tmp_path):
         assert np.abs(got["y"] - session.run(None, {"ids": ids})[0]).max() < 1e-4
 
 
+def test_the_report_tells_what_went_and_whether_it_paid(pare, tmp_path):
+    def report(name, *flags):
+        record = prune(pare, RESNET10, tmp_path / f"{name}.onnx", *flags, "--report", tmp_path / name)
+        return record, (tmp_path / name / "report.html").read_text()
+    record, page = report("zeros", "--sparsity", 0.7)
+    layers = record["layers"]
+    assert all(layer["before"]["latency_ms"] > 0 and layer["after"]["latency_ms"] > 0 for layer in layers)
+    assert all(layer["after"]["sparsity"] == pytest.approx(0.7, abs=0.01) for layer in layers)
+    assert any(layer["paid"] is False for layer in layers) == ("no faster" in page)
+    histogram = record["steps"][0]["importance"]
+    assert sum(histogram["kept"]) == pytest.approx(0.3 * sum(histogram["all"]), rel=0.02)
+    assert histogram["kept"][0] < histogram["all"][0] and histogram["kept"][-1] == histogram["all"][-1] > 0
+    assert all(word in page for word in ("Sparsity", "Measured latency", "Importance: ranked → kept", layers[0]["node"]))
+    record, page = report("filters", "--method", "filters", "--ratio", 0.5)
+    shrunk = [layer for layer in record["layers"] if layer["dims_after"] != layer["dims"]]
+    assert shrunk and all(np.prod(layer["dims_after"]) < np.prod(layer["dims"]) for layer in shrunk)
+    before, after = ("×".join(map(str, shrunk[0][key])) for key in ("dims", "dims_after"))
+    assert f"{before} → {after}" in page and "Removed filters" in page and "it reaches the output" in page
+    assert all(group["kept"] < group["channels"] or group["reason"] for group in record["steps"][0]["filters"]["groups"])
+
+
 def outputs_only_model(path):
     """One layer, whose channels are the output: nothing that could go."""
     import onnx

@@ -49,6 +49,28 @@ TEST(Report, WhatQuantizationFoundOut) {
     }
 }
 
+TEST(Report, WhatPruningFoundOut) {
+  Json run = rich_run();
+  Json& step = run["steps"][0];
+  step["pruned"] = {{"pattern", "unstructured"}, {"sparsity", 0.5},
+                    {"layers", {{{"weight", "w<1>"}, {"sparsity", 0.625}, {"threshold", 0.0125}}, {{"weight", "w2"}, {"sparsity", 0}}}}};
+  step["filters"] = {{"groups", {{{"group", "conv<1>"}, {"layers", {"a", "b"}}, {"channels", 64}, {"kept", 40}, {"reason", nullptr}},
+                                 {{"group", "last"}, {"layers", {"c"}}, {"channels", 10}, {"kept", 10}, {"reason", "it reaches the output"}}}}};
+  step["blocks"] = {{"removed", {{{"block", "add_3"}, {"layers", {"d", "e"}}, {"score", 0.03125}, {"macs", 0.875}}}}};
+  step["importance"] = {{"low", -1.0}, {"high", 1.0}, {"all", {4, 2}}, {"kept", {0, 2}}};
+  run["layers"][0]["dims_after"] = {40, 64, 3, 3};
+  const std::string page = render(run);
+  expect_parts(page, {"Learned thresholds", "w&lt;1&gt;", "62.50 %", "0.012500", "conv&lt;1&gt;", "pruned", "it reaches the output",
+                      "Removed blocks", "add_3", "0.0312", "87.50 %", "-1.0000 … 0.0000", "64×64×3×3 → 40×64×3×3"});
+  EXPECT_EQ(page.find(">w2<"), std::string::npos) << "no threshold of its own";
+  for (const char* key : {"pruned", "filters", "blocks", "importance"})
+    for (const auto& [part, unused] : step[key].items()) {
+      Json less = run;
+      less["steps"][0][key].erase(part);
+      render(less);
+    }
+}
+
 TEST(Report, RichRun) {
   const std::string page = render(rich_run());
   if (const char* out = std::getenv("PARE_REPORT_OUT")) std::ofstream(out) << page;  // to look at
