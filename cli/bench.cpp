@@ -18,6 +18,7 @@ struct Options {
   std::vector<std::int64_t> batches = {1};
   double seconds = 1;
   bool profile = false;
+  DType precision = DType::kFloat32;
 };
 
 constexpr std::size_t kNameWidth = 48;
@@ -30,7 +31,8 @@ nlohmann::json to_json(const BenchResult& result, bool profile) {
                            {"latency", cli::to_json(result.latency)},
                            {"throughput", result.throughput},
                            {"weight_bytes", result.weight_bytes},
-                           {"arena_bytes", result.arena_bytes}};
+                           {"arena_bytes", result.arena_bytes},
+                           {"process_peak_bytes", result.process_peak_bytes}};
   if (!profile) return object;
   object["profile"] = nlohmann::json::array();
   for (const StepProfile& step : result.profile) {
@@ -39,6 +41,8 @@ nlohmann::json to_json(const BenchResult& result, bool profile) {
                                  {"node", step.node},
                                  {"output_dims", step.output_dims},
                                  {"macs", step.macs},
+                                 {"multiplies", pare::name(step.multiplies)},
+                                 {"peak_share", step.peak_share},
                                  {"median_ms", step.median_ms}});
   }
   return object;
@@ -49,12 +53,13 @@ void print_profile(const BenchResult& result) {
             << result.model << ", threads " << result.threads << ", batch " << result.batch << ": time by step\n";
   double total = 0;
   for (const StepProfile& step : result.profile) total += step.median_ms;
-  Table table({{"kernel"}, {"node"}, {"output"}, {"ms", kRight}, {"share", kRight}, {"GMAC/s", kRight}});
+  Table table({{"kernel"}, {"node"}, {"output"}, {"ms", kRight}, {"share", kRight}, {"GMAC/s", kRight}, {"of peak", kRight}});
   for (const StepProfile& step : result.profile) {
     const bool computes = step.macs > 0 && step.median_ms > 0;
     table.add({step.kernel, shortened(step.node, kNameWidth), shape_text(step.output_dims),
                milliseconds(step.median_ms), percent(total > 0 ? 100 * step.median_ms / total : 0, 1),
-               computes ? fixed(static_cast<double>(step.macs) / step.median_ms / 1e6, 1) : ""});
+               computes ? fixed(static_cast<double>(step.macs) / step.median_ms / 1e6, 1) : "",
+               step.peak_share > 0 ? percent(100 * step.peak_share, 1) : ""});
   }
   table.print(2);
 }
@@ -68,11 +73,12 @@ void print_results(const std::vector<BenchResult>& results) {
                {"samples/s", kRight},
                {"weights", kRight},
                {"arena", kRight},
+               {"process peak", kRight},
                {"runs", kRight}});
   for (const BenchResult& result : results) {
     table.add({shortened(result.model, kNameWidth), std::to_string(result.threads), std::to_string(result.batch),
                milliseconds(result.latency.median_ms), milliseconds(result.latency.p90_ms), fixed(result.throughput, 1),
-               format_bytes(result.weight_bytes), format_bytes(result.arena_bytes),
+               format_bytes(result.weight_bytes), format_bytes(result.arena_bytes), format_bytes(result.process_peak_bytes),
                std::to_string(result.latency.runs)});
   }
   table.print();
@@ -88,6 +94,7 @@ int run(const Options& options) {
   how.shapes = parse_shapes(options.shapes);
   how.seconds = options.seconds;
   how.profile = options.profile;
+  how.precision = options.precision;
   how.seed = options.globals.seed;
   how.max_memory = options.globals.execution().max_memory;
   std::vector<Model> models;
@@ -114,7 +121,10 @@ int run(const Options& options) {
     return 0;
   }
   nlohmann::json list = nlohmann::json::array();
-  for (const BenchResult& result : results) list.push_back(to_json(result, options.profile));
+  for (const BenchResult& result : results) {
+    list.push_back(to_json(result, options.profile));
+    list.back()["precision"] = precision_name(options.precision);
+  }
   print_json({{"results", list}});
   return 0;
 }
@@ -134,6 +144,7 @@ void add_bench(CLI::App& app, Invocation& invocation) {
       ->check(CLI::PositiveNumber)
       ->type_name("S");
   command->add_flag("--profile", options->profile, "time by step of the plan");
+  add_precision(*command, options->precision);
   add_globals(*command, options->globals, true);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

@@ -50,6 +50,23 @@ void add_shapes(CLI::App& command, std::vector<std::string>& shapes) {
       ->type_name("NAME=1x3x…");
 }
 
+void add_precision(CLI::App& command, DType& precision) {
+  const std::vector<std::string> names = {"f32", "bf16"};
+  command
+      .add_option_function<std::string>(
+          "--precision",
+          [&precision](const std::string& name) {
+            precision = name == "bf16" ? DType::kBFloat16 : DType::kFloat32;
+          },
+          "of the products of float32 layers; bf16: rounded inputs and weights, float32 sums (default f32)")
+      ->check(CLI::IsMember(names))
+      ->type_name("NAME");
+}
+
+std::string_view precision_name(DType precision) noexcept {
+  return precision == DType::kBFloat16 ? "bf16" : "f32";
+}
+
 InputShapes parse_shapes(const std::vector<std::string>& shapes) {
   InputShapes parsed;
   for (const std::string& text : shapes) {

@@ -6,6 +6,7 @@
 #include <functional>
 #include <nlohmann/json.hpp>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "pare/control.h"
@@ -51,6 +52,9 @@ void add_globals(CLI::App& command, Globals& globals, bool lists = false);
 void add_model(CLI::App& command, std::string& model);
 /// Adds --shape NAME=1x3x224x224, repeatable.
 void add_shapes(CLI::App& command, std::vector<std::string>& shapes);
+/// Adds --precision f32|bf16.
+void add_precision(CLI::App& command, DType& precision);
+std::string_view precision_name(DType precision) noexcept;  ///< as --precision takes it
 /// Error(kUsage) naming --shape.
 InputShapes parse_shapes(const std::vector<std::string>& shapes);
 

@@ -17,12 +17,14 @@ struct Options {
   Globals globals;
   std::string model, data, reference, split = "test";
   std::int64_t limit = 0, batch = 32;
+  DType precision = DType::kFloat32;
 };
 
 nlohmann::json to_json(const Options& options, const Evaluation& result) {
   nlohmann::json object = {
       {"model", options.model},
       {"reference", options.reference.empty() ? nlohmann::json() : nlohmann::json(options.reference)},
+      {"precision", precision_name(options.precision)},
       {"split", result.split},
       {"output", result.output},
       {"samples", result.quality.samples},
@@ -103,6 +105,7 @@ int run(const Options& options) {
   how.split = options.split;
   how.limit = options.limit;
   how.batch = options.batch;
+  how.precision = options.precision;
   const Evaluation result = evaluate(model, data, reference ? &*reference : nullptr, how);
   if (options.globals.json) {
     print_json(to_json(options, result));
@@ -129,6 +132,7 @@ void add_eval(CLI::App& app, Invocation& invocation) {
   command->add_option("--batch", options->batch, "samples run at once (default 32)")
       ->check(CLI::PositiveNumber)
       ->type_name("N");
+  add_precision(*command, options->precision);
   add_globals(*command, options->globals);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

@@ -18,6 +18,7 @@ struct Options {
   std::vector<std::string> shapes;
   std::int64_t batch = 1;
   bool plan = false, groups = false;
+  DType precision = DType::kFloat32;
 };
 
 constexpr std::size_t kNameWidth = 40;
@@ -163,6 +164,7 @@ int run(const Options& options) {
   how.shapes = parse_shapes(options.shapes);
   how.plan = options.plan;
   how.groups = options.groups;
+  how.precision = options.precision;
   const Inspection result = inspect(load_model(options.model, options.globals), how);
   if (options.globals.json) {
     print_json(to_json(result, options.plan, options.groups));
@@ -187,6 +189,7 @@ void add_inspect(CLI::App& app, Invocation& invocation) {
       ->type_name("N");
   command->add_flag("--plan", options->plan, "the compiled plan, kernel by kernel, with reasons");
   command->add_flag("--groups", options->groups, "channels that pruning can only remove together, and why some stay");
+  add_precision(*command, options->precision);
   add_globals(*command, options->globals);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

@@ -20,6 +20,7 @@ struct Options {
   std::string model, archive, output;
   std::vector<std::string> inputs;
   bool float_qdq = false;
+  DType precision = DType::kFloat32;
 };
 
 NamedTensors read_inputs(const Options& options, const Model& model) {
@@ -80,6 +81,7 @@ int run(const Options& options) {
   SessionOptions how;
   how.execution = options.globals.execution();
   how.float_qdq = options.float_qdq;
+  how.precision = options.precision;
   Session session(model, how);
   nlohmann::json described = nlohmann::json::array();
   if (options.globals.dry_run) {
@@ -121,6 +123,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
       ->type_name("Y.npz");
   command->add_flag("--float-qdq", options->float_qdq,
                     "run quantized nodes as written, in float, to check the integer kernels");
+  add_precision(*command, options->precision);
   add_globals(*command, options->globals);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

@@ -19,6 +19,8 @@ struct BenchOptions {
   bool profile = false;
   std::uint64_t seed = 0;       ///< of the random inputs
   std::int64_t max_memory = 0;  ///< bytes; 0: no limit
+  /// kBFloat16: float32 layers multiply in bfloat16 and sum in float32. Error(kUnsupported) on a CPU without it.
+  DType precision = DType::kFloat32;
   Control control;
 };
 
@@ -28,6 +30,10 @@ struct StepProfile {
   Dims output_dims;
   std::int64_t macs = 0;
   double median_ms = 0;
+  DType multiplies = DType::kFloat32;  ///< the type of its products: kFloat32, kBFloat16 or kInt8
+  /// Its multiply-adds a second as a share of what this CPU reaches in that type with operands in registers; 0 where it
+  /// has none, or where no instruction multiplies the type.
+  double peak_share = 0;
 };
 
 struct BenchResult {
@@ -38,6 +44,7 @@ struct BenchResult {
   LatencyInfo latency;    ///< of one batch
   double throughput = 0;  ///< samples per second at the median
   std::int64_t weight_bytes = 0, arena_bytes = 0;
+  std::int64_t process_peak_bytes = 0;  ///< most memory that the process held, all models loaded, up to this result
   std::vector<StepProfile> profile;  ///< with BenchOptions::profile
 };
 

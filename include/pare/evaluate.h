@@ -42,6 +42,9 @@ struct EvaluateOptions {
   std::int64_t limit = 0;        ///< samples, the first ones; 0: all
   std::int64_t batch = 32;       ///< samples run at once; a model with a fixed batch uses its own
   double latency_seconds = 0.5;  ///< spent on timing one sample at a time; 0: not timed
+  /// kBFloat16: float32 layers (but for the reference's) multiply in bfloat16 and sum in float32.
+  /// Error(kUnsupported) on a CPU without it.
+  DType precision = DType::kFloat32;
 };
 
 struct Evaluation {

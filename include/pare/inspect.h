@@ -50,6 +50,8 @@ struct InspectOptions {
   InputShapes shapes;
   bool plan = false;    ///< compile and list the plan
   bool groups = false;  ///< list the coupled channel groups of the simplified model
+  /// Of the plan. kBFloat16: float32 layers multiply in bfloat16. Error(kUnsupported) on a CPU without it.
+  DType precision = DType::kFloat32;
 };
 
 struct Inspection {

@@ -13,6 +13,8 @@ struct SessionOptions {
   ExecutionOptions execution;
   /// Run QuantizeLinear/DequantizeLinear exactly as written, around float operators, instead of by integer kernels.
   bool float_qdq = false;
+  /// kBFloat16: float32 layers multiply in bfloat16 and sum in float32. Error(kUnsupported) on a CPU without it.
+  DType precision = DType::kFloat32;
 };
 
 /// A compiled model. run() may be called from several threads at once; plans are cached by input shape.

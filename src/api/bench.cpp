@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <limits>
+#include <map>
 
 #include "api/model_impl.h"
+#include "base/cpu.h"
 #include "base/threads.h"
 #include "eval/measure.h"
 #include "eval/turns.h"
 #include "ir/infer.h"
+#include "kernels/peak/peak.h"
 #include "pare/error.h"
 #include "runtime/runtime.h"
 
@@ -26,6 +29,7 @@ Entry enter(const Model& model, const InputShapes& shapes, int threads, const Be
   compile.threads = threads;
   compile.packed = model.impl().packed;
   compile.max_memory = options.max_memory;
+  compile.precision = options.precision;
   return {runtime::backend().compile(model.impl().executable(), compile),
           eval::random_inputs(model.impl().prepared(), shapes, options.seed)};
 }
@@ -48,7 +52,22 @@ std::vector<eval::Latency> measure(const std::vector<Entry>& entries, const Benc
                                 });
 }
 
-std::vector<StepProfile> profile(Entry& entry, const InputShapes& shapes) {
+/// Multiply-adds a millisecond by type, each measured once.
+class Peaks {
+ public:
+  explicit Peaks(int threads) : threads_(threads) {}
+  double of(DType type) {
+    const auto [found, is_new] = known_.try_emplace(type, 0);
+    if (is_new) found->second = 1e6 * kernels::measure_peak(type, threads_);
+    return found->second;
+  }
+
+ private:
+  int threads_;
+  std::map<DType, double> known_;
+};
+
+std::vector<StepProfile> profile(Entry& entry, const InputShapes& shapes, Peaks& peaks) {
   // Timed first: what depends on data is planned by a run.
   const std::vector<exec::StepTime> times = entry.executor->profile(entry.inputs, kProfileRepeats);
   const std::vector<exec::PlanStep> plan = entry.executor->plan(shapes);
@@ -56,7 +75,10 @@ std::vector<StepProfile> profile(Entry& entry, const InputShapes& shapes) {
   for (const exec::StepTime& time : times) {
     const exec::PlanStep& step = plan.at(time.step);
     steps.push_back({step.kernel, step.op_type, step.nodes.empty() ? std::string() : step.nodes[0], step.output_dims,
-                     step.macs, time.median_ms});
+                     step.macs, time.median_ms, step.multiplies});
+    if (step.macs == 0 || !(time.median_ms > 0)) continue;
+    const double peak = peaks.of(step.multiplies);
+    if (peak > 0) steps.back().peak_share = static_cast<double>(step.macs) / time.median_ms / peak;
   }
   return steps;
 }
@@ -78,6 +100,7 @@ std::vector<BenchResult> bench_setting(const std::vector<Model>& models, int thr
   }
   const std::vector<eval::Latency> latencies =
       measure(entries, options, "bench, threads " + std::to_string(threads) + ", batch " + std::to_string(batch));
+  Peaks peaks(threads);
   for (std::size_t i = 0; i < results.size(); ++i) {
     BenchResult& result = results[i];
     const eval::Latency& latency = latencies[i];
@@ -86,7 +109,8 @@ std::vector<BenchResult> bench_setting(const std::vector<Model>& models, int thr
     const exec::MemoryUse memory = entries[i].executor->memory(result.shapes);
     result.weight_bytes = memory.weights;
     result.arena_bytes = memory.arena;
-    if (options.profile) result.profile = profile(entries[i], result.shapes);
+    result.process_peak_bytes = peak_resident_bytes();
+    if (options.profile) result.profile = profile(entries[i], result.shapes, peaks);
   }
   return results;
 }

@@ -34,7 +34,9 @@ Evaluation evaluate(const Model& model, const Dataset& data, const Model* refere
   compile.max_memory = options.execution.max_memory;
   const ThreadScope threads(compile.threads);
   compile.packed = model.impl().packed;
+  compile.precision = options.precision;
   const auto executor = runtime::backend().compile(model.impl().executable(), compile);
+  compile.precision = DType::kFloat32;
   std::unique_ptr<exec::Executor> reference_executor;
   if (reference) compile.packed = reference->impl().packed;
   if (reference) reference_executor = runtime::backend().compile(reference->impl().executable(), compile);

@@ -45,6 +45,7 @@ void add_plan(Inspection& result, const Model& model, const InspectOptions& opti
   exec::CompileOptions compile;
   compile.threads = resolve_threads(options.execution.threads);
   compile.max_memory = options.execution.max_memory;
+  compile.precision = options.precision;
   compile.packed = model.impl().packed;
   const ThreadScope threads(compile.threads);
   const auto executor = runtime::backend().compile(model.impl().executable(), compile);

@@ -17,6 +17,7 @@ Session::Session(const Model& model, const SessionOptions& options) : impl_(std:
   exec::CompileOptions compile;
   compile.threads = impl_->threads = resolve_threads(options.execution.threads);
   compile.float_qdq = options.float_qdq;
+  compile.precision = options.precision;
   compile.packed = model.impl().packed;
   compile.max_memory = options.execution.max_memory;
   impl_->executor = runtime::backend().compile(model.impl().executable(), compile);

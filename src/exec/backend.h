@@ -25,6 +25,8 @@ struct CompileOptions {
   /// Run QDQ exactly as written (DequantizeLinear → float operator → QuantizeLinear) instead of by integers: for
   /// checks.
   bool float_qdq = false;
+  /// kBFloat16: float32 products with constant weights multiply in bfloat16 and sum in float32.
+  DType precision = DType::kFloat32;
   std::int64_t max_memory = 0;                  ///< bytes, 0: no limit
   std::shared_ptr<const PackedWeights> packed;  ///< of the model's file, or nullptr
 };
@@ -39,6 +41,7 @@ struct PlanStep {
   std::string reason;  ///< why this kernel
   std::int64_t macs = 0;
   std::int64_t weight_bytes = 0;  ///< as held in memory
+  DType multiplies = DType::kFloat32;  ///< the type of its products: kFloat32, kBFloat16 or kInt8
 };
 
 struct StepTime {

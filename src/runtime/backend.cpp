@@ -1,3 +1,4 @@
+#include "base/cpu.h"
 #include "ir/op.h"
 #include "ir/subgraph.h"
 #include "pare/error.h"
@@ -26,6 +27,9 @@ class CpuBackend final : public exec::Backend {
     if (!refused.empty())
       throw Error(ErrorCode::kUnsupported, refused.front().node,
                   "the runtime cannot run " + std::to_string(refused.size()) + " node(s): " + ir::describe(refused));
+    if (options.precision == DType::kBFloat16 && !isa_available(Isa::kAvx512Bf16))
+      throw Error(ErrorCode::kUnsupported, "precision bf16", "this CPU has no products of bfloat16",
+                  std::string(pare::name(Isa::kAvx512Bf16)), std::string(pare::name(active_isa())));
     return std::make_unique<CpuExecutor>(model, options);
   }
 

@@ -15,6 +15,7 @@
 #include "runtime/fusion.h"
 #include "runtime/lower/nbits.h"
 #include "runtime/lowerer.h"
+#include "runtime/narrow.h"
 #include "runtime/stage.h"
 #include "runtime/widen.h"
 
@@ -172,8 +173,10 @@ std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::vector
   if (!options.float_qdq) move_quantization(cut.head);
   run_fusions(cut.head);
   auto plan = std::make_unique<Plan>();
-  Lowerer lowerer(cut.head, options, cache, *plan);
-  Planner(cut, lowerer).run(find_groups(cut.head, !options.float_qdq));
+  const std::vector<Group> groups = find_groups(cut.head, !options.float_qdq);
+  const bool bf16 = options.precision == DType::kBFloat16;
+  Lowerer lowerer(cut.head, options, bf16 ? narrow_values(cut.head.graph, groups) : std::set<ir::ValueId>(), cache, *plan);
+  Planner(cut, lowerer).run(groups);
   plan->outputs.resize(cut.true_outputs);
   plan->output_names.resize(cut.true_outputs);
   if (cut.rest) plan->next = make_continuation(model, *cut.rest, lowerer, options, cache, *plan);

@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "ir/op.h"
+#include "kernels/convert/convert.h"
 #include "kernels/layout/layout.h"
 #include "kernels/quantize/quantize.h"
 #include "pare/error.h"
@@ -28,6 +29,10 @@ std::int64_t macs_of(const ir::Model& model, const ir::Node& node) {
   for (ir::ValueId id : node.inputs) in.push_back(facts_of(model.graph, id));
   for (ir::ValueId id : node.outputs) out.push_back(facts_of(model.graph, id));
   return op->macs(node, in, out);
+}
+
+Layout other_layout(Layout layout) noexcept {
+  return layout == Layout::kOnnx ? Layout::kChannelsLast : Layout::kOnnx;
 }
 
 Tensor to_channels_last(const Tensor& tensor) {
@@ -88,6 +93,7 @@ Tensor Lowerer::constant(ir::ValueId id) {
 Layout Lowerer::stored(ir::ValueId id) const {
   if (buffers_.contains({id, Layout::kOnnx})) return Layout::kOnnx;
   if (buffers_.contains({id, Layout::kChannelsLast})) return Layout::kChannelsLast;
+  if (narrow_buffers_.contains({id, Layout::kChannelsLast})) return Layout::kChannelsLast;
   const auto view = dequantized(graph(), id);
   return view ? stored(view->q) : Layout::kOnnx;
 }
@@ -162,10 +168,14 @@ void Lowerer::dequantize(ir::ValueId id) {
 BufferId Lowerer::read(ir::ValueId id, Layout layout) {
   const auto found = buffers_.find({id, layout});
   if (found != buffers_.end()) return found->second;
-  const Layout other = layout == Layout::kOnnx ? Layout::kChannelsLast : Layout::kOnnx;
+  const Layout other = other_layout(layout);
   if (!buffers_.contains({id, other})) {
     const ir::Value& value = graph().value(id);
-    if (const Tensor fixed = constant(id); fixed.defined()) {
+    if (lies_narrow(id)) {
+      const Layout held = narrow_buffers_.contains({id, layout}) ? layout : other;
+      buffers_[{id, held}] =
+          convert_type(narrow_buffers_[{id, held}], DType::kFloat32, "its reader computes in float32");
+    } else if (const Tensor fixed = constant(id); fixed.defined()) {
       buffers_[{id, Layout::kOnnx}] = add_constant(value.name, fixed, fixed.dims(), Layout::kOnnx);
     } else if (dequantized(graph(), id)) {
       dequantize(id);
@@ -200,6 +210,41 @@ BufferId Lowerer::write(ir::ValueId id, Layout layout) {
   return made;
 }
 
+bool Lowerer::lies_narrow(ir::ValueId id) const {
+  return narrow_buffers_.contains({id, Layout::kOnnx}) || narrow_buffers_.contains({id, Layout::kChannelsLast});
+}
+
+BufferId Lowerer::read_narrow(ir::ValueId id, Layout layout) {
+  if (const auto found = narrow_buffers_.find({id, layout}); found != narrow_buffers_.end()) return found->second;
+  const auto other = narrow_buffers_.find({id, other_layout(layout)});
+  const BufferId made = other != narrow_buffers_.end()
+                            ? convert(other->second, layout)
+                            : convert_type(read(id, layout), DType::kBFloat16, "its reader multiplies in bfloat16");
+  return narrow_buffers_[{id, layout}] = made;
+}
+
+BufferId Lowerer::write_narrow(ir::ValueId id, Layout layout) {
+  const BufferId made = add_buffer(
+      {.name = graph().value(id).name, .dtype = DType::kBFloat16, .dims = dims(id), .layout = layout});
+  narrow_buffers_[{id, layout}] = made;
+  return made;
+}
+
+BufferId Lowerer::convert_type(BufferId from, DType type, const std::string& reason) {
+  const Buffer source = buffer(from);
+  const BufferId to =
+      add_buffer({.name = source.name, .dtype = type, .dims = source.dims, .layout = source.layout});
+  exec::PlanStep info{.kernel = type == DType::kBFloat16 ? "to_bf16" : "to_f32",
+                      .output = source.name,
+                      .output_dims = source.dims,
+                      .reason = reason};
+  const std::int64_t count = element_count(source.dims);
+  plan_.steps.push_back({info, {from}, {to}, [=, held = source.dtype](const Frame& frame) {
+                           kernels::convert(held, type, count, frame.at(from), frame.at(to));
+                         }});
+  return to;
+}
+
 BufferId Lowerer::scratch(std::size_t bytes) {
   return add_buffer({.dtype = DType::kUint8, .dims = {static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1))}});
 }
@@ -227,6 +272,8 @@ void Lowerer::emit(const Group& group, StepNote note, std::vector<BufferId> read
     info.output_dims = dims(output);
   }
   info.macs = macs_of(model_, main(group));
+  info.multiplies = group.integer ? DType::kInt8 : DType::kFloat32;
+  if (note.multiplies != DType::kUndefined) info.multiplies = note.multiplies;
   plan_.weight_bytes += static_cast<std::size_t>(note.weight_bytes);
   plan_.steps.push_back({std::move(info), std::move(reads), std::move(writes), std::move(run)});
 }

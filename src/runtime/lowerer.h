@@ -4,6 +4,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -20,12 +21,15 @@ namespace pare::runtime {
 struct StepNote {
   std::string kernel, reason;
   std::int64_t weight_bytes = 0;
+  DType multiplies = DType::kUndefined;  ///< kInt8 for integer groups, else kFloat32, where it is not given
 };
 
 class Lowerer {
  public:
-  Lowerer(const ir::Model& model, const exec::CompileOptions& options, WeightCache& cache, Plan& plan)
-      : model_(model), options_(options), cache_(cache), plan_(plan) {}
+  /// `narrow`: values that products write in bfloat16 (narrow_values()).
+  Lowerer(const ir::Model& model, const exec::CompileOptions& options, std::set<ir::ValueId> narrow, WeightCache& cache,
+          Plan& plan)
+      : model_(model), options_(options), narrow_(std::move(narrow)), cache_(cache), plan_(plan) {}
 
   void add_inputs();
   /// Emits the group's steps: its fused lowering, else its nodes one by one, else the scalar reference.
@@ -54,6 +58,16 @@ class Lowerer {
   /// As read() with ones prepended to the shape up to `rank`.
   BufferId read_padded(ir::ValueId value, std::size_t rank, Layout layout);
   BufferId write(ir::ValueId value, Layout layout = Layout::kOnnx);
+
+  /// Products of float32 layers run in bfloat16.
+  bool narrow_products() const { return options_.precision == DType::kBFloat16; }
+  /// All readers of the value take it in bfloat16.
+  bool is_narrow(ir::ValueId value) const { return narrow_.contains(value); }
+  /// The value is held in bfloat16 now.
+  bool lies_narrow(ir::ValueId value) const;
+  /// The float32 value in bfloat16; converts where needed. read() gives it back in float32.
+  BufferId read_narrow(ir::ValueId value, Layout layout = Layout::kOnnx);
+  BufferId write_narrow(ir::ValueId value, Layout layout = Layout::kOnnx);
   BufferId scratch(std::size_t bytes);
   /// `value` is the memory of `of`, whose layout must be kOnnx or of the same bytes.
   void alias(ir::ValueId value, BufferId of, Layout layout = Layout::kOnnx);
@@ -66,6 +80,7 @@ class Lowerer {
   BufferId add_buffer(Buffer buffer);
   BufferId add_constant(const std::string& name, const Tensor& tensor, const Dims& dims, Layout layout);
   BufferId convert(BufferId from, Layout layout);
+  BufferId convert_type(BufferId from, DType type, const std::string& reason);
   void dequantize(ir::ValueId value);
   std::optional<std::string> lower_fused(const Group& group);
   void lower_by_reference(const Group& group, const std::string& reason);
@@ -73,9 +88,11 @@ class Lowerer {
 
   const ir::Model& model_;
   const exec::CompileOptions& options_;
+  std::set<ir::ValueId> narrow_;
   WeightCache& cache_;
   Plan& plan_;
   std::map<std::pair<ir::ValueId, Layout>, BufferId> buffers_;
+  std::map<std::pair<ir::ValueId, Layout>, BufferId> narrow_buffers_;  ///< float32 values held in bfloat16
 };
 
 /// Both layouts are the same bytes: one channel, or one pixel.

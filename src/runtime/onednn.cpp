@@ -44,11 +44,16 @@ float eltwise_alpha(const PostOp& item) noexcept {
   return item.op == kernels::UnaryOp::kSilu ? 1.0f : item.params.alpha;
 }
 
-dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::desc& result) {
+memory::data_type data_type(DType type) {
+  return type == DType::kBFloat16 ? memory::data_type::bf16 : memory::data_type::f32;
+}
+
+/// `added`: the tensor of the post-op that adds.
+dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::desc& added) {
   dnnl::post_ops ops;
   for (const PostOp& item : post) {
     if (item.add) {
-      ops.append_binary(algorithm::binary_add, result);
+      ops.append_binary(algorithm::binary_add, added);
       continue;
     }
     ops.append_eltwise(1.0f, *eltwise(item.op), eltwise_alpha(item), item.params.beta);
@@ -122,16 +127,22 @@ namespace {
 template <class Descriptor>
 class DnnlProduct final : public Product {
  public:
-  DnnlProduct(const Descriptor& desc, std::shared_ptr<const memory> weights, Tensor bias, int add)
-      : desc_(desc), primitive_(desc), weights_(std::move(weights)), bias_(std::move(bias)), add_(add) {}
+  /// `added` describes the tensor of the argument `add`; that is 0 where nothing is added.
+  DnnlProduct(const Descriptor& desc, std::shared_ptr<const memory> weights, Tensor bias, memory::desc added, int add)
+      : desc_(desc),
+        primitive_(desc),
+        weights_(std::move(weights)),
+        bias_(std::move(bias)),
+        added_(std::move(added)),
+        add_(add) {}
 
-  void run(const float* in, const float* add, float* out, std::byte* scratch) const override {
+  void run(const void* in, const void* add, void* out, std::byte* scratch) const override {
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
                                                  {DNNL_ARG_WEIGHTS, *weights_},
                                                  {DNNL_ARG_DST, view(desc_.dst_desc(), out)},
                                                  {DNNL_ARG_SCRATCHPAD, view(desc_.scratchpad_desc(), scratch)}};
     if (bias_.defined()) arguments.emplace(DNNL_ARG_BIAS, view(desc_.bias_desc(), bias_.raw()));
-    if (add_) arguments.emplace(add_, view(desc_.dst_desc(), add));
+    if (add_) arguments.emplace(add_, view(added_, add));
     dnnl::stream stream(engine());
     primitive_.execute(stream, arguments);
     stream.wait();
@@ -145,6 +156,7 @@ class DnnlProduct final : public Product {
   dnnl::primitive primitive_;
   std::shared_ptr<const memory> weights_;
   Tensor bias_;
+  memory::desc added_;
   int add_;
 };
 
@@ -174,28 +186,30 @@ bool can_fuse(kernels::UnaryOp op) noexcept { return eltwise(op).has_value(); }
 bool same_algorithm(kernels::UnaryOp a, kernels::UnaryOp b) noexcept { return eltwise(a) == eltwise(b); }
 
 std::unique_ptr<Product> convolution(const std::string& key, const kernels::ConvShape& s, const Tensor& weight,
-                                     const Tensor& bias, const std::vector<PostOp>& post, WeightCache& cache,
-                                     std::string& reason) try {
+                                     const Tensor& bias, const std::vector<PostOp>& post, const ProductTypes& types,
+                                     WeightCache& cache, std::string& reason) try {
   using Conv = dnnl::convolution_forward;
   const auto f32 = memory::data_type::f32;
-  const memory::desc src({s.batch, s.in_c, s.in_h, s.in_w}, f32, memory::format_tag::nhwc);
-  const memory::desc dst({s.batch, s.out_c, s.out_h, s.out_w}, f32, memory::format_tag::nhwc);
+  const memory::dims result = {s.batch, s.out_c, s.out_h, s.out_w};
+  const memory::desc src({s.batch, s.in_c, s.in_h, s.in_w}, data_type(types.in), memory::format_tag::nhwc);
+  const memory::desc dst(result, data_type(types.out), memory::format_tag::nhwc);
+  const memory::desc added(result, data_type(types.add), memory::format_tag::nhwc);
   const memory::dims grouped = {s.groups, s.group_out(), s.group_in(), s.kh, s.kw},
                      whole = {s.out_c, s.in_c, s.kh, s.kw};
   const memory::dims& filter = s.groups > 1 ? grouped : whole;
   const memory::desc plain(filter, f32, s.groups > 1 ? memory::format_tag::goihw : memory::format_tag::oihw);
-  const memory::desc any(filter, f32, memory::format_tag::any);
+  const memory::desc any(filter, data_type(types.in), memory::format_tag::any);
   const memory::desc bias_desc = bias.defined() ? memory::desc({s.out_c}, f32, memory::format_tag::x) : memory::desc();
   const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src, any, bias_desc, dst,
                       {s.stride_h, s.stride_w}, {s.dilation_h - 1, s.dilation_w - 1}, {s.pad_top, s.pad_left},
                       {bottom_padding(s), right_padding(s)});
-  const Conv::primitive_desc desc(op, attributes(post, dst), engine());
+  const Conv::primitive_desc desc(op, attributes(post, added), engine());
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this convolution";
     return nullptr;
   }
   auto weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
-  return std::make_unique<DnnlProduct<Conv::primitive_desc>>(desc, std::move(weights), bias, add_argument(post));
+  return std::make_unique<DnnlProduct<Conv::primitive_desc>>(desc, std::move(weights), bias, added, add_argument(post));
 } catch (const dnnl::error& error) {
   reason = std::string("oneDNN refuses: ") + error.message;
   return nullptr;
@@ -203,21 +217,24 @@ std::unique_ptr<Product> convolution(const std::string& key, const kernels::Conv
 
 std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, std::int64_t k, std::int64_t n,
                                        const Tensor& weight, bool transposed, const Tensor& bias,
-                                       const std::vector<PostOp>& post, WeightCache& cache, std::string& reason) try {
+                                       const std::vector<PostOp>& post, const ProductTypes& types, WeightCache& cache,
+                                       std::string& reason) try {
   using Inner = dnnl::inner_product_forward;
   const auto f32 = memory::data_type::f32;
-  const memory::desc src({m, k}, f32, memory::format_tag::nc), dst({m, n}, f32, memory::format_tag::nc);
+  const memory::desc src({m, k}, data_type(types.in), memory::format_tag::nc);
+  const memory::desc dst({m, n}, data_type(types.out), memory::format_tag::nc);
+  const memory::desc added({m, n}, data_type(types.add), memory::format_tag::nc);
   const memory::desc plain({n, k}, f32, transposed ? memory::format_tag::oi : memory::format_tag::io);
   const memory::desc bias_desc = bias.defined() ? memory::desc({n}, f32, memory::format_tag::x) : memory::desc();
-  const Inner::desc op(dnnl::prop_kind::forward_inference, src, memory::desc({n, k}, f32, memory::format_tag::any),
-                       bias_desc, dst);
-  const Inner::primitive_desc desc(op, attributes(post, dst), engine());
+  const memory::desc any({n, k}, data_type(types.in), memory::format_tag::any);
+  const Inner::desc op(dnnl::prop_kind::forward_inference, src, any, bias_desc, dst);
+  const Inner::primitive_desc desc(op, attributes(post, added), engine());
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this product";
     return nullptr;
   }
   auto weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
-  return std::make_unique<DnnlProduct<Inner::primitive_desc>>(desc, std::move(weights), bias, add_argument(post));
+  return std::make_unique<DnnlProduct<Inner::primitive_desc>>(desc, std::move(weights), bias, added, add_argument(post));
 } catch (const dnnl::error& error) {
   reason = std::string("oneDNN refuses: ") + error.message;
   return nullptr;

@@ -1,4 +1,4 @@
-// oneDNN behind plain types: f32 convolution and matrix product. onednn.cpp is the only file that includes it (2.x
+// oneDNN behind plain types: convolution and matrix product in f32 and bf16. onednn.cpp is the only file that includes it (2.x
 // API).
 #pragma once
 
@@ -28,27 +28,33 @@ bool can_fuse(kernels::UnaryOp op) noexcept;
 /// Both are one algorithm to oneDNN, whose release 2.6 mixes up the parameters of two such post-ops.
 bool same_algorithm(kernels::UnaryOp a, kernels::UnaryOp b) noexcept;
 
+/// float32 or bfloat16 each. Weights are multiplied in the input's type (rounded to it once); the bias stays float32.
+struct ProductTypes {
+  DType in = DType::kFloat32, add = DType::kFloat32, out = DType::kFloat32;
+};
+
 /// A compiled product with constant weights. Immutable; thread-safe.
 class Product {
  public:
   virtual ~Product() = default;
   /// `add`: the tensor of the PostOp that adds (nullptr when there is none). scratch: scratch_bytes(), 64-byte aligned.
-  virtual void run(const float* in, const float* add, float* out, std::byte* scratch) const = 0;
+  virtual void run(const void* in, const void* add, void* out, std::byte* scratch) const = 0;
   virtual std::size_t scratch_bytes() const = 0;
   virtual std::size_t weight_bytes() const = 0;
   virtual std::string implementation() const = 0;  ///< oneDNN's name, "jit:avx2"
 };
 
-/// NHWC in and out; weight ONNX [O, I/groups, kh, kw]; bias [O] or undefined. Direct algorithms only: Winograd's error
+/// NHWC in and out; weight float32, ONNX [O, I/groups, kh, kw]; bias [O] or undefined. Direct algorithms only: Winograd's error
 /// passes 1e-4. nullptr with a reason when oneDNN refuses.
 std::unique_ptr<Product> convolution(const std::string& key, const kernels::ConvShape& shape, const Tensor& weight,
-                                     const Tensor& bias, const std::vector<PostOp>& post, WeightCache& cache,
-                                     std::string& reason);
+                                     const Tensor& bias, const std::vector<PostOp>& post, const ProductTypes& types,
+                                     WeightCache& cache, std::string& reason);
 
 /// in [m, k], weight [n, k] when `transposed` else [k, n]; out [m, n] = in · weight + bias[n].
 std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, std::int64_t k, std::int64_t n,
                                        const Tensor& weight, bool transposed, const Tensor& bias,
-                                       const std::vector<PostOp>& post, WeightCache& cache, std::string& reason);
+                                       const std::vector<PostOp>& post, const ProductTypes& types, WeightCache& cache,
+                                       std::string& reason);
 
 struct IntegerInput {
   DType type = DType::kUint8;  ///< or kInt8

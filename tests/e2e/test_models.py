@@ -137,6 +137,8 @@ def test_bench(pare):
         assert 0 < row["latency"]["min_ms"] <= row["latency"]["median_ms"] <= row["latency"]["p90_ms"]
         assert row["throughput"] == pytest.approx(row["batch"] * 1000 / row["latency"]["median_ms"])
         assert row["profile"] and all(step["median_ms"] >= 0 for step in row["profile"])
+        assert all(step["multiplies"] == "float32" and (step["peak_share"] > 0) == (step["macs"] > 0) for step in row["profile"])
+        assert row["process_peak_bytes"] > row["weight_bytes"] + row["arena_bytes"]
 
 
 def test_doctor(pare):

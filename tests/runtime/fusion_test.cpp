@@ -85,6 +85,73 @@ TEST(Fusion, SwishAloneAndBehindAProduct) {
   expect_same(behind);
 }
 
+/// Exporters' forms of HardSwish: 0 by HardSigmoid, 1 the product before the division, 2 after it, 3 a product with 1/6.
+ir::ValueId hard_swish(Builder& b, ir::ValueId x, int form, float upper = 6) {
+  if (form == 0) return b.node("Mul", {x, b.node("HardSigmoid", {x}, {{"alpha", 1.0f / 6}, {"beta", 0.5f}})});
+  const ir::ValueId clipped = b.node("Clip", {b.node("Add", {x, scalar(b, 3)}), scalar(b, 0), scalar(b, upper)});
+  if (form == 1) return b.node("Div", {b.node("Mul", {clipped, x}), scalar(b, 6)});
+  if (form == 2) return b.node("Mul", {x, b.node("Div", {clipped, scalar(b, 6)})});
+  return b.node("Mul", {b.node("Mul", {clipped, scalar(b, 1.0f / 6)}), x});
+}
+
+TEST(Fusion, HardSwishInEveryForm) {
+  for (int form : {0, 1, 2, 3}) {
+    SCOPED_TRACE(form);
+    Builder b;
+    b.finish({hard_swish(b, input(b), form)});
+    EXPECT_EQ(steps_named(b, "unary_f32"), 1);
+    EXPECT_EQ(steps_named(b, "binary_f32"), 0);
+    expect_same(b);
+  }
+}
+
+TEST(Fusion, AlmostHardSwishStaysAsWritten) {
+  Builder b;
+  b.finish({hard_swish(b, input(b), 1, 5)});
+  EXPECT_GT(steps_named(b, "binary_f32"), 0);
+  expect_same(b);
+  Builder steep;
+  const ir::ValueId x = input(steep);
+  steep.finish({steep.node("Mul", {x, steep.node("HardSigmoid", {x})})});  // α is 0.2
+  EXPECT_GT(steps_named(steep, "binary_f32"), 0);
+  expect_same(steep);
+}
+
+struct Norm {
+  bool power = true, twice = false, scale = true, bias = true;
+  std::vector<std::int64_t> axes = {-1};
+};
+
+ir::ValueId layer_norm(Builder& b, ir::ValueId x, const Norm& form) {
+  const auto mean = [&](ir::ValueId of) { return b.node("ReduceMean", {of}, {{"axes", form.axes}}); };
+  const auto centred = [&] { return b.node("Sub", {x, mean(x)}); };
+  const ir::ValueId d = centred(), squared = form.twice ? centred() : d;
+  const ir::ValueId square = form.power ? b.node("Pow", {squared, scalar(b, 2)}) : b.node("Mul", {squared, squared});
+  ir::ValueId y = b.node("Div", {d, b.node("Sqrt", {b.node("Add", {mean(square), scalar(b, 1e-3f)})})});
+  if (form.scale) y = b.node("Mul", {y, b.weight({40})});
+  return form.bias ? b.node("Add", {b.weight({40}), y}) : y;
+}
+
+TEST(Fusion, LayerNormInEveryForm) {
+  for (const Norm& form : {Norm{}, Norm{.power = false}, Norm{.twice = true}, Norm{.bias = false},
+                           Norm{.scale = false, .bias = false}, Norm{.axes = {1}}}) {
+    Builder b;
+    b.model.opsets[""] = 13;
+    b.finish({layer_norm(b, input(b), form)});
+    const auto names = test::kernels_of(*runtime::backend().compile(b.model, {}), {{"x", {3, 40}}});
+    EXPECT_EQ(names, std::vector<std::string>{"layer_norm_f32"});
+    test::expect_like_reference(b.model, {{"x", test::random_tensor({3, 40}, 5, -6, 6)}}, 1e-5);
+  }
+}
+
+TEST(Fusion, AMeanOverTheFirstAxisIsNoLayerNorm) {
+  Builder b;
+  b.model.opsets[""] = 13;
+  b.finish({layer_norm(b, input(b), {.axes = {0}})});
+  EXPECT_EQ(steps_named(b, "layer_norm_f32"), 0);
+  expect_same(b);
+}
+
 TEST(Fusion, ProductsOfBatchesBroadcast) {
   struct Case {
     Dims a, b;

@@ -66,16 +66,11 @@ std::optional<std::string> lower_Conv(Lowerer& lw, const Group& group) {
     emit_sparse_f32(lw, group, sparse, s, Layout::kChannelsLast);
     return std::nullopt;
   }
-  std::string reason;
-  std::shared_ptr<const onednn::Product> product =
-      onednn::convolution(node.name, s, weight, bias, post_ops(group), lw.cache(), reason);
-  if (!product) return lower_plain(lw, group, s, weight, bias, reason);
-  const ir::ValueId added = added_value(group);
-  const BufferId x = lw.read(node.input(0), Layout::kChannelsLast);
-  const BufferId add = added == ir::kNoValue ? kNoBuffer : lw.read(added, Layout::kChannelsLast);
-  emit_product(lw, group, std::move(product), {"conv_f32__onednn", sparse.reason}, x, add,
-               lw.write(group.output, Layout::kChannelsLast));
-  return std::nullopt;
+  const auto refused = lower_library(
+      lw, group, Layout::kChannelsLast, "conv", sparse.reason, [&](const onednn::ProductTypes& types, std::string& why) {
+        return onednn::convolution(node.name, s, weight, bias, post_ops(group), types, lw.cache(), why);
+      });
+  return refused ? lower_plain(lw, group, s, weight, bias, *refused) : std::nullopt;
 }
 
 }  // namespace pare::runtime

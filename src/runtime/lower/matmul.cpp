@@ -30,15 +30,11 @@ std::optional<std::string> lower_right_constant(Lowerer& lw, const Group& group,
     emit_sparse_f32(lw, group, sparse, shape, Layout::kOnnx);
     return std::nullopt;
   }
-  std::string reason;
-  std::shared_ptr<const onednn::Product> product = onednn::inner_product(
-      node.name, m, k, n, lw.constant(node.input(1)), transposed, bias, post_ops(group), lw.cache(), reason);
-  if (!product) return reason;
-  const ir::ValueId added = added_value(group);
-  const BufferId x = lw.read(node.input(0)), add = added == ir::kNoValue ? kNoBuffer : lw.read(added);
-  emit_product(lw, group, std::move(product), {"inner_product_f32__onednn", sparse.reason}, x, add,
-               lw.write(group.output));
-  return std::nullopt;
+  return lower_library(lw, group, Layout::kOnnx, "inner_product", sparse.reason,
+                       [&](const onednn::ProductTypes& types, std::string& why) {
+                         return onednn::inner_product(node.name, m, k, n, lw.constant(node.input(1)), transposed, bias,
+                                                      post_ops(group), types, lw.cache(), why);
+                       });
 }
 
 /// The dense operand of `dims` as part of a batch whose leading axes are `batch`.

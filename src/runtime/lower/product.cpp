@@ -181,17 +181,56 @@ std::optional<Clamp> final_clamp(const Group& group) {
   return clamp;
 }
 
-void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product, StepNote note,
-                  BufferId in, BufferId add, BufferId out) {
-  note.reason = product->implementation() + (note.reason.empty() ? "" : "; " + note.reason);
-  note.weight_bytes = static_cast<std::int64_t>(product->weight_bytes());
+namespace {
+
+/// What the plan's precision asks for: bfloat16 in; what is added as it lies there; out what its readers take.
+onednn::ProductTypes wanted_types(Lowerer& lw, const Group& group) {
+  onednn::ProductTypes types;
+  if (!lw.narrow_products()) return types;
+  const ir::ValueId added = added_value(group);
+  types.in = DType::kBFloat16;
+  if (added != ir::kNoValue && lw.lies_narrow(added)) types.add = DType::kBFloat16;
+  if (lw.is_narrow(group.output)) types.out = DType::kBFloat16;
+  return types;
+}
+
+void emit_library(Lowerer& lw, const Group& group, Layout layout, const onednn::ProductTypes& types, StepNote note,
+                  std::shared_ptr<const onednn::Product> product) {
+  const auto narrow = [](DType type) { return type == DType::kBFloat16; };
+  const auto read = [&](ir::ValueId value, DType type) {
+    return narrow(type) ? lw.read_narrow(value, layout) : lw.read(value, layout);
+  };
+  const ir::ValueId added = added_value(group);
+  const BufferId in = read(lw.main(group).input(0), types.in);
+  const BufferId add = added == ir::kNoValue ? kNoBuffer : read(added, types.add);
+  const BufferId out = narrow(types.out) ? lw.write_narrow(group.output, layout) : lw.write(group.output, layout);
   const BufferId scratch = lw.scratch(product->scratch_bytes());
   std::vector<BufferId> reads = {in};
   if (add != kNoBuffer) reads.push_back(add);
   lw.emit(group, std::move(note), reads, {out, scratch}, [=](const Frame& frame) {
-    const float* added = add == kNoBuffer ? nullptr : frame.at<float>(add);
-    product->run(frame.at<float>(in), added, frame.at<float>(out), frame.at(scratch));
+    product->run(frame.at(in), add == kNoBuffer ? nullptr : frame.at(add), frame.at(out), frame.at(scratch));
   });
+}
+
+}  // namespace
+
+std::optional<std::string> lower_library(Lowerer& lw, const Group& group, Layout layout, const std::string& family,
+                                         const std::string& remark, const MakeProduct& make) {
+  std::string reason, refused;
+  onednn::ProductTypes types = wanted_types(lw, group);
+  std::shared_ptr<const onednn::Product> product = make(types, reason);
+  if (!product && types.in == DType::kBFloat16) {
+    refused = "in bfloat16 " + reason;
+    types = {};
+    product = make(types, reason);
+  }
+  if (!product) return reason;
+  StepNote note{family + (types.in == DType::kBFloat16 ? "_bf16__onednn" : "_f32__onednn"), product->implementation(),
+                static_cast<std::int64_t>(product->weight_bytes()), types.in};
+  for (const std::string& more : {refused, remark})
+    if (!more.empty()) note.reason += "; " + more;
+  emit_library(lw, group, layout, types, std::move(note), std::move(product));
+  return std::nullopt;
 }
 
 std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,

@@ -17,9 +17,14 @@ ir::ValueId added_value(const Group& group);
 /// The follow-ups as one clamp after the addition; nullopt when they are anything else.
 std::optional<Clamp> final_clamp(const Group& group);
 
-/// Emits the step of a oneDNN product. note: kernel, and what there is to say beside oneDNN's name of it.
-void emit_product(Lowerer& lw, const Group& group, std::shared_ptr<const onednn::Product> product, StepNote note,
-                  BufferId in, BufferId add, BufferId out);
+/// oneDNN's product of these types; nullptr with a reason when it refuses.
+using MakeProduct =
+    std::function<std::unique_ptr<onednn::Product>(const onednn::ProductTypes& types, std::string& reason)>;
+
+/// Emits oneDNN's product, in bfloat16 where the plan's precision asks for it and oneDNN has it. `family`: of the
+/// kernel's name; `remark`: what there is to say beside oneDNN's name of it. Returns why not.
+std::optional<std::string> lower_library(Lowerer& lw, const Group& group, Layout layout, const std::string& family,
+                                         const std::string& remark, const MakeProduct& make);
 
 /// The integer form over `shape`; `layout` of input, residual and output. Returns why not.
 std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,

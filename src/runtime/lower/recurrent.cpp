@@ -76,7 +76,7 @@ class Weights {
   }
   Product product(const std::string& what, std::int64_t m, std::int64_t k, const Tensor& weight, const Tensor& bias,
                   std::string& reason) {
-    return onednn::inner_product(node_.name + what, m, k, weight.dim(0), weight, true, bias, {}, lw_.cache(), reason);
+    return onednn::inner_product(node_.name + what, m, k, weight.dim(0), weight, true, bias, {}, {}, lw_.cache(), reason);
   }
 
  private:

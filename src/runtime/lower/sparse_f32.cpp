@@ -39,7 +39,8 @@ SparseF32Choice choose_sparse_f32(Lowerer& lw, const Group& group, const kernels
         shape, weight.data<float>().data(), strides, bias.defined() ? bias.data<float>().data() : nullptr));
   });
   const SparseCosts& costs = sparse_costs();
-  const double gain = static_cast<double>(shape.macs()) / costs.dense_f32 /
+  const double dense = (lw.narrow_products() ? 2 : 1) * costs.dense_f32;  // MACs a cycle; bfloat16 has twice as many
+  const double gain = static_cast<double>(shape.macs()) / dense /
                       panel_cycles(costs.f32, shape, shape.taps() * shape.in_c, packed->density());
   if (gain < 1) return {nullptr, what + ", but dense is faster (estimated " + format_decimal(1 / gain) + " times)"};
   return {packed, what + ", estimated " + format_decimal(gain) + " times dense"};
