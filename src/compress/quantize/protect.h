@@ -78,11 +78,11 @@ std::vector<Injection> inject_layers(const ir::Model& model, const std::vector<L
 /// injects is measured at the output; layers of most noise for their MACs are repaired until the target is predicted to be
 /// met (noise of independent sources adds) or the share of MACs is spent. First their weights are rounded anew, which costs
 /// nothing when the model runs, and is all that a layer gets that it rids of three quarters of its noise. Of the others, where
-/// either is allowed, a layer gets 16-bit
-/// inputs when that takes three quarters of its noise away, only repaired layers get them along with it, and rounding the input
-/// to 16 bits, a pass over it that a layer in float is spared, is little beside the layer's own work: 64 MACs an element or
-/// more. The choice is then measured, beside all of them in float: 16 bits must not cost half a decibel more unless the
-/// target is met, and what does not help is taken back. One compilation and one pass over the probe for each layer.
+/// either is allowed, a layer gets 16-bit inputs when that takes three quarters of its noise away, only repaired layers get
+/// them along with it, and rounding the input to 16 bits, a pass over it that a layer in float is spared, is little beside
+/// the layer's own work: 64 MACs an element or more. The choice is then measured, beside all of them in float: 16 bits must
+/// not cost half a decibel more unless the target is met, and what does not help is taken back. One compilation and one pass
+/// over the probe for each layer.
 Protection protect_layers(const ir::Model& model, const std::vector<Layer>& layers, const Probe& probe, double noise,
                           const ProtectionLimits& limits, const Repairers& make, const StepContext& context);
 

@@ -21,8 +21,8 @@ struct Clusters {
 };
 
 /// The values that the tensor's weights share, or those that each output channel's do: at most 256, besides 0, and of the
-/// weights besides 0 no more than half as many, or nine tenths where none has more than 16; nullopt where neither holds. 0 is a cluster of its own, so that pruned
-/// weights stay zero.
+/// weights besides 0 no more than half as many, or nine tenths where none has more than 16; nullopt where neither holds. 0 is
+/// a cluster of its own, so that pruned weights stay zero.
 std::optional<Clusters> find_clusters(const Tensor& weight, int output_axis);
 
 /// Gather(centroids, members): the weight, whose gradients meet in the centroids as sums. A centroid of 0 is masked. Returns
