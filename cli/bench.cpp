@@ -17,7 +17,7 @@ struct Options {
   std::vector<std::string> models, shapes;
   std::vector<std::int64_t> batches = {1};
   double seconds = 1;
-  bool profile = false;
+  bool profile = false, no_tune = false;
   DType precision = DType::kFloat32;
 };
 
@@ -43,7 +43,8 @@ nlohmann::json to_json(const BenchResult& result, bool profile) {
                                  {"macs", step.macs},
                                  {"multiplies", pare::name(step.multiplies)},
                                  {"peak_share", step.peak_share},
-                                 {"median_ms", step.median_ms}});
+                                 {"median_ms", step.median_ms},
+                                 {"reason", step.reason}});
   }
   return object;
 }
@@ -53,13 +54,20 @@ void print_profile(const BenchResult& result) {
             << result.model << ", threads " << result.threads << ", batch " << result.batch << ": time by step\n";
   double total = 0;
   for (const StepProfile& step : result.profile) total += step.median_ms;
-  Table table({{"kernel"}, {"node"}, {"output"}, {"ms", kRight}, {"share", kRight}, {"GMAC/s", kRight}, {"of peak", kRight}});
+  Table table({{"kernel"},
+               {"node"},
+               {"output"},
+               {"ms", kRight},
+               {"share", kRight},
+               {"GMAC/s", kRight},
+               {"of peak", kRight},
+               {"why"}});
   for (const StepProfile& step : result.profile) {
     const bool computes = step.macs > 0 && step.median_ms > 0;
     table.add({step.kernel, shortened(step.node, kNameWidth), shape_text(step.output_dims),
                milliseconds(step.median_ms), percent(total > 0 ? 100 * step.median_ms / total : 0, 1),
                computes ? fixed(static_cast<double>(step.macs) / step.median_ms / 1e6, 1) : "",
-               step.peak_share > 0 ? percent(100 * step.peak_share, 1) : ""});
+               step.peak_share > 0 ? percent(100 * step.peak_share, 1) : "", step.reason});
   }
   table.print(2);
 }
@@ -95,6 +103,7 @@ int run(const Options& options) {
   how.seconds = options.seconds;
   how.profile = options.profile;
   how.precision = options.precision;
+  how.tune = !options.no_tune;
   how.seed = options.globals.seed;
   how.max_memory = options.globals.execution().max_memory;
   std::vector<Model> models;
@@ -145,6 +154,8 @@ void add_bench(CLI::App& app, Invocation& invocation) {
       ->type_name("S");
   command->add_flag("--profile", options->profile, "time by step of the plan");
   add_precision(*command, options->precision);
+  command->add_flag("--no-tune", options->no_tune,
+                    "choose kernels by estimates, not by timing them the first time that a shape is seen");
   add_globals(*command, options->globals, true);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

@@ -17,7 +17,7 @@ struct Options {
   std::string model;
   std::vector<std::string> shapes;
   std::int64_t batch = 1;
-  bool plan = false, groups = false;
+  bool plan = false, groups = false, no_tune = false;
   DType precision = DType::kFloat32;
 };
 
@@ -163,6 +163,7 @@ int run(const Options& options) {
   how.batch = options.batch;
   how.shapes = parse_shapes(options.shapes);
   how.plan = options.plan;
+  how.tune = !options.no_tune;
   how.groups = options.groups;
   how.precision = options.precision;
   const Inspection result = inspect(load_model(options.model, options.globals), how);
@@ -188,6 +189,8 @@ void add_inspect(CLI::App& app, Invocation& invocation) {
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   command->add_flag("--plan", options->plan, "the compiled plan, kernel by kernel, with reasons");
+  command->add_flag("--no-tune", options->no_tune,
+                    "of the plan: choose kernels by estimates, not by timing them the first time that a shape is seen");
   command->add_flag("--groups", options->groups, "channels that pruning can only remove together, and why some stay");
   add_precision(*command, options->precision);
   add_globals(*command, options->globals);

@@ -15,35 +15,44 @@ namespace {
 
 constexpr std::int64_t kSize = 4096;
 
-NBitsMatrix matrix(int bits, std::int64_t block, bool codebook, const NBitsKernel* kernel, std::uint64_t seed) {
+/// What codes are: numbers, entries of one codebook, or of each output's own.
+enum class Codes { kNumbers, kCodebook, kOwnCodebooks };
+
+/// The last two take one block of all of K where a table is looked up by rows (kernels/nbits/strip.h).
+std::int64_t block_of(int bits, Codes codes, std::int64_t block) {
+  return codes == Codes::kOwnCodebooks || (codes == Codes::kCodebook && bits == 8) ? kSize : block;
+}
+
+NBitsMatrix matrix(int bits, std::int64_t block, Codes codes, const NBitsKernel* kernel, std::uint64_t seed) {
   Rng rng(seed, kRngTest);
-  const NBitsShape shape{kSize, kSize, block, bits};
+  const NBitsShape shape{kSize, kSize, block_of(bits, codes, block), bits};
   const std::vector<float> scale(static_cast<std::size_t>(kSize * shape.blocks()), 0.01f);
-  std::vector<float> table(codebook ? std::size_t{1} << bits : 0);
-  for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<float>(i) * 0.01f;
+  const std::int64_t entries = std::int64_t{1} << bits, stride = codes == Codes::kOwnCodebooks ? entries : 0;
+  std::vector<float> table(static_cast<std::size_t>(codes == Codes::kNumbers ? 0 : stride > 0 ? entries * kSize : entries));
+  for (std::size_t i = 0; i < table.size(); ++i) table[i] = static_cast<float>(i % 256) * 0.01f;
   return NBitsMatrix::pack(
-      shape, {scale.data(), nullptr, table},
-      [&](std::int64_t, std::uint8_t* codes) {
+      shape, {scale.data(), nullptr, table, stride},
+      [&](std::int64_t, std::uint8_t* row) {
         for (std::int64_t k = 0; k < kSize; k += 4) {
           const std::uint32_t four = rng.next();
-          for (int i = 0; i < 4; ++i) codes[k + i] = static_cast<std::uint8_t>(four >> 8 * i & ((1U << bits) - 1));
+          for (int i = 0; i < 4; ++i) row[k + i] = static_cast<std::uint8_t>(four >> 8 * i & ((1U << bits) - 1));
         }
       },
       kernel);
 }
 
-void product(benchmark::State& state, int bits, std::int64_t block, bool codebook, std::int64_t m, bool int8,
+void product(benchmark::State& state, int bits, std::int64_t block, Codes codes, std::int64_t m, bool int8,
              const NBitsKernel* kernel, int copies) {
   static std::vector<NBitsMatrix> weights;  // kept while the library looks for a number of iterations
   static std::string last;
   const std::string now = std::string(nbits_kernel_name(*kernel)) + std::to_string(bits) + "/" + std::to_string(block) +
-                          (codebook ? "c" : "n") + std::to_string(copies);
+                          std::to_string(static_cast<int>(codes)) + "x" + std::to_string(copies);
   if (now != last) {
     weights.clear();
     last = now;
   }
   for (int i = static_cast<int>(weights.size()); i < copies; ++i)
-    weights.push_back(matrix(bits, block, codebook, kernel, static_cast<std::uint64_t>(i)));
+    weights.push_back(matrix(bits, block, codes, kernel, static_cast<std::uint64_t>(i)));
   const std::vector<float> a(static_cast<std::size_t>(m * kSize), 0.5f);
   std::vector<float> y(static_cast<std::size_t>(m * kSize));
   std::vector<std::byte> scratch(nbits_scratch_bytes(weights[0], m, 1) + 64);
@@ -75,25 +84,27 @@ void read(benchmark::State& state) {
       benchmark::Counter(static_cast<double>(8 * piece) * 1e-9, benchmark::Counter::kIsIterationInvariantRate);
 }
 
+constexpr const char* kNames[] = {"", "_codebook", "_own_codebooks"};
+
 const bool kRegistered = [] {
   benchmark::RegisterBenchmark("nbits/read", read);
   for (const NBitsKernel* kernel : nbits_kernels()) {
     if (!isa_available(nbits_kernel_isa(*kernel)) || nbits_kernel_isa(*kernel) == Isa::kScalar) continue;
     for (const std::int64_t m : {1, 4, 32, 128}) {
-      for (const int bits : {4, 2, 8}) {
-        for (const bool codebook : {false, true}) {
-          const std::string name = "nbits/" + std::to_string(bits) + "bit" + (codebook ? "_codebook" : "") + "/m" +
+      for (const int bits : {4, 3, 2, 8}) {
+        for (const Codes codes : {Codes::kNumbers, Codes::kCodebook, Codes::kOwnCodebooks}) {
+          const std::string name = "nbits/" + std::to_string(bits) + "bit" + kNames[static_cast<int>(codes)] + "/m" +
                                    std::to_string(m) + "/" + nbits_kernel_name(*kernel);
           const int copies = m == 1 ? 12 : 1;
           for (const std::int64_t block : {32, 128})
-            benchmark::RegisterBenchmark((name + "/block" + std::to_string(block)).c_str(), [=](benchmark::State& s) {
-              product(s, bits, block, codebook, m, false, kernel, copies);
+            if (block == 128 || block_of(bits, codes, block) == block) benchmark::RegisterBenchmark((name + "/block" + std::to_string(block)).c_str(), [=](benchmark::State& s) {
+              product(s, bits, block, codes, m, false, kernel, copies);
             });
-          if (std::strcmp(nbits_kernel_name(*kernel), "nbits__avx512vnni") != 0 || codebook) continue;
+          if (std::strcmp(nbits_kernel_name(*kernel), "nbits__avx512vnni") != 0 || codes != Codes::kNumbers) continue;
           for (const std::int64_t block : {32, 128})
             benchmark::RegisterBenchmark(
                 (name + "_int8/block" + std::to_string(block)).c_str(),
-                [=](benchmark::State& s) { product(s, bits, block, codebook, m, true, kernel, copies); });
+                [=](benchmark::State& s) { product(s, bits, block, codes, m, true, kernel, copies); });
         }
       }
     }

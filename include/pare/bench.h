@@ -17,6 +17,7 @@ struct BenchOptions {
   InputShapes shapes;  ///< by input name; an input given here ignores `batches`
   double seconds = 1;  ///< measured per model, threads and batch
   bool profile = false;
+  bool tune = true;  ///< as SessionOptions::tune
   std::uint64_t seed = 0;       ///< of the random inputs
   std::int64_t max_memory = 0;  ///< bytes; 0: no limit
   /// kBFloat16: float32 layers multiply in bfloat16 and sum in float32. Error(kUnsupported) on a CPU without it.
@@ -34,6 +35,7 @@ struct StepProfile {
   /// Its multiply-adds a second as a share of what this CPU reaches in that type with operands in registers; 0 where it
   /// has none, or where no instruction multiplies the type.
   double peak_share = 0;
+  std::string reason;  ///< why this kernel: zeros, and what it was chosen against
 };
 
 struct BenchResult {

@@ -49,6 +49,7 @@ struct InspectOptions {
   std::int64_t batch = 1;  ///< for MACs and the plan, where the model leaves it open
   InputShapes shapes;
   bool plan = false;    ///< compile and list the plan
+  bool tune = true;     ///< of the plan, as SessionOptions::tune
   bool groups = false;  ///< list the coupled channel groups of the simplified model
   /// Of the plan. kBFloat16: float32 layers multiply in bfloat16. Error(kUnsupported) on a CPU without it.
   DType precision = DType::kFloat32;

@@ -15,6 +15,9 @@ struct SessionOptions {
   bool float_qdq = false;
   /// kBFloat16: float32 layers multiply in bfloat16 and sum in float32. Error(kUnsupported) on a CPU without it.
   DType precision = DType::kFloat32;
+  /// Choose kernels by timing them where several take a layer, the first time that its shape is seen on this machine;
+  /// times are kept in the user's cache folder. Without it choices follow from estimates, the same on every run.
+  bool tune = false;
 };
 
 /// A compiled model. run() may be called from several threads at once; plans are cached by input shape.

@@ -30,7 +30,7 @@ Entry enter(const Model& model, const InputShapes& shapes, int threads, const Be
   compile.packed = model.impl().packed;
   compile.max_memory = options.max_memory;
   compile.precision = options.precision;
-  return {runtime::backend().compile(model.impl().executable(), compile),
+  return {(options.tune ? runtime::tuned_backend() : runtime::backend()).compile(model.impl().executable(), compile),
           eval::random_inputs(model.impl().prepared(), shapes, options.seed)};
 }
 
@@ -76,6 +76,7 @@ std::vector<StepProfile> profile(Entry& entry, const InputShapes& shapes, Peaks&
     const exec::PlanStep& step = plan.at(time.step);
     steps.push_back({step.kernel, step.op_type, step.nodes.empty() ? std::string() : step.nodes[0], step.output_dims,
                      step.macs, time.median_ms, step.multiplies});
+    steps.back().reason = step.reason;
     if (step.macs == 0 || !(time.median_ms > 0)) continue;
     const double peak = peaks.of(step.multiplies);
     if (peak > 0) steps.back().peak_share = static_cast<double>(step.macs) / time.median_ms / peak;

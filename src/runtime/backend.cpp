@@ -1,3 +1,6 @@
+#include <map>
+#include <mutex>
+
 #include "base/cpu.h"
 #include "ir/op.h"
 #include "ir/subgraph.h"
@@ -5,6 +8,7 @@
 #include "passes/pass.h"
 #include "runtime/executor.h"
 #include "runtime/runtime.h"
+#include "runtime/tuner.h"
 
 namespace pare::runtime {
 
@@ -12,6 +16,9 @@ namespace {
 
 class CpuBackend final : public exec::Backend {
  public:
+  /// nullptr: choices by estimates.
+  explicit CpuBackend(std::shared_ptr<Tuner> (*tuner)()) : tuner_(tuner) {}
+
   std::string name() const override { return "cpu"; }
 
   std::vector<exec::Refusal> refusals(const ir::Model& given) const override {
@@ -30,7 +37,7 @@ class CpuBackend final : public exec::Backend {
     if (options.precision == DType::kBFloat16 && !isa_available(Isa::kAvx512Bf16))
       throw Error(ErrorCode::kUnsupported, "precision bf16", "this CPU has no products of bfloat16",
                   std::string(pare::name(Isa::kAvx512Bf16)), std::string(pare::name(active_isa())));
-    return std::make_unique<CpuExecutor>(model, options);
+    return std::make_unique<CpuExecutor>(model, options, tuner_ ? tuner_() : nullptr);
   }
 
  private:
@@ -43,12 +50,29 @@ class CpuBackend final : public exec::Backend {
       ir::for_each_subgraph(node, [&](const ir::Graph& inner) { collect(model, inner, found); });
     }
   }
+
+  std::shared_ptr<Tuner> (*tuner_)();
 };
+
+/// One a process and instruction set, which PARE_FORCE_ISA may change.
+std::shared_ptr<Tuner> shared_tuner() {
+  static std::mutex mutex;
+  static std::map<Isa, std::shared_ptr<Tuner>> tuners;
+  const std::lock_guard lock(mutex);
+  std::shared_ptr<Tuner>& tuner = tuners[active_isa()];
+  if (!tuner) tuner = std::make_shared<Tuner>(Tuner::default_folder());
+  return tuner;
+}
 
 }  // namespace
 
 const exec::Backend& backend() {
-  static const CpuBackend cpu;
+  static const CpuBackend cpu(nullptr);
+  return cpu;
+}
+
+const exec::Backend& tuned_backend() {
+  static const CpuBackend cpu(shared_tuner);
   return cpu;
 }
 

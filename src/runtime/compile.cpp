@@ -17,6 +17,7 @@
 #include "runtime/lowerer.h"
 #include "runtime/narrow.h"
 #include "runtime/stage.h"
+#include "runtime/tuner.h"
 #include "runtime/widen.h"
 
 namespace pare::runtime {
@@ -180,6 +181,10 @@ std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::vector
   plan->outputs.resize(cut.true_outputs);
   plan->output_names.resize(cut.true_outputs);
   if (cut.rest) plan->next = make_continuation(model, *cut.rest, lowerer, options, cache, *plan);
+  if (cache.tuner()) {
+    cache.tuner()->save();
+    cache.drop_unused();
+  }
   plan_memory(*plan);
   refuse_memory(plan->weight_bytes, plan->arena_bytes + held, options.max_memory, largest_buffer(*plan));
   if (cut.rest)

@@ -38,8 +38,10 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options)
-    : options_(std::move(options)), cache_(options_.packed), stage_(prepare(model, options_), {}, options_, cache_) {}
+CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner)
+    : options_(std::move(options)),
+      cache_(options_.packed, std::move(tuner)),
+      stage_(prepare(model, options_), {}, options_, cache_) {}
 
 void CpuExecutor::check(const NamedTensors& inputs) const {
   const ir::Graph& graph = stage_.graph();

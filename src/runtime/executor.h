@@ -7,7 +7,8 @@ namespace pare::runtime {
 
 class CpuExecutor final : public exec::Executor {
  public:
-  CpuExecutor(const ir::Model& model, exec::CompileOptions options);
+  /// `tuner`: nullptr, or what times kernels.
+  CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner = nullptr);
 
   NamedTensors run(const NamedTensors& inputs) override;
   NamedTensors observe(const NamedTensors& inputs, const exec::Observer& observer) override;

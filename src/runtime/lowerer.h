@@ -42,6 +42,7 @@ class Lowerer {
   const ir::Graph& graph() const { return model_.graph; }
   const ir::Node& main(const Group& group) const { return graph().node(group.main()); }
   WeightCache& cache() { return cache_; }
+  Tuner* tuner() const { return cache_.tuner(); }  ///< nullptr: by estimates
   int threads() const { return options_.threads; }
 
   /// Concrete shape; throws Error(kUnsupported) naming the value where it depends on data.

@@ -72,6 +72,11 @@ int add_argument(const std::vector<PostOp>& post) {
 
 }  // namespace
 
+std::string version() {
+  const dnnl_version_t& v = *dnnl_version();
+  return std::to_string(v.major) + "." + std::to_string(v.minor) + "." + std::to_string(v.patch);
+}
+
 const dnnl::engine& engine() {
   static const dnnl::engine cpu(dnnl::engine::kind::cpu, 0);
   return cpu;

@@ -16,6 +16,9 @@ class WeightCache;
 
 namespace pare::runtime::onednn {
 
+/// "2.6.3"
+std::string version();
+
 /// What follows the product, in order: an activation, or the addition of a tensor of the result's shape.
 struct PostOp {
   bool add = false;
@@ -60,6 +63,7 @@ struct IntegerInput {
   DType type = DType::kUint8;  ///< or kInt8
   std::int32_t zero_point = 0;
   const std::int32_t* bias = nullptr;  ///< [outputs] at scale input · weight, or nullptr
+  bool packs = true;  ///< false: the product says what it would be, and cannot run
 };
 
 /// A compiled integer product with constant weights: 8-bit input, int32 sums, the epilogue of kernels/qconv/qconv.h but

@@ -121,6 +121,8 @@ class DnnlIntegerProduct final : public IntegerProduct {
  public:
   DnnlIntegerProduct(const Descriptor& desc, Constants constants, memory::desc residual)
       : desc_(desc), primitive_(desc), constants_(std::move(constants)), residual_(std::move(residual)) {}
+  /// Only says what it would be.
+  explicit DnnlIntegerProduct(const Descriptor& desc) : desc_(desc) {}
 
   void run(const void* in, const void* residual, void* out, std::byte* scratch) const override {
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
@@ -144,7 +146,7 @@ class DnnlIntegerProduct final : public IntegerProduct {
   }
   std::size_t scratch_bytes() const override { return desc_.scratchpad_desc().get_size(); }
   std::size_t weight_bytes() const override {
-    return constants_.weights->get_desc().get_size() + 4 * constants_.bias.size();
+    return (constants_.weights ? constants_.weights->get_desc().get_size() : 0) + 4 * constants_.bias.size();
   }
   std::string implementation() const override { return desc_.impl_info_str(); }
 
@@ -194,8 +196,8 @@ std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, cons
   const bool folds = input.zero_point != 0 && !padded;
   Constants constants;
   constants.zero_point = folds ? 0 : input.zero_point;
-  constants.bias =
-      folds ? folded_bias(weight, kernels::FilterStrides::oihw(s), s, input) : as_vector(input.bias, s.out_c);
+  constants.bias = folds && input.packs ? folded_bias(weight, kernels::FilterStrides::oihw(s), s, input)
+                                        : as_vector(input.bias, s.out_c);
   if (!constants.bias.empty())
     constants.bias_desc = memory::desc({s.out_c}, memory::data_type::s32, memory::format_tag::x);
   const PostOps post(epilogue, residual);
@@ -211,6 +213,7 @@ std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, cons
     reason = "oneDNN has only its reference for this convolution";
     return nullptr;
   }
+  if (!input.packs) return std::make_unique<DnnlIntegerProduct<Conv::primitive_desc>>(desc);
   constants.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
   return std::make_unique<DnnlIntegerProduct<Conv::primitive_desc>>(desc, std::move(constants), residual);
 } catch (const dnnl::error& error) {
@@ -230,7 +233,8 @@ std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const ker
   const kernels::FilterStrides strides =
       transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
   Constants constants;
-  constants.bias = input.zero_point != 0 ? folded_bias(weight, strides, s, input) : as_vector(input.bias, n);
+  constants.bias =
+      input.zero_point != 0 && input.packs ? folded_bias(weight, strides, s, input) : as_vector(input.bias, n);
   if (!constants.bias.empty())
     constants.bias_desc = memory::desc({1, n}, memory::data_type::s32, memory::format_tag::ab);
   const PostOps post(epilogue, residual);
@@ -244,6 +248,7 @@ std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const ker
     reason = "oneDNN has only its reference for this product";
     return nullptr;
   }
+  if (!input.packs) return std::make_unique<DnnlIntegerProduct<dnnl::matmul::primitive_desc>>(desc);
   constants.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
   return std::make_unique<DnnlIntegerProduct<dnnl::matmul::primitive_desc>>(desc, std::move(constants), residual);
 } catch (const dnnl::error& error) {

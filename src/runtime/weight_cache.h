@@ -7,6 +7,7 @@
 #include <mutex>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "base/hash.h"
@@ -16,12 +17,18 @@
 
 namespace pare::runtime {
 
+class Tuner;  // runtime/tuner.h
+
 /// Thread-safe. An entry is keyed by what the caller says and by the address of the tensor that it was made from, which
 /// the cache keeps alive so that no other tensor can take that address.
 class WeightCache {
  public:
-  /// `packed`: weights that a file holds ready; nullptr: none.
-  explicit WeightCache(std::shared_ptr<const exec::PackedWeights> packed = nullptr) : packed_(std::move(packed)) {}
+  /// `packed`: weights that a file holds ready; nullptr: none. `tuner`: times the kernels that read them; nullptr: plans
+  /// are made by estimates.
+  explicit WeightCache(std::shared_ptr<const exec::PackedWeights> packed = nullptr, std::shared_ptr<Tuner> tuner = nullptr)
+      : packed_(std::move(packed)), tuner_(std::move(tuner)) {}
+
+  Tuner* tuner() const { return tuner_.get(); }
 
   template <class T>
   std::shared_ptr<const T> get(const std::string& key, const Tensor& source,
@@ -45,8 +52,15 @@ class WeightCache {
       entry.packed = made;
       entry.write = [weights = made.get()](kernels::PackedWriter& writer) { weights->write(writer); };
       entry.kernel = made->kernel_name();
+      entry.small = std::is_trivially_copyable_v<T>;
     }
     return std::static_pointer_cast<const T>(entry.packed);
+  }
+
+  /// Forgets what no plan has kept: forms that were only timed.
+  void drop_unused() {
+    const std::lock_guard lock(mutex_);
+    std::erase_if(entries_, [](const auto& item) { return item.second.write && !item.second.small && item.second.packed.use_count() == 1; });
   }
 
   std::vector<exec::PackedBlob> blobs() const {
@@ -67,6 +81,7 @@ class WeightCache {
     Tensor source;
     std::function<void(kernels::PackedWriter&)> write;
     std::string kernel;
+    bool small = false;  ///< numbers, no weights
   };
 
   Entry& entry_of(const std::string& key, const Tensor& source) {
@@ -84,6 +99,7 @@ class WeightCache {
   }
 
   std::shared_ptr<const exec::PackedWeights> packed_;
+  std::shared_ptr<Tuner> tuner_;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, const std::byte*>, Entry> entries_;
 };

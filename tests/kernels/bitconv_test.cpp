@@ -5,21 +5,14 @@
 
 #include "base/threads.h"
 #include "kernels/qbits/qbits.h"
-#include "qconv_case.h"
+#include "sparse_family.h"
 
 namespace pare::kernels {
 namespace {
 
 using test::QConvCase;
 using test::Random;
-
-std::vector<std::uint8_t> run_dense(const QConvCase& c) {
-  const auto w = QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(),
-                                    qconv_kernels().back());
-  std::vector<std::uint8_t> out(c.output_bytes());
-  qconv(w, c.shape, c.input.data(), c.epilogue, out.data(), nullptr, 1);
-  return out;
-}
+using test::run_dense;
 
 /// A case whose weights are `values` of.
 template <class Value>

@@ -3,8 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/threads.h"
-#include "qconv_case.h"
+#include "sparse_family.h"
 
 namespace pare::kernels {
 namespace {
@@ -43,36 +42,11 @@ QConvCase random_case(std::uint64_t seed) {
   return c;
 }
 
-std::vector<std::uint8_t> run(const QConvCase& c, const SpConv1x4Kernel* kernel, int threads) {
-  const auto w =
-      SpConv1x4Weights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
-  std::vector<std::uint8_t> out(c.output_bytes());
-  std::vector<std::byte> scratch(spconv_1x4_scratch_bytes(w, threads));
-  ThreadScope scope(threads);
-  spconv_1x4(w, c.shape, c.input.data(), c.epilogue, out.data(), scratch.data(), threads);
-  return out;
-}
+using Family = test::SparseFamily<SpConv1x4Weights, spconv_1x4_scratch_bytes, spconv_1x4, spconv_1x4_kernels,
+                                  spconv_1x4_kernel_isa, spconv_1x4_kernel_name>;
 
-std::vector<std::uint8_t> run_dense(const QConvCase& c) {
-  const auto w = QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(),
-                                    qconv_kernels().back());
-  std::vector<std::uint8_t> out(c.output_bytes());
-  qconv(w, c.shape, c.input.data(), c.epilogue, out.data(), nullptr, 1);
-  return out;
-}
-
-TEST(SpConv1x4, EveryRowEqualsTheDenseReferenceBitForBit) {
-  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
-    const QConvCase c = random_case(seed);
-    const std::vector<std::uint8_t> want = run_dense(c);
-    for (const SpConv1x4Kernel* kernel : spconv_1x4_kernels()) {
-      if (!isa_available(spconv_1x4_kernel_isa(*kernel))) continue;
-      for (int threads : {1, 3})
-        ASSERT_EQ(run(c, kernel, threads), want)
-            << spconv_1x4_kernel_name(*kernel) << " seed " << seed << " threads " << threads;
-    }
-  }
-}
+TEST(SpConv1x4, EveryRowEqualsTheDenseReferenceBitForBit) { Family::expect_dense(random_case, 1000); }
+TEST(SpConv1x4, WeightsAreViewedFromWhatWasWritten) { Family::expect_viewed(random_case); }
 
 TEST(SpConv1x4, SkipsBlocksOfZeros) {
   const ConvShape s = ConvShape::matmul(5, 128, 32);

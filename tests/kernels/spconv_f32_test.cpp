@@ -37,9 +37,7 @@ Case random_case(std::uint64_t seed) {
   return c;
 }
 
-std::vector<float> run(const Case& c, const SpConvF32Kernel* kernel, int threads) {
-  const auto w =
-      SpConvF32Weights::pack(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null(), kernel);
+std::vector<float> run(const Case& c, const SpConvF32Weights& w, int threads) {
   std::vector<float> out(c.outputs(), std::numeric_limits<float>::quiet_NaN());
   std::vector<std::byte> scratch(spconv_f32_scratch_bytes(w, threads), std::byte{0xFF});
   ThreadScope scope(threads);
@@ -56,11 +54,13 @@ TEST(SpConvF32, EveryRowEqualsThePlainLoops) {
     const double size = 1 + static_cast<double>(c.shape.taps() * c.shape.in_c);  // bounds Σ|x·w|
     for (const SpConvF32Kernel* kernel : spconv_f32_kernels()) {
       if (!isa_available(spconv_f32_kernel_isa(*kernel))) continue;
-      const std::vector<float> got = run(c, kernel, 1);
+      const auto w =
+          SpConvF32Weights::pack(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null(), kernel);
+      const std::vector<float> got = run(c, w, 1);
       for (std::size_t i = 0; i < want.size(); ++i)
         ASSERT_NEAR(got[i], want[i], 2e-7 * size + 1e-6)
             << spconv_f32_kernel_name(*kernel) << " seed " << seed << " output " << i;
-      ASSERT_EQ(run(c, kernel, 3), got) << spconv_f32_kernel_name(*kernel) << " seed " << seed << ": threads differ";
+      ASSERT_EQ(run(c, w, 3), got) << spconv_f32_kernel_name(*kernel) << " seed " << seed << ": threads differ";
     }
   }
 }
@@ -94,6 +94,34 @@ TEST(SpConvF32, NaNStaysAndTheRestIsUntouched) {
     spconv_f32(w, s, in.data(), {nullptr, 0, 6}, out.data(), scratch.data(), 1);
     EXPECT_TRUE(std::isnan(out[2])) << spconv_f32_kernel_name(*kernel);
     for (int i : {0, 1, 3, 4, 5}) EXPECT_EQ(out[i], 1.0f) << spconv_f32_kernel_name(*kernel) << ' ' << i;
+  }
+}
+
+TEST(SpConvF32, WeightsAreViewedFromWhatWasWritten) {
+  for (std::uint64_t seed = 5000; seed < 5050; ++seed) {
+    const Case c = random_case(seed);
+    const auto w = SpConvF32Weights::pack(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null());
+    PackedWriter writer;
+    w.write(writer);
+    const auto bytes = std::as_bytes(std::span(writer.bytes()));
+    PackedReader whole(bytes, nullptr), shorter(bytes.first(bytes.size() - 1), nullptr);
+    const auto again = SpConvF32Weights::view(c.shape, whole);
+    ASSERT_TRUE(again);
+    EXPECT_EQ(run(c, *again, 1), run(c, w, 1));
+    EXPECT_FALSE(SpConvF32Weights::view(c.shape, shorter));
+  }
+}
+
+TEST(SpConvF32, WeightsThatPointOutsideAreNoWeights) {
+  const Case c = random_case(8);
+  const auto w = SpConvF32Weights::pack(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null());
+  PackedWriter writer;
+  w.write(writer);
+  for (std::size_t at = 0; at + 4 <= writer.bytes().size(); at += 4) {  // either refused, or as good as another weight
+    std::string bytes = writer.bytes();
+    for (std::size_t i = 0; i < 4; ++i) bytes[at + i] = '\x7F';
+    PackedReader reader(std::as_bytes(std::span(bytes)), nullptr);
+    if (const auto again = SpConvF32Weights::view(c.shape, reader)) run(c, *again, 1);
   }
 }
 

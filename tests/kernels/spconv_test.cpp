@@ -3,8 +3,7 @@
 
 #include <gtest/gtest.h>
 
-#include "base/threads.h"
-#include "qconv_case.h"
+#include "sparse_family.h"
 
 namespace pare::kernels {
 namespace {
@@ -47,35 +46,11 @@ QConvCase random_case(std::uint64_t seed) {
   return c;
 }
 
-std::vector<std::uint8_t> run(const QConvCase& c, const SpConvKernel* kernel, int threads) {
-  const auto w = SpConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
-  std::vector<std::uint8_t> out(c.output_bytes());
-  std::vector<std::byte> scratch(spconv_scratch_bytes(w, threads));
-  ThreadScope scope(threads);
-  spconv(w, c.shape, c.input.data(), c.epilogue, out.data(), scratch.data(), threads);
-  return out;
-}
+using Family = test::SparseFamily<SpConvWeights, spconv_scratch_bytes, spconv, spconv_kernels, spconv_kernel_isa,
+                                  spconv_kernel_name>;
 
-std::vector<std::uint8_t> run_dense(const QConvCase& c) {
-  const auto w = QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(),
-                                    qconv_kernels().back());
-  std::vector<std::uint8_t> out(c.output_bytes());
-  qconv(w, c.shape, c.input.data(), c.epilogue, out.data(), nullptr, 1);
-  return out;
-}
-
-TEST(SpConv, EveryRowEqualsTheDenseReferenceBitForBit) {
-  for (std::uint64_t seed = 0; seed < 1500; ++seed) {
-    const QConvCase c = random_case(seed);
-    const std::vector<std::uint8_t> want = run_dense(c);
-    for (const SpConvKernel* kernel : spconv_kernels()) {
-      if (!isa_available(spconv_kernel_isa(*kernel))) continue;
-      for (int threads : {1, 3})
-        ASSERT_EQ(run(c, kernel, threads), want)
-            << spconv_kernel_name(*kernel) << " seed " << seed << " threads " << threads;
-    }
-  }
-}
+TEST(SpConv, EveryRowEqualsTheDenseReferenceBitForBit) { Family::expect_dense(random_case, 1500); }
+TEST(SpConv, WeightsAreViewedFromWhatWasWritten) { Family::expect_viewed(random_case); }
 
 TEST(SpConv, BalancedWeightsFillTheirSlots) {
   for (int q : {4, 8, 16, 32}) {

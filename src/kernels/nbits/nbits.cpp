@@ -6,10 +6,10 @@
 #include <cstring>
 #include <functional>
 #include <new>
-#include <utility>
 
 #include "base/threads.h"
 #include "kernels/nbits/row.h"
+#include "kernels/table.h"
 #include "pare/error.h"
 
 namespace pare::kernels {
@@ -62,11 +62,7 @@ constexpr NBitsKernel kTable[] = {
 #undef PARE_PLANES
 };
 
-template <std::size_t... I>
-constexpr std::array<const NBitsKernel*, sizeof...(I)> pointers(std::index_sequence<I...>) {
-  return {&kTable[I]...};
-}
-constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
+constexpr auto kRows = rows_of(kTable);
 
 constexpr std::int64_t kLanes = 16;
 constexpr std::int64_t kNarrowRows = 4;  ///< that narrow takes at once
@@ -75,12 +71,6 @@ constexpr std::int64_t kDeepestInt8 = 1024;
 constexpr std::int64_t kDeepestDigits = 1 << 19;  // 2^19 · 15 · 128 < 2^31
 constexpr float kTiny = 1e-30f;  // blocks below it count as zero: their inverse would overflow
 constexpr int kLargestDigits = 127 * 65536 + 127 * 256 + 127;
-
-const NBitsKernel& best_kernel() {
-  for (const NBitsKernel* row : kRows)
-    if (isa_available(row->isa)) return *row;
-  return *kRows.back();
-}
 
 std::int64_t rounded(std::int64_t value, std::int64_t to) { return (value + to - 1) / to * to; }
 
@@ -426,7 +416,7 @@ NBitsMatrix NBitsMatrix::pack(const NBitsShape& shape, const NBitsValues& values
   try {
     result.packed_ = std::make_unique<Packed>();
     Packed& p = *result.packed_;
-    describe(p, kernel ? *kernel : best_kernel(), shape, values);
+    describe(p, kernel ? *kernel : *best_row(kRows), shape, values);
     std::vector<std::uint32_t> words(static_cast<std::size_t>(p.panels * p.blocks * p.words_per_block * kLanes));
     std::vector<std::uint8_t> codes(static_cast<std::size_t>(shape.k));
     for (std::int64_t n = 0; n < shape.n; ++n) {
@@ -442,7 +432,7 @@ NBitsMatrix NBitsMatrix::pack(const NBitsShape& shape, const NBitsValues& values
 }
 
 std::string NBitsMatrix::packing_key(const NBitsShape& s, const NBitsValues& values) {
-  PackingKey key("nbits", 2, best_kernel().name);
+  PackingKey key("nbits", 2, best_row(kRows)->name);
   key.add(s.n, s.k, s.block, s.bits, values.table_stride);
   key.add_array(values.scale, s.n * s.blocks()).add_array(values.zero, s.n * s.blocks());
   key.add_array(values.table.data(), static_cast<std::int64_t>(values.table.size()));
@@ -463,7 +453,7 @@ std::optional<NBitsMatrix> NBitsMatrix::view(const NBitsShape& shape, const NBit
   NBitsMatrix result;
   result.packed_ = std::make_unique<Packed>();
   Packed& p = *result.packed_;
-  describe(p, best_kernel(), shape, values);
+  describe(p, *best_row(kRows), shape, values);
   const auto groups = static_cast<std::size_t>(p.panels * p.blocks * kLanes);
   const std::int64_t present = reader.number();
   p.words = reader.array<std::uint32_t>(groups * static_cast<std::size_t>(p.words_per_block));

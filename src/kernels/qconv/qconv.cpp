@@ -4,10 +4,10 @@
 #include <algorithm>
 #include <array>
 #include <functional>
-#include <utility>
 
 #include "base/threads.h"
 #include "kernels/qconv/row.h"
+#include "kernels/table.h"
 
 namespace pare::kernels {
 
@@ -41,11 +41,7 @@ constexpr QConvKernel kTable[] = {
 #undef PARE_REFERENCE
 };
 
-template <std::size_t... I>
-constexpr std::array<const QConvKernel*, sizeof...(I)> pointers(std::index_sequence<I...>) {
-  return {&kTable[I]...};
-}
-constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
+constexpr auto kRows = rows_of(kTable);
 
 std::size_t part_scratch_bytes(const QConvWeights::Packed& w) noexcept {
   return w.kernel->tile ? qconv_tile_scratch_bytes(w) : 0;

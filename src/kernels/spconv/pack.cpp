@@ -43,17 +43,40 @@ int pack_slots(const QConvFilter& filter, const ConvShape& s, std::int64_t block
   return static_cast<int>(slots);
 }
 
-void pack_into(SpConvWeights::Packed& packed, const QConvFilter& filter, const std::int32_t* bias) {
-  const ConvShape& s = packed.common.shape;
-  packed.groups = (s.in_c + kSpConvGroup - 1) / kSpConvGroup;
-  packed.blocks = (s.out_c + kSpConvChannels - 1) / kSpConvChannels;
+/// All but slots, their data and the bias.
+void describe(SpConvPacked& packed, const SpConvKernel& kernel, const ConvShape& shape, DType input_type,
+              std::int32_t input_zero_point) {
+  packed.kernel = &kernel;
+  packed.common.shape = shape;
+  packed.common.input_signed = input_type == DType::kInt8;
+  packed.common.input_zero_point = input_zero_point;
+  packed.groups = (shape.in_c + kSpConvGroup - 1) / kSpConvGroup;
+  packed.blocks = (shape.out_c + kSpConvChannels - 1) / kSpConvChannels;
+  packed.padding.assign(static_cast<std::size_t>(packed.groups * kSpConvGroup), static_cast<std::uint8_t>(input_zero_point));
+}
+
+/// Where each block's slots begin; returns how many there are.
+std::int64_t find_blocks(SpConvPacked& packed) {
+  const std::int64_t each = packed.common.shape.taps() * packed.groups;
+  std::int64_t count = 0;
   for (std::int64_t block = 0; block < packed.blocks; ++block) {
-    packed.first.push_back(static_cast<std::int64_t>(packed.data.size()));
+    packed.first.push_back(count);
+    for (std::int64_t i = 0; i < each; ++i) count += packed.slots[static_cast<std::size_t>(block * each + i)];
+  }
+  return count;
+}
+
+void pack_into(SpConvPacked& packed, const QConvFilter& filter, const std::int32_t* bias) {
+  const ConvShape& s = packed.common.shape;
+  std::vector<std::uint8_t> slots;
+  std::vector<SpConvSlot> data;
+  for (std::int64_t block = 0; block < packed.blocks; ++block)
     for (std::int64_t tap = 0; tap < s.taps(); ++tap)
       for (std::int64_t group = 0; group < packed.groups; ++group)
-        packed.slots.push_back(static_cast<std::uint8_t>(pack_slots(filter, s, block, tap, group, packed.data)));
-  }
-  packed.padding.assign(packed.groups * kSpConvGroup, static_cast<std::uint8_t>(packed.common.input_zero_point));
+        slots.push_back(static_cast<std::uint8_t>(pack_slots(filter, s, block, tap, group, data)));
+  packed.slots = PackedArray<std::uint8_t>(std::move(slots));
+  packed.data = PackedArray<SpConvSlot>(std::move(data));
+  find_blocks(packed);
   const std::int32_t zero = packed.common.input_zero_point + (packed.common.input_signed ? 128 : 0);
   packed.common.bias.assign(s.out_c, 0);
   for (std::int64_t o = 0; o < s.out_c; ++o) {
@@ -74,33 +97,55 @@ bool SpConvWeights::takes(const ConvShape& shape, const QConvFilter& filter) noe
 
 SpConvWeights SpConvWeights::pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
                                   std::int32_t input_zero_point, const std::int32_t* bias, const SpConvKernel* kernel) {
-  if (!kernel) {
-    const auto rows = spconv_kernels();
-    kernel = *std::find_if(rows.begin(), rows.end(), [](const SpConvKernel* row) { return isa_available(row->isa); });
-  }
-  SpConvWeights result;
   try {
-    result.packed_ = std::make_unique<Packed>();
-    result.packed_->kernel = kernel;
-    result.packed_->common.shape = shape;
-    result.packed_->common.input_signed = input_type == DType::kInt8;
-    result.packed_->common.input_zero_point = input_zero_point;
-    pack_into(*result.packed_, filter, bias);
+    auto packed = std::make_shared<SpConvPacked>();
+    describe(*packed, kernel ? *kernel : *best_row(spconv_kernels()), shape, input_type, input_zero_point);
+    pack_into(*packed, filter, bias);
+    return SpConvWeights(std::move(packed));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kMemory, "sparse weights", "do not fit in memory when packed");
   }
-  return result;
 }
 
-const char* SpConvWeights::kernel_name() const noexcept { return packed_->kernel->name; }
+std::string SpConvWeights::packing_key(const ConvShape& s, const QConvFilter& filter, DType input_type,
+                                       std::int32_t input_zero_point, const std::int32_t* bias) {
+  PackingKey key("spconv", 1, best_row(spconv_kernels())->name);
+  key.add(s.in_c, s.out_c, s.kh, s.kw, filter.strides.o, filter.strides.i, filter.strides.y, filter.strides.x);
+  key.add(input_type, input_zero_point).add_array(bias, s.out_c);
+  return key.text();
+}
+
+void SpConvWeights::write(PackedWriter& writer) const {
+  writer.number(static_cast<std::int64_t>(packed().data.size()));
+  writer.array(packed().slots);
+  writer.array(packed().data);
+  writer.array(PackedArray<std::int32_t>(packed().common.bias));
+}
+
+std::optional<SpConvWeights> SpConvWeights::view(const ConvShape& shape, DType input_type,
+                                                 std::int32_t input_zero_point, PackedReader& reader) {
+  auto packed = std::make_shared<SpConvPacked>();
+  describe(*packed, *best_row(spconv_kernels()), shape, input_type, input_zero_point);
+  const std::int64_t count = reader.number();
+  packed->slots =
+      reader.array<std::uint8_t>(static_cast<std::size_t>(packed->blocks * shape.taps() * packed->groups));
+  if (!reader.ok() || count < 0 || find_blocks(*packed) != count) return std::nullopt;
+  packed->data = reader.array<SpConvSlot>(static_cast<std::size_t>(count));
+  const PackedArray<std::int32_t> bias = reader.array<std::int32_t>(static_cast<std::size_t>(shape.out_c));
+  packed->common.bias.assign(bias.data(), bias.data() + bias.size());
+  if (!reader.finished()) return std::nullopt;
+  return SpConvWeights(std::move(packed));
+}
+
+const char* SpConvWeights::kernel_name() const noexcept { return packed().kernel->name; }
 std::size_t SpConvWeights::bytes() const noexcept {
-  return packed_->data.size() * kSpConvSlot + packed_->slots.size() + 8 * packed_->first.size() + 4 * packed_->common.bias.size() +
-         packed_->padding.size();
+  const SpConvPacked& p = packed();
+  return p.data.bytes() + p.slots.bytes() + 8 * p.first.size() + 4 * p.common.bias.size() + p.padding.size();
 }
 double SpConvWeights::density() const noexcept {
-  const ConvShape& s = packed_->common.shape;
-  const double done = static_cast<double>(packed_->data.size() * kSpConvSlot) / 2;
-  return done / static_cast<double>(packed_->blocks * kSpConvChannels * s.taps() * s.in_c);
+  const ConvShape& s = packed().common.shape;
+  const double done = static_cast<double>(packed().data.bytes()) / 2;
+  return done / static_cast<double>(packed().blocks * kSpConvChannels * s.taps() * s.in_c);
 }
 
 }  // namespace pare::kernels

@@ -20,13 +20,13 @@ struct alignas(64) SpConvSlot {
   std::uint8_t bytes[kSpConvSlot];
 };
 
-struct SpConvWeights::Packed {
+struct SpConvPacked {
   const SpConvKernel* kernel = nullptr;
   QConvWeights::Packed common;          ///< shape, input type and zero point, bias less zero point · Σw
   std::int64_t groups = 0, blocks = 0;  ///< of input and of output channels
-  std::vector<std::uint8_t> slots;      ///< [blocks][taps][groups]
+  PackedArray<std::uint8_t> slots;      ///< [blocks][taps][groups]
   std::vector<std::int64_t> first;      ///< [blocks]: into `data`
-  std::vector<SpConvSlot> data;
+  PackedArray<SpConvSlot> data;
   std::vector<std::uint8_t> padding;  ///< zero points for all input channels, in the input's own type
 };
 

@@ -2,12 +2,11 @@
 #include "kernels/spconv/spconv.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
-#include <utility>
 
 #include "base/threads.h"
 #include "kernels/spconv/row.h"
+#include "kernels/taps.h"
 
 namespace pare::kernels {
 
@@ -26,58 +25,7 @@ constexpr SpConvKernel kTable[] = {
 #undef PARE_KERNEL
 };
 
-template <std::size_t... I>
-constexpr std::array<const SpConvKernel*, sizeof...(I)> pointers(std::index_sequence<I...>) {
-  return {&kTable[I]...};
-}
-constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
-
-/// Walks over output pixels in order.
-struct Pixel {
-  std::int64_t n, y, x;
-
-  Pixel(const ConvShape& s, std::int64_t index) noexcept
-      : n(index / (s.out_h * s.out_w)), y(index / s.out_w % s.out_h), x(index % s.out_w) {}
-  void step(const ConvShape& s) noexcept {
-    if (++x < s.out_w) return;
-    x = 0;
-    if (++y < s.out_h) return;
-    y = 0, ++n;
-  }
-};
-
-/// Sends the taps of a pixel that lie outside the image to the padding. `y`, `x`: of its first tap.
-void pad_taps(const SpConvWeights::Packed& w, const ConvShape& s, std::int64_t y, std::int64_t x,
-              const std::uint8_t** at) noexcept {
-  for (std::int64_t ky = 0; ky < s.kh; ++ky, y += s.dilation_h)
-    for (std::int64_t kx = 0; kx < s.kw; ++kx, at += kSpConvPixels) {
-      const std::int64_t tap_x = x + kx * s.dilation_w;
-      if (y < 0 || y >= s.in_h || tap_x < 0 || tap_x >= s.in_w) *at = w.padding.data();
-    }
-}
-
-/// Where pixels [pixel, pixel + count) read at each tap; the few that touch the border are mended.
-void find_inputs(const SpConvWeights::Packed& w, const ConvShape& s, const std::uint8_t* input, std::int64_t pixel,
-                 int count, const std::uint8_t** at) noexcept {
-  std::uintptr_t base[kSpConvPixels];  // as numbers: what is outside the image is no pointer into it
-  std::int64_t ys[kSpConvPixels], xs[kSpConvPixels];
-  Pixel walk(s, pixel);
-  for (int p = 0; p < count; ++p, walk.step(s)) {
-    ys[p] = walk.y * s.stride_h - s.pad_top, xs[p] = walk.x * s.stride_w - s.pad_left;
-    base[p] = reinterpret_cast<std::uintptr_t>(input) +
-              static_cast<std::uintptr_t>(((walk.n * s.in_h + ys[p]) * s.in_w + xs[p]) * s.in_c);
-  }
-  for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
-    const auto offset =
-        static_cast<std::uintptr_t>((tap / s.kw * s.dilation_h * s.in_w + tap % s.kw * s.dilation_w) * s.in_c);
-    for (int p = 0; p < count; ++p)
-      at[tap * kSpConvPixels + p] = reinterpret_cast<const std::uint8_t*>(base[p] + offset);
-  }
-  const std::int64_t reach_y = (s.kh - 1) * s.dilation_h, reach_x = (s.kw - 1) * s.dilation_w;
-  for (int p = 0; p < count; ++p)
-    if (ys[p] < 0 || xs[p] < 0 || ys[p] + reach_y >= s.in_h || xs[p] + reach_x >= s.in_w)
-      pad_taps(w, s, ys[p], xs[p], at + p);
-}
+constexpr auto kRows = rows_of(kTable);
 
 /// Pixels a tile: the fewest tiles, as even as they come.
 std::int64_t tile_pixels(std::int64_t pixels) noexcept {
@@ -89,8 +37,8 @@ struct Part {
   std::int64_t tile_begin, tile_end, block_begin, block_end;
 };
 
-void run_part(const SpConvWeights::Packed& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
-              void* output, const Part& part, const std::uint8_t** at) noexcept {
+void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
+              void* output, const Part& part, const std::byte** at) noexcept {
   if (part.block_begin == part.block_end) return;
   const std::int64_t pixels = s.pixels(), step = tile_pixels(pixels), per_block = s.taps() * w.groups;
   const std::int64_t channel = part.block_begin * kSpConvChannels;
@@ -98,19 +46,19 @@ void run_part(const SpConvWeights::Packed& w, const ConvShape& s, const void* in
   tile.slots = w.slots.data() + part.block_begin * per_block;
   tile.data = w.data.empty() ? nullptr : w.data[0].bytes + w.first[part.block_begin] * kSpConvSlot;
   tile.channels = std::min(s.out_c, part.block_end * kSpConvChannels) - channel;
-  tile.inputs = at;
+  tile.inputs = reinterpret_cast<const std::uint8_t* const*>(at);
   tile.taps = s.taps(), tile.groups = w.groups;
   tile.tail = static_cast<int>(s.in_c - (w.groups - 1) * kSpConvGroup);
   tile.input_signed = w.common.input_signed;
   for (std::int64_t t = part.tile_begin; t < part.tile_end; ++t) {
     tile.pixels = static_cast<int>(std::min(step, pixels - t * step));
-    find_inputs(w, s, static_cast<const std::uint8_t*>(input), t * step, tile.pixels, at);
+    find_taps(s, input, s.in_c, w.padding.data(), t * step, tile.pixels, kSpConvPixels, at);
     tile.finish = qconv_finish_at(w.common, epilogue, t * step, channel, output);
     w.kernel->tile(tile);
   }
 }
 
-std::size_t pointers_bytes(const SpConvWeights::Packed& w) noexcept {
+std::size_t pointers_bytes(const SpConvPacked& w) noexcept {
   return static_cast<std::size_t>(w.common.shape.taps() * kSpConvPixels) * sizeof(const std::uint8_t*);
 }
 
@@ -126,18 +74,13 @@ QConvFinish spconv_finish_from(const QConvFinish& finish, std::int64_t first) no
   return moved;
 }
 
-SpConvWeights::SpConvWeights() = default;
-SpConvWeights::~SpConvWeights() = default;
-SpConvWeights::SpConvWeights(SpConvWeights&&) noexcept = default;
-SpConvWeights& SpConvWeights::operator=(SpConvWeights&&) noexcept = default;
-
 std::size_t spconv_scratch_bytes(const SpConvWeights& weights, int threads) noexcept {
   return pointers_bytes(weights.packed()) * static_cast<std::size_t>(std::max(threads, 1)) + alignof(void*);
 }
 
 void spconv(const SpConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,
             void* output, void* scratch, int threads) noexcept {
-  const SpConvWeights::Packed& w = weights.packed();
+  const SpConvPacked& w = weights.packed();
   const std::int64_t parts = std::max(threads, 1), step = tile_pixels(shape.pixels()),
                      tiles = (shape.pixels() + step - 1) / step;
   const bool by_channels = tiles < 4 * parts && w.blocks >= parts;  // too few tiles to share out evenly
@@ -148,7 +91,7 @@ void spconv(const SpConvWeights& weights, const ConvShape& shape, const void* in
       const std::int64_t units = by_channels ? w.blocks : tiles, from = units * i / parts, to = units * (i + 1) / parts;
       const Part part = by_channels ? Part{0, tiles, from, to} : Part{from, to, 0, w.blocks};
       run_part(w, shape, input, epilogue, output, part,
-               reinterpret_cast<const std::uint8_t**>(pointers + i * static_cast<std::int64_t>(pointers_bytes(w))));
+               reinterpret_cast<const std::byte**>(pointers + i * static_cast<std::int64_t>(pointers_bytes(w))));
     }
   };
   if (parts == 1)

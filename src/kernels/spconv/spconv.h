@@ -8,22 +8,22 @@
 // groups == 1; weights s8 without zero points.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "kernels/qconv/qconv.h"
+#include "kernels/table.h"
 
 namespace pare::kernels {
 
 struct SpConvKernel;
+struct SpConvPacked;
 
 /// Packed sparse weights; immutable.
-class SpConvWeights {
+class SpConvWeights : public PackedHandle<SpConvPacked> {
  public:
-  SpConvWeights();
-  ~SpConvWeights();
-  SpConvWeights(SpConvWeights&&) noexcept;
-  SpConvWeights& operator=(SpConvWeights&&) noexcept;
+  using PackedHandle::PackedHandle;
 
   /// As QConvWeights::pack; requires takes().
   static SpConvWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
@@ -32,16 +32,17 @@ class SpConvWeights {
   /// groups == 1, s8 weights, no zero points.
   static bool takes(const ConvShape& shape, const QConvFilter& filter) noexcept;
 
+  /// As QConvWeights has them (kernels/packed.h).
+  static std::string packing_key(const ConvShape& shape, const QConvFilter& filter, DType input_type,
+                                 std::int32_t input_zero_point, const std::int32_t* bias);
+  static std::optional<SpConvWeights> view(const ConvShape& shape, DType input_type, std::int32_t input_zero_point,
+                                PackedReader& reader);
+  void write(PackedWriter& writer) const;
+
   const char* kernel_name() const noexcept;  ///< "spconv__avx512vnni_vbmi", …
   std::size_t bytes() const noexcept;
   /// Multiply-adds done as a share of the dense ones, slots that are not full counted as full.
   double density() const noexcept;
-
-  struct Packed;
-  const Packed& packed() const noexcept { return *packed_; }
-
- private:
-  std::unique_ptr<Packed> packed_;
 };
 
 /// Bytes of scratch for at most `threads` threads.

@@ -13,7 +13,7 @@ struct SpConv1x4Kernel {
   void (*multiply)(const PanelProduct&) noexcept;
 };
 
-struct SpConv1x4Weights::Packed {
+struct SpConv1x4Packed {
   const SpConv1x4Kernel* kernel = nullptr;
   QConvWeights::Packed common;  ///< shape, input type and zero point, bias less zero point · Σw
   PanelWeights panels;

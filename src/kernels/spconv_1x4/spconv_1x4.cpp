@@ -2,9 +2,7 @@
 #include "kernels/spconv_1x4/spconv_1x4.h"
 
 #include <algorithm>
-#include <array>
 #include <new>
-#include <utility>
 
 #include "kernels/spconv_1x4/row.h"
 #include "pare/error.h"
@@ -26,11 +24,7 @@ constexpr SpConv1x4Kernel kTable[] = {
 #undef PARE_KERNEL
 };
 
-template <std::size_t... I>
-constexpr std::array<const SpConv1x4Kernel*, sizeof...(I)> pointers(std::index_sequence<I...>) {
-  return {&kTable[I]...};
-}
-constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
+constexpr auto kRows = rows_of(kTable);
 
 constexpr std::int64_t kBlock = 4;
 constexpr std::uint32_t kFlipSigns = 0x80808080;  ///< s8 x as u8 x + 128
@@ -50,10 +44,21 @@ std::int32_t sum_of(std::uint32_t bits) noexcept {
   return sum;
 }
 
-void pack_into(SpConv1x4Weights::Packed& packed, const QConvFilter& filter, const std::int32_t* bias) {
-  const ConvShape& s = packed.common.shape;
-  packed.panels.taps = s.taps(), packed.panels.elements = s.in_c / kBlock, packed.panels.out_c = s.out_c;
+/// All but weights and bias.
+void describe(SpConv1x4Packed& packed, const SpConv1x4Kernel& kernel, const ConvShape& shape, DType input_type,
+              std::int32_t input_zero_point) {
+  packed.kernel = &kernel;
+  packed.common.shape = shape;
+  packed.common.input_signed = input_type == DType::kInt8;
+  packed.common.input_zero_point = input_zero_point;
+  describe_panels(packed.panels, shape.taps(), shape.in_c / kBlock, shape.out_c);
   packed.panels.flip = packed.common.input_signed ? kFlipSigns : 0;
+  const std::uint32_t byte = static_cast<std::uint8_t>(input_zero_point);
+  packed.panels.padding.assign(static_cast<std::size_t>(packed.panels.elements), byte * 0x01010101u);
+}
+
+void pack_into(SpConv1x4Packed& packed, const QConvFilter& filter, const std::int32_t* bias) {
+  const ConvShape& s = packed.common.shape;
   const std::int32_t zero = packed.common.input_zero_point + (packed.common.input_signed ? 128 : 0);
   packed.common.bias.assign(static_cast<std::size_t>(s.out_c), 0);
   if (bias) std::copy_n(bias, s.out_c, packed.common.bias.begin());
@@ -62,16 +67,9 @@ void pack_into(SpConv1x4Weights::Packed& packed, const QConvFilter& filter, cons
     packed.common.bias[static_cast<std::size_t>(o)] -= zero * sum_of(bits);
     return bits;
   });
-  const std::uint32_t byte = static_cast<std::uint8_t>(packed.common.input_zero_point);
-  packed.panels.padding.assign(static_cast<std::size_t>(packed.panels.elements), byte * 0x01010101u);
 }
 
 }  // namespace
-
-SpConv1x4Weights::SpConv1x4Weights() = default;
-SpConv1x4Weights::~SpConv1x4Weights() = default;
-SpConv1x4Weights::SpConv1x4Weights(SpConv1x4Weights&&) noexcept = default;
-SpConv1x4Weights& SpConv1x4Weights::operator=(SpConv1x4Weights&&) noexcept = default;
 
 bool SpConv1x4Weights::takes(const ConvShape& shape, const QConvFilter& filter) noexcept {
   if (shape.groups != 1 || shape.in_c % kBlock != 0 || filter.is_unsigned) return false;
@@ -82,27 +80,46 @@ bool SpConv1x4Weights::takes(const ConvShape& shape, const QConvFilter& filter) 
 SpConv1x4Weights SpConv1x4Weights::pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
                                         std::int32_t input_zero_point, const std::int32_t* bias,
                                         const SpConv1x4Kernel* kernel) {
-  if (!kernel)
-    kernel = *std::find_if(kRows.begin(), kRows.end(), [](const auto* row) { return isa_available(row->isa); });
-  SpConv1x4Weights result;
   try {
-    result.packed_ = std::make_unique<Packed>();
-    result.packed_->kernel = kernel;
-    result.packed_->common.shape = shape;
-    result.packed_->common.input_signed = input_type == DType::kInt8;
-    result.packed_->common.input_zero_point = input_zero_point;
-    pack_into(*result.packed_, filter, bias);
+    auto packed = std::make_shared<SpConv1x4Packed>();
+    describe(*packed, kernel ? *kernel : *best_row(kRows), shape, input_type, input_zero_point);
+    pack_into(*packed, filter, bias);
+    return SpConv1x4Weights(std::move(packed));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kMemory, "sparse weights", "do not fit in memory when packed");
   }
-  return result;
 }
 
-const char* SpConv1x4Weights::kernel_name() const noexcept { return packed_->kernel->name; }
-std::size_t SpConv1x4Weights::bytes() const noexcept {
-  return packed_->panels.bytes() + packed_->common.bias.size() * sizeof(std::int32_t);
+std::string SpConv1x4Weights::packing_key(const ConvShape& s, const QConvFilter& filter, DType input_type,
+                                          std::int32_t input_zero_point, const std::int32_t* bias) {
+  PackingKey key("spconv_1x4", 1, best_row(kRows)->name);
+  key.add(panel_block(), s.in_c, s.out_c, s.kh, s.kw);
+  key.add(filter.strides.o, filter.strides.i, filter.strides.y, filter.strides.x);
+  key.add(input_type, input_zero_point).add_array(bias, s.out_c);
+  return key.text();
 }
-double SpConv1x4Weights::density() const noexcept { return packed_->panels.density(); }
+
+void SpConv1x4Weights::write(PackedWriter& writer) const {
+  write_panels(packed().panels, writer);
+  writer.array(PackedArray<std::int32_t>(packed().common.bias));
+}
+
+std::optional<SpConv1x4Weights> SpConv1x4Weights::view(const ConvShape& shape, DType input_type,
+                                                       std::int32_t input_zero_point, PackedReader& reader) {
+  auto packed = std::make_shared<SpConv1x4Packed>();
+  describe(*packed, *best_row(kRows), shape, input_type, input_zero_point);
+  if (!view_panels(packed->panels, reader)) return std::nullopt;
+  const PackedArray<std::int32_t> bias = reader.array<std::int32_t>(static_cast<std::size_t>(shape.out_c));
+  packed->common.bias.assign(bias.data(), bias.data() + bias.size());
+  if (!reader.finished()) return std::nullopt;
+  return SpConv1x4Weights(std::move(packed));
+}
+
+const char* SpConv1x4Weights::kernel_name() const noexcept { return packed().kernel->name; }
+std::size_t SpConv1x4Weights::bytes() const noexcept {
+  return packed().panels.bytes() + packed().common.bias.size() * sizeof(std::int32_t);
+}
+double SpConv1x4Weights::density() const noexcept { return packed().panels.density(); }
 
 std::size_t spconv_1x4_scratch_bytes(const SpConv1x4Weights& weights, int threads) noexcept {
   return panel_scratch_bytes(weights.packed().panels, threads);
@@ -110,7 +127,7 @@ std::size_t spconv_1x4_scratch_bytes(const SpConv1x4Weights& weights, int thread
 
 void spconv_1x4(const SpConv1x4Weights& weights, const ConvShape& shape, const void* input,
                 const QConvEpilogue& epilogue, void* output, void* scratch, int threads) noexcept {
-  const SpConv1x4Weights::Packed& w = weights.packed();
+  const SpConv1x4Packed& w = weights.packed();
   const PanelMoves& moves = panel_moves(w.kernel->isa);
   const auto finish = [&](const PanelSums& s) {
     alignas(64) std::uint32_t rows[kPanelPixels * kPanelLanes];

@@ -4,22 +4,22 @@
 // where all four are zero. groups == 1, in_c a multiple of 4, weights without zero points.
 #pragma once
 
-#include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "kernels/qconv/qconv.h"
+#include "kernels/table.h"
 
 namespace pare::kernels {
 
 struct SpConv1x4Kernel;
+struct SpConv1x4Packed;
 
 /// Packed sparse weights; immutable.
-class SpConv1x4Weights {
+class SpConv1x4Weights : public PackedHandle<SpConv1x4Packed> {
  public:
-  SpConv1x4Weights();
-  ~SpConv1x4Weights();
-  SpConv1x4Weights(SpConv1x4Weights&&) noexcept;
-  SpConv1x4Weights& operator=(SpConv1x4Weights&&) noexcept;
+  using PackedHandle::PackedHandle;
 
   /// As QConvWeights::pack; requires takes().
   static SpConv1x4Weights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
@@ -28,16 +28,17 @@ class SpConv1x4Weights {
   /// groups == 1, in_c % 4 == 0, s8 weights, no zero points.
   static bool takes(const ConvShape& shape, const QConvFilter& filter) noexcept;
 
+  /// As QConvWeights has them (kernels/packed.h).
+  static std::string packing_key(const ConvShape& shape, const QConvFilter& filter, DType input_type,
+                                 std::int32_t input_zero_point, const std::int32_t* bias);
+  static std::optional<SpConv1x4Weights> view(const ConvShape& shape, DType input_type, std::int32_t input_zero_point,
+                                PackedReader& reader);
+  void write(PackedWriter& writer) const;
+
   const char* kernel_name() const noexcept;  ///< "spconv_1x4__avx512vnni", …
   std::size_t bytes() const noexcept;
   /// Blocks multiplied as a share of all; what fills up a pair of channels counts.
   double density() const noexcept;
-
-  struct Packed;
-  const Packed& packed() const noexcept { return *packed_; }
-
- private:
-  std::unique_ptr<Packed> packed_;
 };
 
 /// Bytes of scratch for at most `threads` threads.

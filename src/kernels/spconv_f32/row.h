@@ -12,7 +12,7 @@ struct SpConvF32Kernel {
   void (*multiply)(const PanelProduct&) noexcept;
 };
 
-struct SpConvF32Weights::Packed {
+struct SpConvF32Packed {
   const SpConvF32Kernel* kernel = nullptr;
   PanelWeights panels;
   std::vector<float> bias;  ///< [out_c]

@@ -2,10 +2,8 @@
 #include "kernels/spconv_f32/spconv_f32.h"
 
 #include <algorithm>
-#include <array>
 #include <bit>
 #include <new>
-#include <utility>
 
 #include "kernels/spconv_f32/row.h"
 #include "pare/error.h"
@@ -27,11 +25,14 @@ constexpr SpConvF32Kernel kTable[] = {
 #undef PARE_KERNEL
 };
 
-template <std::size_t... I>
-constexpr std::array<const SpConvF32Kernel*, sizeof...(I)> pointers(std::index_sequence<I...>) {
-  return {&kTable[I]...};
+constexpr auto kRows = rows_of(kTable);
+
+/// All but weights and bias.
+void describe(SpConvF32Packed& packed, const SpConvF32Kernel& kernel, const ConvShape& s) {
+  packed.kernel = &kernel;
+  describe_panels(packed.panels, s.taps(), s.in_c, s.out_c);
+  packed.panels.padding.assign(static_cast<std::size_t>(s.in_c), 0);
 }
-constexpr auto kRows = pointers(std::make_index_sequence<std::size(kTable)>{});
 
 /// 16 channels of every pixel of a panel.
 void finish_rows(const PanelSums& s, const float* rows, std::int64_t channel, int channels, const float* bias,
@@ -50,39 +51,49 @@ void finish_rows(const PanelSums& s, const float* rows, std::int64_t channel, in
 
 }  // namespace
 
-SpConvF32Weights::SpConvF32Weights() = default;
-SpConvF32Weights::~SpConvF32Weights() = default;
-SpConvF32Weights::SpConvF32Weights(SpConvF32Weights&&) noexcept = default;
-SpConvF32Weights& SpConvF32Weights::operator=(SpConvF32Weights&&) noexcept = default;
-
 SpConvF32Weights SpConvF32Weights::pack(const ConvShape& s, const float* filter, const FilterStrides& f,
                                         const float* bias, const SpConvF32Kernel* kernel) {
-  if (!kernel)
-    kernel = *std::find_if(kRows.begin(), kRows.end(), [](const auto* row) { return isa_available(row->isa); });
-  SpConvF32Weights result;
   try {
-    result.packed_ = std::make_unique<Packed>();
-    Packed& packed = *result.packed_;
-    packed.kernel = kernel;
-    packed.panels.taps = s.taps(), packed.panels.elements = s.in_c, packed.panels.out_c = s.out_c;
-    pack_panels(packed.panels, [&](std::int64_t o, std::int64_t tap, std::int64_t i) {
+    auto packed = std::make_shared<SpConvF32Packed>();
+    describe(*packed, kernel ? *kernel : *best_row(kRows), s);
+    pack_panels(packed->panels, [&](std::int64_t o, std::int64_t tap, std::int64_t i) {
       const float w = filter[o * f.o + i * f.i + tap / s.kw * f.y + tap % s.kw * f.x];
       return w == 0 ? 0u : std::bit_cast<std::uint32_t>(w);
     });
-    packed.panels.padding.assign(static_cast<std::size_t>(s.in_c), 0);
-    packed.bias.assign(static_cast<std::size_t>(s.out_c), 0.0f);
-    if (bias) std::copy_n(bias, s.out_c, packed.bias.begin());
+    packed->bias.assign(static_cast<std::size_t>(s.out_c), 0.0f);
+    if (bias) std::copy_n(bias, s.out_c, packed->bias.begin());
+    return SpConvF32Weights(std::move(packed));
   } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kMemory, "sparse weights", "do not fit in memory when packed");
   }
-  return result;
 }
 
-const char* SpConvF32Weights::kernel_name() const noexcept { return packed_->kernel->name; }
-std::size_t SpConvF32Weights::bytes() const noexcept {
-  return packed_->panels.bytes() + packed_->bias.size() * sizeof(float);
+std::string SpConvF32Weights::packing_key(const ConvShape& s, const FilterStrides& f, const float* bias) {
+  PackingKey key("spconv_f32", 1, best_row(kRows)->name);
+  key.add(panel_block(), s.in_c, s.out_c, s.kh, s.kw, f.o, f.i, f.y, f.x).add_array(bias, s.out_c);
+  return key.text();
 }
-double SpConvF32Weights::density() const noexcept { return packed_->panels.density(); }
+
+void SpConvF32Weights::write(PackedWriter& writer) const {
+  write_panels(packed().panels, writer);
+  writer.array(PackedArray<float>(packed().bias));
+}
+
+std::optional<SpConvF32Weights> SpConvF32Weights::view(const ConvShape& shape, PackedReader& reader) {
+  auto packed = std::make_shared<SpConvF32Packed>();
+  describe(*packed, *best_row(kRows), shape);
+  if (!view_panels(packed->panels, reader)) return std::nullopt;
+  const PackedArray<float> bias = reader.array<float>(static_cast<std::size_t>(shape.out_c));
+  packed->bias.assign(bias.data(), bias.data() + bias.size());
+  if (!reader.finished()) return std::nullopt;
+  return SpConvF32Weights(std::move(packed));
+}
+
+const char* SpConvF32Weights::kernel_name() const noexcept { return packed().kernel->name; }
+std::size_t SpConvF32Weights::bytes() const noexcept {
+  return packed().panels.bytes() + packed().bias.size() * sizeof(float);
+}
+double SpConvF32Weights::density() const noexcept { return packed().panels.density(); }
 
 std::size_t spconv_f32_scratch_bytes(const SpConvF32Weights& weights, int threads) noexcept {
   return panel_scratch_bytes(weights.packed().panels, threads);
@@ -90,7 +101,7 @@ std::size_t spconv_f32_scratch_bytes(const SpConvF32Weights& weights, int thread
 
 void spconv_f32(const SpConvF32Weights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
                 float* out, void* scratch, int threads) noexcept {
-  const SpConvF32Weights::Packed& w = weights.packed();
+  const SpConvF32Packed& w = weights.packed();
   const PanelMoves& moves = panel_moves(w.kernel->isa);
   const auto finish = [&](const PanelSums& s) {
     alignas(64) std::uint32_t rows[kPanelPixels * kPanelLanes];

@@ -3,22 +3,23 @@
 #pragma once
 
 #include <cstddef>
-#include <memory>
+#include <optional>
 #include <span>
+#include <string>
 
 #include "kernels/conv/conv.h"
+#include "kernels/packed.h"
+#include "kernels/table.h"
 
 namespace pare::kernels {
 
 struct SpConvF32Kernel;
+struct SpConvF32Packed;
 
 /// Packed sparse weights; immutable.
-class SpConvF32Weights {
+class SpConvF32Weights : public PackedHandle<SpConvF32Packed> {
  public:
-  SpConvF32Weights();
-  ~SpConvF32Weights();
-  SpConvF32Weights(SpConvF32Weights&&) noexcept;
-  SpConvF32Weights& operator=(SpConvF32Weights&&) noexcept;
+  using PackedHandle::PackedHandle;
 
   /// filter element (o, i, y, x) by `strides`; bias [out_c] or nullptr; `shape` gives all but batch and the spatial
   /// sizes, groups == 1. Packs for `kernel`, or the best available row. Throws Error(kMemory), Error(kUsage) for an
@@ -26,16 +27,15 @@ class SpConvF32Weights {
   static SpConvF32Weights pack(const ConvShape& shape, const float* filter, const FilterStrides& strides,
                                const float* bias, const SpConvF32Kernel* kernel = nullptr);
 
+  /// As kernels/packed.h says.
+  static std::string packing_key(const ConvShape& shape, const FilterStrides& strides, const float* bias);
+  static std::optional<SpConvF32Weights> view(const ConvShape& shape, PackedReader& reader);
+  void write(PackedWriter& writer) const;
+
   const char* kernel_name() const noexcept;  ///< "spconv_f32__avx512", …
   std::size_t bytes() const noexcept;
   /// Multiply-adds done as a share of the dense ones; what fills up a pair of channels counts.
   double density() const noexcept;
-
-  struct Packed;
-  const Packed& packed() const noexcept { return *packed_; }
-
- private:
-  std::unique_ptr<Packed> packed_;
 };
 
 /// Bytes of scratch for at most `threads` threads.

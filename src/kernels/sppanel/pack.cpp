@@ -6,17 +6,16 @@
 namespace pare::kernels {
 namespace {
 
-/// Inputs whose panel fills three quarters of the L1 cache.
-std::int64_t block_inputs() {
-  const std::int64_t l1 = cpu_info().l1d > 0 ? cpu_info().l1d : 32 * 1024;
-  const std::int64_t rows = l1 * 3 / 4 / (kPanelPixels * static_cast<std::int64_t>(sizeof(std::uint32_t)));
-  return std::max<std::int64_t>(16, rows / 16 * 16);
-}
-
 using Rows = std::vector<std::vector<PanelEntry>>;  ///< of each output channel of a chunk
 
+/// What pack_panels() makes.
+struct Pairs {
+  std::vector<PanelPair> pairs;
+  std::vector<PanelEntry> entries;
+};
+
 /// Channels in order of their number of entries, two and two.
-void pair_up(const Rows& rows, std::int64_t channel, PanelWeights& packed) {
+void pair_up(const Rows& rows, std::int64_t channel, std::int64_t out_c, Pairs& packed) {
   std::vector<std::uint32_t> order(rows.size());
   for (std::uint32_t i = 0; i < order.size(); ++i) order[i] = i;
   std::stable_sort(order.begin(), order.end(),
@@ -25,7 +24,7 @@ void pair_up(const Rows& rows, std::int64_t channel, PanelWeights& packed) {
     const bool alone = n + 1 == order.size();
     const std::vector<PanelEntry>& longer = rows[order[n]];
     const std::vector<PanelEntry> none, &shorter = alone ? none : rows[order[n + 1]];
-    PanelPair pair{{static_cast<std::uint32_t>(channel) + order[n], static_cast<std::uint32_t>(packed.out_c)},
+    PanelPair pair{{static_cast<std::uint32_t>(channel) + order[n], static_cast<std::uint32_t>(out_c)},
                    static_cast<std::uint32_t>(packed.entries.size()),
                    static_cast<std::uint32_t>(longer.size())};
     if (!alone) pair.channels[1] = static_cast<std::uint32_t>(channel) + order[n + 1];
@@ -39,12 +38,27 @@ void pair_up(const Rows& rows, std::int64_t channel, PanelWeights& packed) {
 
 }  // namespace
 
+std::int64_t panel_block() {
+  const std::int64_t l1 = cpu_info().l1d > 0 ? cpu_info().l1d : 32 * 1024;
+  const std::int64_t rows = l1 * 3 / 4 / (kPanelPixels * static_cast<std::int64_t>(sizeof(std::uint32_t)));
+  return std::max<std::int64_t>(16, rows / 16 * 16);
+}
+
+void describe_panels(PanelWeights& w, std::int64_t taps, std::int64_t elements, std::int64_t out_c) {
+  w.taps = taps, w.elements = elements, w.out_c = out_c;
+  w.block = panel_block();
+  w.blocks = (taps * elements + w.block - 1) / w.block;
+  w.chunks = (out_c + kPanelChunk - 1) / kPanelChunk;
+  w.first = {0};
+  for (std::int64_t block = 0; block < w.blocks; ++block)
+    for (std::int64_t channel = 0; channel < out_c; channel += kPanelChunk)
+      w.first.push_back(w.first.back() + (std::min<std::int64_t>(kPanelChunk, out_c - channel) + 1) / 2);
+}
+
 void pack_panels(PanelWeights& packed,
                  const std::function<std::uint32_t(std::int64_t, std::int64_t, std::int64_t)>& weight) {
   const std::int64_t inputs = packed.taps * packed.elements;
-  packed.block = block_inputs();
-  packed.blocks = (inputs + packed.block - 1) / packed.block;
-  packed.chunks = (packed.out_c + kPanelChunk - 1) / kPanelChunk;
+  Pairs made;
   for (std::int64_t begin = 0; begin < inputs; begin += packed.block)
     for (std::int64_t channel = 0; channel < packed.out_c; channel += kPanelChunk) {
       Rows rows(static_cast<std::size_t>(std::min<std::int64_t>(kPanelChunk, packed.out_c - channel)));
@@ -54,10 +68,32 @@ void pack_panels(PanelWeights& packed,
                   weight(channel + static_cast<std::int64_t>(c), i / packed.elements, i % packed.elements);
               w != 0)
             rows[c].push_back({w, static_cast<std::uint32_t>(i - begin)});
-      packed.first.push_back(static_cast<std::int64_t>(packed.pairs.size()));
-      pair_up(rows, channel, packed);
+      pair_up(rows, channel, packed.out_c, made);
     }
-  packed.first.push_back(static_cast<std::int64_t>(packed.pairs.size()));
+  packed.pairs = PackedArray<PanelPair>(std::move(made.pairs));
+  packed.entries = PackedArray<PanelEntry>(std::move(made.entries));
+}
+
+void write_panels(const PanelWeights& weights, PackedWriter& writer) {
+  writer.number(static_cast<std::int64_t>(weights.entries.size()));
+  writer.array(weights.pairs);
+  writer.array(weights.entries);
+}
+
+bool view_panels(PanelWeights& weights, PackedReader& reader) {
+  const std::int64_t entries = reader.number();
+  if (!reader.ok() || entries < 0) return false;
+  weights.pairs = reader.array<PanelPair>(static_cast<std::size_t>(weights.first.back()));
+  weights.entries = reader.array<PanelEntry>(static_cast<std::size_t>(entries));
+  if (!reader.ok()) return false;
+  std::int64_t at = 0;  // pairs have their entries one after the other
+  for (std::size_t i = 0; i < weights.pairs.size(); at += 2 * std::int64_t{weights.pairs[i++].count}) {
+    const PanelPair& pair = weights.pairs[i];
+    if (pair.first != at || pair.channels[0] >= weights.out_c || pair.channels[1] > weights.out_c) return false;
+  }
+  std::uint32_t largest = 0;
+  for (std::size_t i = 0; i < weights.entries.size(); ++i) largest = std::max(largest, weights.entries[i].input);
+  return at == entries && largest < weights.block;
 }
 
 std::size_t PanelWeights::bytes() const noexcept {

@@ -4,6 +4,7 @@
 #include <algorithm>
 
 #include "base/threads.h"
+#include "kernels/taps.h"
 
 namespace pare::kernels {
 
@@ -47,40 +48,13 @@ struct Workspace {
         pixels(reinterpret_cast<const std::uint32_t**>(at + panel_bytes(w) + sums_bytes(w))) {}
 };
 
-/// Where the first tap of each pixel lies.
-struct Corners {
-  std::uintptr_t address[kPanelPixels];  ///< as numbers: what is outside the image is no pointer into it
-  std::int64_t y[kPanelPixels], x[kPanelPixels];
-
-  Corners(const PanelWeights& w, const ConvShape& s, const std::uint32_t* in, std::int64_t pixel, int count) noexcept {
-    std::int64_t n = pixel / (s.out_h * s.out_w), oy = pixel / s.out_w % s.out_h, ox = pixel % s.out_w;
-    for (int p = 0; p < count; ++p) {
-      y[p] = oy * s.stride_h - s.pad_top, x[p] = ox * s.stride_w - s.pad_left;
-      const std::int64_t element = ((n * s.in_h + y[p]) * s.in_w + x[p]) * w.elements;
-      address[p] = reinterpret_cast<std::uintptr_t>(in) + static_cast<std::uintptr_t>(element) * sizeof(std::uint32_t);
-      if (++ox < s.out_w) continue;
-      ox = 0;
-      if (++oy < s.out_h) continue;
-      oy = 0, ++n;
-    }
-  }
-};
-
 /// What pixels [pixel, pixel + count) read at each tap; padding outside the image and past the last pixel.
 void find_pixels(const PanelWeights& w, const ConvShape& s, const std::uint32_t* in, std::int64_t pixel, int count,
                  int width, const std::uint32_t** at) noexcept {
-  const Corners corners(w, s, in, pixel, count);
-  for (std::int64_t tap = 0; tap < w.taps; ++tap) {
-    const std::int64_t down = tap / s.kw * s.dilation_h, right = tap % s.kw * s.dilation_w;
-    const auto offset = static_cast<std::uintptr_t>((down * s.in_w + right) * w.elements) * sizeof(std::uint32_t);
-    const std::uint32_t** pixels = at + tap * kPanelPixels;
-    for (int p = 0; p < count; ++p) pixels[p] = reinterpret_cast<const std::uint32_t*>(corners.address[p] + offset);
-    std::fill(pixels + count, pixels + width, w.padding.data());
-    for (int p = 0; p < count; ++p) {
-      const std::int64_t y = corners.y[p] + down, x = corners.x[p] + right;
-      if (y < 0 || y >= s.in_h || x < 0 || x >= s.in_w) pixels[p] = w.padding.data();
-    }
-  }
+  find_taps(s, in, w.elements * static_cast<std::int64_t>(sizeof(std::uint32_t)), w.padding.data(), pixel, count,
+            kPanelPixels, reinterpret_cast<const std::byte**>(at));
+  for (std::int64_t tap = 0; tap < w.taps; ++tap)
+    std::fill(at + tap * kPanelPixels + count, at + tap * kPanelPixels + width, w.padding.data());
 }
 
 /// Fills the panel with inputs [begin, end), which may span taps.

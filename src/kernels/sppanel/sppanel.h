@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "kernels/kernel.h"
+#include "kernels/packed.h"
 #include "kernels/sppanel/tile.h"
 
 namespace pare::kernels {
@@ -31,8 +32,8 @@ struct PanelWeights {
   std::int64_t block = 0, blocks = 0, chunks = 0;  ///< `block` inputs at a time
   std::uint32_t flip = 0;                          ///< to be applied to inputs
   std::vector<std::int64_t> first;                 ///< [blocks · chunks + 1] into `pairs`
-  std::vector<PanelPair> pairs;
-  std::vector<PanelEntry> entries;
+  PackedArray<PanelPair> pairs;
+  PackedArray<PanelEntry> entries;
   std::vector<std::uint32_t> padding;  ///< [elements]: what lies outside the image
 
   std::size_t bytes() const noexcept;
@@ -40,8 +41,16 @@ struct PanelWeights {
   double density() const noexcept;
 };
 
-/// weight(o, tap, element) → its 32 bits; 0 where nothing is to be multiplied. Fills everything but flip and padding.
+/// Inputs of a block: what fills three quarters of the L1 cache.
+std::int64_t panel_block();
+/// Sets the sizes.
+void describe_panels(PanelWeights& weights, std::int64_t taps, std::int64_t elements, std::int64_t out_c);
+/// weight(o, tap, element) → its 32 bits; 0 where nothing is to be multiplied. Of described weights, fills pairs and entries.
 void pack_panels(PanelWeights& weights, const std::function<std::uint32_t(std::int64_t, std::int64_t, std::int64_t)>& weight);
+
+/// Pairs and entries to a file, and viewed from it into described weights; false where they do not fit.
+void write_panels(const PanelWeights& weights, PackedWriter& writer);
+bool view_panels(PanelWeights& weights, PackedReader& reader);
 
 /// Bytes of scratch for at most `threads` threads.
 std::size_t panel_scratch_bytes(const PanelWeights& weights, int threads) noexcept;

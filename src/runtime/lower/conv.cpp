@@ -1,7 +1,7 @@
 // Conv over [N, C, H, W], held channels-last.
 #include "kernels/depthwise/depthwise.h"
+#include "runtime/lower/float_product.h"
 #include "runtime/lower/product.h"
-#include "runtime/lower/sparse_f32.h"
 #include "runtime/lower/window.h"
 
 namespace pare::runtime {
@@ -60,17 +60,13 @@ std::optional<std::string> lower_Conv(Lowerer& lw, const Group& group) {
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
   if (!weight.defined() || (node.input(2) != ir::kNoValue && !bias.defined()))
     return "weight and bias are not constant";
-  const SparseF32Choice sparse =
-      choose_sparse_f32(lw, group, s, kernels::FilterStrides::oihw(s), weight, bias);
-  if (sparse.weights) {
-    emit_sparse_f32(lw, group, sparse, s, Layout::kChannelsLast);
-    return std::nullopt;
-  }
-  const auto refused = lower_library(
-      lw, group, Layout::kChannelsLast, "conv", sparse.reason, [&](const onednn::ProductTypes& types, std::string& why) {
-        return onednn::convolution(node.name, s, weight, bias, post_ops(group), types, lw.cache(), why);
-      });
-  return refused ? lower_plain(lw, group, s, weight, bias, *refused) : std::nullopt;
+  const auto reason = lower_float(lw, group,
+                                  {s, kernels::FilterStrides::oihw(s), weight, bias, Layout::kChannelsLast, "conv",
+                                   [&](const onednn::ProductTypes& types, std::string& why) {
+                                     return onednn::convolution(node.name, s, weight, bias, post_ops(group), types,
+                                                                lw.cache(), why);
+                                   }});
+  return reason ? lower_plain(lw, group, s, weight, bias, *reason) : std::nullopt;
 }
 
 }  // namespace pare::runtime

@@ -1,9 +1,9 @@
 // Gemm and MatMul with a constant matrix on the right, and batches of products.
 #include <algorithm>
 
+#include "runtime/lower/float_product.h"
 #include "runtime/lower/nbits.h"
 #include "runtime/lower/product.h"
-#include "runtime/lower/sparse_f32.h"
 
 namespace pare::runtime {
 
@@ -25,16 +25,13 @@ std::optional<std::string> lower_right_constant(Lowerer& lw, const Group& group,
   const kernels::FilterStrides strides =
       transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
   if (group.integer) return lower_integer(lw, group, shape, strides, Layout::kOnnx);
-  const SparseF32Choice sparse = choose_sparse_f32(lw, group, shape, strides, lw.constant(node.input(1)), bias);
-  if (sparse.weights) {
-    emit_sparse_f32(lw, group, sparse, shape, Layout::kOnnx);
-    return std::nullopt;
-  }
-  return lower_library(lw, group, Layout::kOnnx, "inner_product", sparse.reason,
-                       [&](const onednn::ProductTypes& types, std::string& why) {
-                         return onednn::inner_product(node.name, m, k, n, lw.constant(node.input(1)), transposed, bias,
-                                                      post_ops(group), types, lw.cache(), why);
-                       });
+  const Tensor right = lw.constant(node.input(1));
+  return lower_float(lw, group,
+                     {shape, strides, right, bias, Layout::kOnnx, "inner_product",
+                      [&](const onednn::ProductTypes& types, std::string& why) {
+                        return onednn::inner_product(node.name, m, k, n, right, transposed, bias, post_ops(group), types,
+                                                     lw.cache(), why);
+                      }});
 }
 
 /// The dense operand of `dims` as part of a batch whose leading axes are `batch`.

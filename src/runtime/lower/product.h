@@ -17,15 +17,6 @@ ir::ValueId added_value(const Group& group);
 /// The follow-ups as one clamp after the addition; nullopt when they are anything else.
 std::optional<Clamp> final_clamp(const Group& group);
 
-/// oneDNN's product of these types; nullptr with a reason when it refuses.
-using MakeProduct =
-    std::function<std::unique_ptr<onednn::Product>(const onednn::ProductTypes& types, std::string& reason)>;
-
-/// Emits oneDNN's product, in bfloat16 where the plan's precision asks for it and oneDNN has it. `family`: of the
-/// kernel's name; `remark`: what there is to say beside oneDNN's name of it. Returns why not.
-std::optional<std::string> lower_library(Lowerer& lw, const Group& group, Layout layout, const std::string& family,
-                                         const std::string& remark, const MakeProduct& make);
-
 /// The integer form over `shape`; `layout` of input, residual and output. Returns why not.
 std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,
                                          const kernels::FilterStrides& strides, Layout layout);

@@ -8,9 +8,9 @@ namespace pare::runtime {
 
 namespace {
 
-constexpr SparseCosts kAvx512 = {29, 115, 4, 1.3, 7, {0.9, 6, 10, 1.5}, {0.9, 6, 10, 1.5}};
-constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.6, 7, {1.4, 11, 17, 2.3}, {1.4, 11, 17, 1.5}};
-constexpr SparseCosts kAvx2 = {14.5, 26, 8, 0, 0, {2.2, 11, 20, 4}, {5.5, 11, 22, 4}};
+constexpr SparseCosts kAvx512 = {29, 115, 4, 1.3, 7, {0.9, 6, 10, 1.5}, {0.9, 6, 10, 1.5}, 2, 8, 2.5};
+constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.6, 7, {1.4, 11, 17, 2.3}, {1.4, 11, 17, 1.5}, 1.7, 8, 2.5};
+constexpr SparseCosts kAvx2 = {14.5, 26, 8, 0, 0, {2.2, 11, 20, 4}, {5.5, 11, 22, 4}, 8, 12, 6};
 
 /// The CPU does half as many 512-bit multiplications a cycle as others (AMD Zen 4).
 bool half_rate_avx512() {

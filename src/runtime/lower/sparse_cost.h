@@ -20,6 +20,8 @@ struct SparseCosts {
   double dense_finish;            ///< of 16 outputs, int8
   double slot, gathered_finish;   ///< kernels/spconv: of a slot, and of 16 outputs
   PanelCosts f32, s8;
+  double bits, encode;  ///< kernels/bitconv: of a word of 16 channels, a plane and a mask; of 64 inputs
+  double code;          ///< kernels/qbits: of 64 codes and a row
 };
 
 /// Those of the best instruction set that may be used.

@@ -1,0 +1,101 @@
+#include "runtime/lower/candidate.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <memory>
+
+#include "runtime/lower/sparse_cost.h"
+#include "runtime/tuner.h"
+
+namespace pare::runtime {
+
+namespace {
+
+constexpr double kHopeless = 3;      ///< times the least estimate from which nothing is measured
+constexpr double kClearly = 0.97;    ///< of the estimate's favourite, that a measurement must stay below to overrule it
+constexpr std::size_t kAlign = 64;
+
+std::size_t least_estimate(const std::vector<Candidate>& candidates) {
+  const auto less = [](const Candidate& a, const Candidate& b) { return a.cycles < b.cycles; };
+  return static_cast<std::size_t>(std::min_element(candidates.begin(), candidates.end(), less) - candidates.begin());
+}
+
+/// Memory to time products in: filled, since zeros of a fresh page are no memory yet.
+class Bench {
+ public:
+  explicit Bench(std::size_t bytes) : memory_(bytes + kAlign) {
+    for (std::size_t i = 0; i < memory_.size(); ++i) memory_[i] = static_cast<std::byte>(i * 89 % 4);
+  }
+  std::byte* at() {
+    return memory_.data() + (kAlign - reinterpret_cast<std::uintptr_t>(memory_.data()) % kAlign) % kAlign;
+  }
+
+ private:
+  std::vector<std::byte> memory_;
+};
+
+std::vector<Tuner::Run> runs_of(const std::vector<Candidate>& candidates, const ProductBuffers& buffers,
+                                std::vector<ProductForm>& forms) {
+  std::size_t scratch = 0;
+  for (const Candidate& candidate : candidates) {
+    forms.push_back(candidate.make());
+    scratch = std::max(scratch, forms.back().scratch_bytes);
+  }
+  struct Memory {
+    Bench in, added, out, scratch;
+  };
+  const auto memory =
+      std::make_shared<Memory>(Memory{Bench(buffers.in), Bench(buffers.added), Bench(buffers.out), Bench(scratch)});
+  const bool adds = buffers.added > 0;
+  std::vector<Tuner::Run> runs;
+  for (const ProductForm& form : forms)
+    runs.push_back([memory, adds, run = form.run] {
+      run(memory->in.at(), adds ? memory->added.at() : nullptr, memory->out.at(), memory->scratch.at());
+    });
+  return runs;
+}
+
+Chosen by_timing(Lowerer& lw, const std::string& task, const std::vector<Candidate>& candidates, std::size_t favourite,
+                 const ProductBuffers& buffers) {
+  std::vector<std::string> names;
+  for (const Candidate& candidate : candidates) names.push_back(candidate.kernel);
+  std::vector<ProductForm> forms;
+  const std::vector<double> times =
+      lw.tuner()->microseconds(task, names, [&] { return runs_of(candidates, buffers, forms); });
+  auto best = static_cast<std::size_t>(std::min_element(times.begin(), times.end()) - times.begin());
+  if (times[best] > kClearly * times[favourite]) best = favourite;
+  const std::size_t other = best != 0 ? 0 : favourite != 0 ? favourite : 1;
+  Chosen chosen{forms.empty() ? candidates[best].make() : std::move(forms[best]), ""};
+  chosen.against = "measured " + format_decimal(times[best]) + " µs against " + format_decimal(times[other]) + " µs (" +
+                   names[other] + ")";
+  return chosen;
+}
+
+}  // namespace
+
+Chosen choose(Lowerer& lw, const std::string& task, const std::vector<Candidate>& candidates,
+              const ProductBuffers& buffers) {
+  if (candidates.size() == 1) return {candidates[0].make(), ""};
+  const std::size_t best = least_estimate(candidates);
+  std::vector<Candidate> worth;
+  std::size_t favourite = 0;
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    if (candidates[i].cycles > kHopeless * candidates[best].cycles) continue;
+    if (i == best) favourite = worth.size();
+    worth.push_back(candidates[i]);
+  }
+  if (lw.tuner() && worth.size() > 1) return by_timing(lw, task, worth, favourite, buffers);
+  const std::size_t other = best == 0 ? 1 : 0;
+  const double gain = candidates[other].cycles / candidates[best].cycles;
+  return {candidates[best].make(), "estimated " + format_decimal(gain) + " times " + candidates[other].kernel};
+}
+
+std::string describe(const kernels::ConvShape& s) {
+  const auto pair = [](std::int64_t a, std::int64_t b) { return std::to_string(a) + "x" + std::to_string(b); };
+  return std::to_string(s.batch) + "x" + pair(s.in_h, s.in_w) + "x" + std::to_string(s.in_c) + " > " +
+         pair(s.out_h, s.out_w) + "x" + std::to_string(s.out_c) + ", " + pair(s.kh, s.kw) + ", stride " +
+         pair(s.stride_h, s.stride_w) + ", pad " + pair(s.pad_top, s.pad_left) + ", dilation " +
+         pair(s.dilation_h, s.dilation_w) + ", groups " + std::to_string(s.groups);
+}
+
+}  // namespace pare::runtime

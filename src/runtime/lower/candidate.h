@@ -1,0 +1,44 @@
+// One of several ways to run a step, and the choice among them.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "runtime/lowerer.h"
+
+namespace pare::runtime {
+
+/// A product ready to run, in any type; all candidates of a step read and write alike.
+struct ProductForm {
+  std::string kernel, reason;  ///< reason: what there is to say beside the choice
+  std::size_t weight_bytes = 0, scratch_bytes = 0;
+  std::function<void(const void* in, const void* added, void* out, std::byte* scratch)> run;
+};
+
+struct Candidate {
+  std::string kernel;
+  double cycles = 0;                  ///< estimated
+  std::function<ProductForm()> make;  ///< packs weights, where no file holds them
+};
+
+/// Bytes of the buffers that a product reads and writes, for timing it.
+struct ProductBuffers {
+  std::size_t in = 0, added = 0, out = 0;
+};
+
+struct Chosen {
+  ProductForm form;
+  std::string against;  ///< "measured 21.0 µs against 64.1 µs (qconv__onednn)", "estimated 3.0 times dense"; "": no other
+};
+
+/// The fastest of `candidates`, of which there is one at least and whose first is the one to compare with: by timing
+/// where the plan is tuned, among those that are not estimated to take three times the least; by the estimate else.
+/// `task` says what times depend on beside kernels and the machine.
+Chosen choose(Lowerer& lw, const std::string& task, const std::vector<Candidate>& candidates,
+              const ProductBuffers& buffers);
+
+/// "1x56x56x64 > 56x56x256, 3x3, stride 1x1, pad 1x1, dilation 1x1, groups 1"
+std::string describe(const kernels::ConvShape& shape);
+
+}  // namespace pare::runtime

@@ -1,0 +1,163 @@
+#include "runtime/lower/float_product.h"
+
+#include <cmath>
+
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/spconv_f32/spconv_f32.h"
+#include "runtime/lower/candidate.h"
+#include "runtime/lower/product.h"
+#include "runtime/lower/sparse_cost.h"
+#include "runtime/lower/weight_facts.h"
+
+namespace pare::runtime {
+
+namespace {
+
+constexpr double kWorthALook = 0.6;  ///< share of zeros below which no shape pays
+constexpr double kFilled = 1.03;     ///< entries for a weight that is not zero: pairs of channels are filled up
+
+/// What the epilogue of the sparse kernel does not do.
+void follow_up(const std::vector<onednn::PostOp>& post, std::int64_t count, const float* add, float* out) {
+  kernels::BinaryShape flat;
+  flat.rank = 1;
+  flat.dims[0] = count;
+  flat.a[0] = flat.b[0] = 1;
+  for (const onednn::PostOp& op : post) {
+    if (op.add)
+      kernels::binary(kernels::BinaryOp::kAdd, flat, out, add, out);
+    else
+      kernels::unary(op.op, op.params, count, out, out);
+  }
+}
+
+ProductForm dense_form(const std::string& kernel, const std::shared_ptr<const onednn::Product>& product) {
+  ProductForm form{kernel, product->implementation(), product->weight_bytes(), product->scratch_bytes(), {}};
+  form.run = [product](const void* in, const void* added, void* out, std::byte* scratch) {
+    product->run(in, added, out, scratch);
+  };
+  return form;
+}
+
+ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  using kernels::SpConvF32Weights;
+  const float* bias = p.bias.defined() ? p.bias.data<float>().data() : nullptr;
+  const auto weights = lw.cache().get_packed<SpConvF32Weights>(
+      SpConvF32Weights::packing_key(p.shape, p.strides, bias), p.weight,
+      [&](kernels::PackedReader& reader) { return SpConvF32Weights::view(p.shape, reader); },
+      [&] { return SpConvF32Weights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias); });
+  const int threads = lw.threads();
+  const auto clamp = final_clamp(group);
+  ProductForm form{weights->kernel_name(), "", weights->bytes(), kernels::spconv_f32_scratch_bytes(*weights, threads), {}};
+  form.run = [weights, threads, clamp, shape = p.shape, post = clamp ? std::vector<onednn::PostOp>() : post_ops(group)](
+                 const void* in, const void* added, void* out, std::byte* scratch) {
+    const auto* addend = static_cast<const float*>(added);
+    auto* to = static_cast<float*>(out);
+    kernels::ConvEpilogue epilogue;
+    if (clamp) epilogue = {addend, clamp->lo, clamp->hi};
+    kernels::spconv_f32(*weights, shape, static_cast<const float*>(in), epilogue, to, scratch, threads);
+    follow_up(post, shape.pixels() * shape.out_c, addend, to);
+  };
+  return form;
+}
+
+std::shared_ptr<const WeightFacts> facts_of(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  return p.shape.groups == 1 ? weight_facts(lw, group, p.shape, p.strides, p.weight) : nullptr;
+}
+
+std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts& facts) {
+  std::string key = "f32 " + describe(p.shape) + ", " + facts.to_string();
+  for (const onednn::PostOp& op : post_ops(group)) key += op.add ? ", add" : ", activation";
+  return key + ", threads " + std::to_string(lw.threads());
+}
+
+ProductBuffers buffers_of(const Group& group, const kernels::ConvShape& s) {
+  const auto floats = [](std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); };
+  const std::size_t out = floats(s.pixels() * s.out_c);
+  return {floats(s.batch * s.in_h * s.in_w * s.in_c), added_value(group) == ir::kNoValue ? 0 : out, out};
+}
+
+/// Cycles of the sparse kernel; infinite where zeros are too few, or no kernel takes them.
+double sparse_cycles(const FloatProduct& p, const WeightFacts* facts) {
+  if (!facts || facts->sparsity() < kWorthALook || !isa_available(Isa::kAvx2)) return INFINITY;
+  return panel_cycles(sparse_costs().f32, p.shape, p.shape.taps() * p.shape.in_c, kFilled * (1 - facts->sparsity()));
+}
+
+double dense_cycles_of(const FloatProduct& p) { return static_cast<double>(p.shape.macs()) / sparse_costs().dense_f32; }
+
+/// Dense where zeros do not pay; nullopt with a reason where there is no dense form either.
+std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::string& reason) {
+  const auto facts = facts_of(lw, group, p);
+  const double dense_cycles = dense_cycles_of(p), cycles = sparse_cycles(p, facts.get());
+  const bool sparse = std::isfinite(cycles);
+  std::shared_ptr<const onednn::Product> dense;
+  if (!sparse || lw.tuner() || cycles >= dense_cycles) dense = p.dense({}, reason);
+  if (!sparse) return dense ? std::optional(Chosen{dense_form(p.dense_kernel(), dense), ""}) : std::nullopt;
+  std::vector<Candidate> candidates;
+  // Where nothing is timed and the estimate is against it, the dense form is not made.
+  if (dense || (!lw.tuner() && cycles < dense_cycles))
+    candidates.push_back({p.dense_kernel(), dense_cycles, [&, dense] { return dense_form(p.dense_kernel(), dense); }});
+  candidates.push_back({"spconv_f32", cycles, [&] { return sparse_form(lw, group, p); }});
+  Chosen chosen = choose(lw, timing_key(lw, group, p, *facts), candidates, buffers_of(group, p.shape));
+  chosen.form.reason += (chosen.form.reason.empty() ? "" : "; ") + facts->to_string();
+  return chosen;
+}
+
+/// What the plan's precision asks for: bfloat16 in; what is added as it lies there; out what its readers take.
+onednn::ProductTypes narrow_types(Lowerer& lw, const Group& group) {
+  onednn::ProductTypes types{.in = DType::kBFloat16};
+  const ir::ValueId added = added_value(group);
+  if (added != ir::kNoValue && lw.lies_narrow(added)) types.add = DType::kBFloat16;
+  if (lw.is_narrow(group.output)) types.out = DType::kBFloat16;
+  return types;
+}
+
+/// Emits oneDNN's product in bfloat16. Returns why not.
+std::optional<std::string> lower_narrow(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  if (2 * sparse_cycles(p, facts_of(lw, group, p).get()) < dense_cycles_of(p)) return "zeros pay more than bfloat16";
+  const onednn::ProductTypes types = narrow_types(lw, group);
+  std::string reason;
+  const auto product = p.dense(types, reason);
+  if (!product) return "in bfloat16 " + reason;
+  const auto narrow = [](DType type) { return type == DType::kBFloat16; };
+  const ir::ValueId added = added_value(group);
+  const BufferId in = lw.read_narrow(lw.main(group).input(0), p.layout);
+  const BufferId add = added == ir::kNoValue ? kNoBuffer
+                       : narrow(types.add)   ? lw.read_narrow(added, p.layout)
+                                             : lw.read(added, p.layout);
+  const BufferId out = narrow(types.out) ? lw.write_narrow(group.output, p.layout) : lw.write(group.output, p.layout);
+  const BufferId scratch = lw.scratch(product->scratch_bytes());
+  std::vector<BufferId> reads = {in};
+  if (add != kNoBuffer) reads.push_back(add);
+  StepNote note{p.family + "_bf16__onednn", product->implementation(), static_cast<std::int64_t>(product->weight_bytes()),
+                DType::kBFloat16};
+  lw.emit(group, std::move(note), reads, {out, scratch}, [=](const Frame& frame) {
+    product->run(frame.at(in), add == kNoBuffer ? nullptr : frame.at(add), frame.at(out), frame.at(scratch));
+  });
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::string> lower_float(Lowerer& lw, const Group& group, const FloatProduct& product) {
+  std::string reason;
+  std::optional<std::string> refused;
+  if (lw.narrow_products() && !(refused = lower_narrow(lw, group, product))) return std::nullopt;
+  const auto chosen = choose_form(lw, group, product, reason);
+  if (!chosen) return reason;
+  const ProductForm& form = chosen->form;
+  const ir::ValueId added = added_value(group);
+  const BufferId in = lw.read(lw.main(group).input(0), product.layout),
+                 add = added == ir::kNoValue ? kNoBuffer : lw.read(added, product.layout),
+                 out = lw.write(group.output, product.layout), scratch = lw.scratch(form.scratch_bytes);
+  std::vector<BufferId> reads = {in};
+  if (add != kNoBuffer) reads.push_back(add);
+  StepNote note{form.kernel, form.reason, static_cast<std::int64_t>(form.weight_bytes)};
+  for (const std::string& more : {chosen->against, refused.value_or("")})
+    if (!more.empty()) note.reason += "; " + more;
+  lw.emit(group, note, reads, {out, scratch}, [in, add, out, scratch, run = form.run](const Frame& frame) {
+    run(frame.at(in), add == kNoBuffer ? nullptr : frame.at(add), frame.at(out), frame.at(scratch));
+  });
+  return std::nullopt;
+}
+
+}  // namespace pare::runtime

@@ -1,0 +1,31 @@
+// Convolutions and matrix products of float32 with constant weights: oneDNN's, in float32 or in bfloat16, or by the
+// weights that are not zero.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "runtime/lowerer.h"
+#include "runtime/onednn.h"
+
+namespace pare::runtime {
+
+struct FloatProduct {
+  kernels::ConvShape shape;
+  kernels::FilterStrides strides;
+  Tensor weight, bias;  ///< bias [out_c] or undefined
+  Layout layout = Layout::kOnnx;  ///< of input, addend and output
+  std::string family;             ///< of oneDNN's name in the plan: "conv" of "conv_f32__onednn"
+  /// oneDNN's product of these types with the group's post-ops; null with a reason where it refuses.
+  std::function<std::shared_ptr<const onednn::Product>(const onednn::ProductTypes& types, std::string& reason)> dense;
+
+  std::string dense_kernel() const { return family + "_f32__onednn"; }
+};
+
+/// Emits the fastest form, whatever follows the product; in bfloat16 where the plan's precision asks for it, oneDNN has
+/// it and zeros do not pay more. Returns why there is none.
+std::optional<std::string> lower_float(Lowerer& lw, const Group& group, const FloatProduct& product);
+
+}  // namespace pare::runtime

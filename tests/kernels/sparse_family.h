@@ -1,0 +1,67 @@
+// What the tests of integer families with sparse weights share.
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include "base/threads.h"
+#include "qconv_case.h"
+
+namespace pare::kernels::test {
+
+/// The dense reference with the zeros in place.
+inline std::vector<std::uint8_t> run_dense(const QConvCase& c) {
+  const auto w = QConvWeights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(),
+                                    qconv_kernels().back());
+  std::vector<std::uint8_t> out(c.output_bytes());
+  qconv(w, c.shape, c.input.data(), c.epilogue, out.data(), nullptr, 1);
+  return out;
+}
+
+template <class Weights, auto kScratch, auto kRun, auto kKernels, auto kIsa, auto kName>
+struct SparseFamily {
+  template <class Kernel>
+  static Weights pack(const QConvCase& c, const Kernel* kernel) {
+    return Weights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
+  }
+  static std::vector<std::uint8_t> run(const QConvCase& c, const Weights& w, int threads) {
+    std::vector<std::uint8_t> out(c.output_bytes());
+    std::vector<std::byte> scratch(kScratch(w, threads));
+    const ThreadScope scope(threads);
+    kRun(w, c.shape, c.input.data(), c.epilogue, out.data(), scratch.data(), threads);
+    return out;
+  }
+  /// Every row gives what the dense reference gives, bit for bit.
+  static void expect_dense(QConvCase (*make)(std::uint64_t), std::uint64_t seeds) {
+    for (std::uint64_t seed = 0; seed < seeds; ++seed) {
+      const QConvCase c = make(seed);
+      const std::vector<std::uint8_t> want = run_dense(c);
+      for (const auto* kernel : kKernels()) {
+        if (!isa_available(kIsa(*kernel))) continue;
+        const Weights w = pack(c, kernel);
+        for (int threads : {1, 3})
+          ASSERT_EQ(run(c, w, threads), want) << kName(*kernel) << " seed " << seed << " threads " << threads;
+      }
+    }
+  }
+  /// What was written is viewed, and a piece of it is not.
+  static void expect_viewed(QConvCase (*make)(std::uint64_t)) {
+    for (std::uint64_t seed = 5000; seed < 5050; ++seed) {
+      const QConvCase c = make(seed);
+      const Weights w = Weights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null());
+      PackedWriter writer;
+      w.write(writer);
+      const auto bytes = std::as_bytes(std::span(writer.bytes()));
+      PackedReader whole(bytes, nullptr), shorter(bytes.first(bytes.size() - 1), nullptr), wrong(bytes, nullptr);
+      const auto again = Weights::view(c.shape, c.input_type, c.input_zero_point, whole);
+      ASSERT_TRUE(again);
+      EXPECT_EQ(run(c, *again, 1), run(c, w, 1));
+      EXPECT_EQ(again->bytes(), w.bytes());
+      EXPECT_FALSE(Weights::view(c.shape, c.input_type, c.input_zero_point, shorter));
+      ConvShape other = c.shape;
+      other.out_c += 16;
+      EXPECT_FALSE(Weights::view(other, c.input_type, c.input_zero_point, wrong));
+    }
+  }
+};
+
+}  // namespace pare::kernels::test
