@@ -12,7 +12,9 @@ template <class V, int R, int P>
 void score_tile(const AttentionBlock& b, std::int64_t query, std::int64_t panel, std::int64_t row) {
   constexpr int kVectors = P * static_cast<int>(kKeyPanel) / V::kLanes, kInPanel = static_cast<int>(kKeyPanel) / V::kLanes;
   typename V::Type sums[R][kVectors];
+#pragma GCC unroll 8
   for (auto& line : sums)
+#pragma GCC unroll 8
     for (auto& sum : line) sum = V::zero();
   const float* keys = b.keys_packed + panel * b.width * kKeyPanel;
   const float* q = b.q + query * b.q_position;
@@ -68,7 +70,9 @@ template <class V, int R, int C>
 void mix_tile(const AttentionBlock& b, const float* scores, std::int64_t row, const float* factor, const float* v,
               std::int64_t columns, float* out) {
   typename V::Type sums[R][C];
+#pragma GCC unroll 8
   for (auto& line : sums)
+#pragma GCC unroll 8
     for (auto& sum : line) sum = V::zero();
   const std::int64_t last = columns - (C - 1) * V::kLanes;  // in the last vector
   for (std::int64_t key = 0; key < b.keys; ++key, v += b.v_position) {
@@ -83,9 +87,11 @@ void mix_tile(const AttentionBlock& b, const float* scores, std::int64_t row, co
       for (int c = 0; c < C; ++c) sums[r][c] = V::fma(p, x[c], sums[r][c]);
     }
   }
+#pragma GCC unroll 8
   for (int r = 0; r < R; ++r) {
     float* to = out + r * b.out_position;
     const auto f = V::set(factor[r]);
+#pragma GCC unroll 4
     for (int c = 0; c + 1 < C; ++c) V::store(to + c * V::kLanes, V::mul(sums[r][c], f));
     V::store_some(to + (C - 1) * V::kLanes, last, V::mul(sums[r][C - 1], f));
   }

@@ -7,6 +7,7 @@ namespace pare::kernels::avx512 {
 
 void peak_rounds(std::int64_t rounds) noexcept {
   __m512 sums[12];
+#pragma GCC unroll 12
   for (__m512& sum : sums) sum = _mm512_setzero_ps();
   const __m512 a = _mm512_set1_ps(1.0f), b = _mm512_set1_ps(0.5f);
   for (std::int64_t round = 0; round < rounds; ++round) {

@@ -7,6 +7,7 @@ namespace pare::kernels::avx512vnni {
 
 void peak_rounds(std::int64_t rounds) noexcept {
   __m512i sums[12];
+#pragma GCC unroll 12
   for (__m512i& sum : sums) sum = _mm512_setzero_si512();
   const __m512i a = _mm512_set1_epi8(3), b = _mm512_set1_epi8(-2);
   for (std::int64_t round = 0; round < rounds; ++round) {
