@@ -1,10 +1,13 @@
-"""Structured pruning at equal MACs, without fine-tuning: `pare prune --method filters` against onnxsim's apply_structured_pruning.
+"""Structured pruning at equal MACs, without and with fine-tuning: `pare prune --method filters` against onnxsim's
+apply_structured_pruning.
 
     bench/studies/structured_rival MODEL --data DATA.yaml [--macs 0.5 0.25] [--samples 512]
+                                   [--epochs 3 --lr 0.01 --limit 20000] [--ours l1:layer:least_squares] [--theirs l1:layer l2:global]
 
 onnxsim removes channels by a share of each layer, so its share is bisected for the MACs; where all that it can remove leaves more,
-the row says what it reaches. Both models are judged by `pare eval` on the test split. A table, a row for each: importance and scope of
-onnxsim; importance, scope and reconstruction of Pare. `random` is the mean over --seeds.
+the row says what it reaches. Both models are judged by `pare eval` on the test split. With --epochs each of them is then trained by
+`pare distill`, taught by the original model and the labels, with the same settings, and judged again. A table, a row for each:
+importance and scope of onnxsim; importance, scope and reconstruction of Pare. `random` is the mean over --seeds.
 """
 import argparse
 import json
@@ -19,6 +22,7 @@ from study import PARE, machine, run, table
 
 MOST = 0.99  # of a layer's channels
 OURS = ["l1:layer:none", "l2:layer:none", "l1:layer:least_squares", "random:layer:least_squares"]
+THEIRS = ["l1:layer", "l2:layer", "l2:global"]
 
 
 def pare(*arguments):
@@ -51,30 +55,48 @@ def nearest(model, wanted, norm, whole_model, path, shape):
     return macs_of(theirs(model, high, norm, whole_model, path), shape) / whole
 
 
+def trained(arguments, path):
+    """Test accuracy of the model after --epochs; None without any."""
+    if not arguments.epochs:
+        return None
+    record = run("distill", path, arguments.data, "--teacher", arguments.model, "--epochs", arguments.epochs, "--lr", arguments.lr,
+                 "--limit", arguments.limit, "--batch-size", arguments.batch_size, "--seed", 0)
+    return record["after"]["test"]["top1"]
+
+
+def row_of(wanted, by, how, reached, top1, tuned):
+    """`top1` and `tuned`: of each seed."""
+    after = [f"{statistics.mean(tuned):.2f}"] if tuned[0] is not None else []
+    row = [f"{wanted}", by, how, f"{reached:.3f}" + ("" if reached <= wanted else " (no fewer possible)"),
+           f"{statistics.mean(top1):.2f}", *after]
+    print(*row, flush=True)
+    return row
+
+
 def their_rows(arguments, wanted, folder):
     model, rows = onnx.load(arguments.model), []
-    for norm, whole_model in (("l1", False), ("l2", False), ("l2", True)):
+    for way in arguments.theirs:
+        norm, scope = way.split(":")
         path = pathlib.Path(folder) / "theirs.onnx"
-        reached = nearest(model, wanted, norm, whole_model, path, arguments.shape)
+        reached = nearest(model, wanted, norm, scope == "global", path, arguments.shape)
         top1 = pare("eval", path, "--data", arguments.data)["metrics"]["top1"]
-        rows.append([f"{wanted}", "onnxsim 0.8.1", f"{norm}{', global' if whole_model else ''}", f"{reached:.3f}",
-                     f"{top1:.2f}" + ("" if reached <= wanted else " (no fewer MACs possible)")])
-        print(*rows[-1], flush=True)
+        rows.append(row_of(wanted, "onnxsim 0.8.1", norm + (", global" if scope == "global" else ""), reached, [top1],
+                           [trained(arguments, path)]))
     return rows
 
 
-def our_rows(arguments, wanted):
+def our_rows(arguments, wanted, folder):
     rows, record = [], None
     for way in arguments.ours:
         importance, scope, how = way.split(":")
-        found = [run("prune", arguments.model, arguments.data, "--method", "filters", "--importance", importance, "--macs", wanted,
-                     "--scope", scope, "--reconstruct", how, "--samples", arguments.samples, "--seed", seed)
-                 for seed in range(arguments.seeds if importance == "random" else 1)]
-        record = found[0]
-        rows.append([f"{wanted}", "Pare", importance + (", global" if scope == "global" else "") + (f", {how}" if how != "none" else ""),
-                     f"{record['after']['macs'] / record['before']['macs']:.3f}",
-                     f"{statistics.mean(one['after']['test']['top1'] for one in found):.2f}"])
-        print(*rows[-1], flush=True)
+        path, top1, tuned = pathlib.Path(folder) / "ours.onnx", [], []
+        for seed in range(arguments.seeds if importance == "random" else 1):
+            record = run("prune", arguments.model, arguments.data, "--method", "filters", "--importance", importance, "--macs", wanted,
+                         "--scope", scope, "--reconstruct", how, "--samples", arguments.samples, "--seed", seed, out=path)
+            top1.append(record["after"]["test"]["top1"])
+            tuned.append(trained(arguments, path))
+        rows.append(row_of(wanted, "Pare", importance + (", global" if scope == "global" else "") + (f", {how}" if how != "none" else ""),
+                           record["after"]["macs"] / record["before"]["macs"], top1, tuned))
     return rows, record
 
 
@@ -85,6 +107,11 @@ def main():
     parser.add_argument("--macs", type=float, nargs="+", default=[0.5, 0.25])
     parser.add_argument("--samples", type=int, default=512)
     parser.add_argument("--ours", nargs="+", default=OURS, help="importance:scope:reconstruction")
+    parser.add_argument("--theirs", nargs="+", default=THEIRS, help="norm:scope")
+    parser.add_argument("--epochs", type=float, default=0, help="of fine-tuning for both; 0: none")
+    parser.add_argument("--lr", type=float, default=0.01)
+    parser.add_argument("--limit", type=int, default=0, help="training samples of an epoch; 0: all")
+    parser.add_argument("--batch-size", type=int, default=64)
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--shape", action="append", default=[], help="NAME=1x1x28x28, for inputs of free sizes")
     arguments = parser.parse_args()
@@ -93,10 +120,11 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         for wanted in arguments.macs:
             rows += their_rows(arguments, wanted, folder)
-            mine, record = our_rows(arguments, wanted)
+            mine, record = our_rows(arguments, wanted, folder)
             rows += mine
     print(f"{record['model']['name']}: {record['before']['test']['top1']:.2f} % before; {machine(record)}\n")
-    print(table(["MACs wanted", "by", "how", "MACs reached", "test top-1, %"], rows))
+    after = [f"after {arguments.epochs:g} epochs, %"] if arguments.epochs else []
+    print(table(["MACs wanted", "by", "how", "MACs reached", "test top-1, %", *after], rows))
 
 
 if __name__ == "__main__":
