@@ -153,6 +153,15 @@ void AxisWalk::join_parts(const Node& node, const std::vector<Related>& label) {
       elements_.join(elements_.at(part.axis, element), elements_.at(whole, offset++));
 }
 
+/// What takes another value's shape has its sizes: their axes go together.
+void AxisWalk::join_sizes(ValueId like, ValueId y) {
+  const Shape &from = fact(like).shape, &to = fact(y).shape;
+  for (std::int64_t axis = 0; from.ranked() && to.ranked() && axis < std::min(from.rank(), to.rank()); ++axis)
+    for (std::int64_t i = 0; elements_.size({like, axis}) == elements_.size({y, axis}) && i < elements_.size({y, axis});
+         ++i)
+      elements_.join(elements_.at({y, axis}, i), elements_.at({like, axis}, i));
+}
+
 /// A size that is a constant is written anew when channels go, alone or as a part of a Concat; one that is left open
 /// (−1, 0) follows by itself; another number inside a computed shape can be neither.
 void AxisWalk::block_computed_sizes(const Node& node) {
@@ -162,6 +171,7 @@ void AxisWalk::block_computed_sizes(const Node& node) {
   if (sizes == kNoValue || graph_.constant(sizes)) return;
   const std::string why = describe(node) + " takes sizes that are computed at run time";
   if (split) return block_all(node.input(0), why);
+  if (const ValueId like = measured_whole(graph_, sizes); like != kNoValue) return join_sizes(like, node.output(0));
   const auto& elements = fact(sizes).elements;
   const ValueId y = node.output(0);
   for (std::int64_t axis = 0; fact(y).shape.ranked() && axis < fact(y).shape.rank(); ++axis) {

@@ -46,6 +46,7 @@ class AxisWalk {
   void relate(const Node& node, const std::vector<Related>& label);
   void join_same(const Node& node, const std::vector<Related>& label);
   void join_parts(const Node& node, const std::vector<Related>& label);
+  void join_sizes(ValueId like, ValueId y);
 
   const Model& model_;
   const Graph& graph_;

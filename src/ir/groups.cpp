@@ -24,12 +24,11 @@ using Units = std::map<std::int64_t, std::pair<std::size_t, std::int32_t>>;  ///
 std::vector<Seed> seeds_of(const Graph& graph, const AxisWalk& walk) {
   std::vector<Seed> seeds;
   for (NodeId id : graph.nodes()) {
+    const auto weight = layer_weight(graph, id);
+    if (!weight) continue;
     const Node& node = graph.node(id);
-    if ((node.is("LSTM") || node.is("GRU") || node.is("RNN")) && graph.constant(node.input(2)) &&
-        node.output(0) != kNoValue)
-      seeds.push_back({id, node.input(2), 1});  // the hidden units, by the rows of the recurrent weights
-    const auto weight = find_weight(graph, id);
-    if (weight && walk.contracts(id) && node.input(1) == weight->value)
+    const bool recurrent = node.input(2) == weight->value;
+    if (recurrent ? node.output(0) != kNoValue : walk.contracts(id) && node.input(1) == weight->value)
       seeds.push_back({id, weight->value, weight->output_axis});
   }
   return seeds;
@@ -105,31 +104,86 @@ bool same(const AxisRelation& a, const AxisRelation& b) {
   return std::tie(a.side, a.axis, a.block, a.repeat) == std::tie(b.side, b.axis, b.block, b.repeat);
 }
 
-/// Reshapes that blocked groups pass and that would relate another axis of theirs at the next position; with `culprits`
-/// only those that relate an axis of theirs there and not now.
-std::vector<NodeId> undecided(const Graph& graph, const AxisWalk& walk, const std::vector<ChannelGroup>& groups,
-                              bool culprits) {
-  std::set<Axis> stuck;
-  for (const ChannelGroup& group : groups)
-    for (const GroupAxis& axis : group.axes)
-      if (!group.blocked.empty()) stuck.insert({axis.value, axis.axis});
+/// A Reshape or Flatten that relates other axes at its next position.
+struct Choice {
+  NodeId node;
+  std::vector<AxisRelation> now, next;
+};
+
+std::vector<Choice> choices_of(const Graph& graph, const AxisWalk& walk) {
+  std::vector<Choice> out;
+  for (NodeId id : graph.nodes()) {
+    if (!graph.node(id).is("Reshape") && !graph.node(id).is("Flatten")) continue;
+    Choice choice{id, walk.relations_of(id), walk.relations_of(id, 1)};
+    if (!std::equal(choice.now.begin(), choice.now.end(), choice.next.begin(), choice.next.end(), same))
+      out.push_back(std::move(choice));
+  }
+  return out;
+}
+
+/// Whether `some` relates one of the axes and `rest` does not, or not in the same way.
+bool changes(const Node& node, const std::set<Axis>& axes, const std::vector<AxisRelation>& some,
+             const std::vector<AxisRelation>& rest, bool ways) {
+  return std::any_of(some.begin(), some.end(), [&](const AxisRelation& one) {
+    const ValueId value = one.side == AxisRelation::Side::kInput ? node.input(0) : node.output(0);
+    return axes.count({value, one.axis}) > 0 && std::none_of(rest.begin(), rest.end(), [&](const AxisRelation& other) {
+             return ways ? same(other, one) : other.side == one.side && other.axis == one.axis;
+           });
+  });
+}
+
+std::set<Axis> axes_of(const ChannelGroup& group) {
+  std::set<Axis> axes;
+  for (const GroupAxis& axis : group.axes) axes.insert({axis.value, axis.axis});
+  return axes;
+}
+
+/// Where blocked groups pass a choice.
+std::set<NodeId> passed(const Graph& graph, const std::vector<Choice>& choices,
+                        const std::vector<ChannelGroup>& groups) {
+  std::set<NodeId> found;
+  for (const ChannelGroup& group : groups) {
+    if (group.blocked.empty()) continue;
+    const std::set<Axis> axes = axes_of(group);
+    for (const Choice& one : choices)
+      if (changes(graph.node(one.node), axes, one.next, one.now, true) ||
+          changes(graph.node(one.node), axes, one.now, one.next, true))
+        found.insert(one.node);
+  }
+  return found;
+}
+
+/// Those of `nodes` that none of the others comes before.
+std::vector<NodeId> foremost(const Graph& graph, const std::set<NodeId>& nodes) {
+  std::set<NodeId> behind;
   std::vector<NodeId> out;
   for (NodeId id : graph.nodes()) {
-    const Node& node = graph.node(id);
-    if (!node.is("Reshape") && !node.is("Flatten")) continue;
-    const auto now = walk.relations_of(id), next = walk.relations_of(id, 1);
-    const auto lacks = [&](const std::vector<AxisRelation>& some, const AxisRelation& one) {
-      return std::none_of(some.begin(), some.end(), [&](const AxisRelation& other) {
-        return culprits ? other.side == one.side && other.axis == one.axis : same(other, one);
-      });
-    };
-    const auto changes = [&](const std::vector<AxisRelation>& some, const std::vector<AxisRelation>& rest) {
-      return std::any_of(some.begin(), some.end(), [&](const AxisRelation& one) {
-        const ValueId value = one.side == AxisRelation::Side::kInput ? node.input(0) : node.output(0);
-        return stuck.count({value, one.axis}) > 0 && lacks(rest, one);
-      });
-    };
-    if (changes(next, now) || (!culprits && changes(now, next))) out.push_back(id);
+    const std::vector<ValueId>& inputs = graph.node(id).inputs;
+    const bool follows = std::any_of(inputs.begin(), inputs.end(), [&](ValueId input) {
+      const NodeId producer = input == kNoValue ? kNoNode : graph.producer(input);
+      return producer != kNoNode && (behind.count(producer) > 0 || nodes.count(producer) > 0);
+    });
+    if (follows)
+      behind.insert(id);
+    else if (nodes.count(id))
+      out.push_back(id);
+  }
+  return out;
+}
+
+/// The choices that stand in the way of a blocked group, the first on its way: they relate an axis of it at the next
+/// position only or, where all of its channels are one, another part of it.
+std::set<NodeId> culprits(const Graph& graph, const std::vector<Choice>& choices,
+                          const std::vector<ChannelGroup>& groups, const std::set<NodeId>& moved) {
+  std::set<NodeId> out;
+  for (const ChannelGroup& group : groups) {
+    if (group.blocked.empty()) continue;
+    const std::set<Axis> axes = axes_of(group);
+    std::set<NodeId> mine;
+    for (const Choice& one : choices)
+      if (!moved.count(one.node) && changes(graph.node(one.node), axes, one.next, one.now, group.units < 2))
+        mine.insert(one.node);
+    for (NodeId id : foremost(graph, mine)) out.insert(id);
   }
   return out;
 }
@@ -141,7 +195,9 @@ std::int64_t removable(const std::vector<ChannelGroup>& groups) {
 }
 
 /// Where axes merge or split, the leading one is tried first; where that leaves a group blocked, the next ones are, as
-/// long as more channels become free.
+/// long as more channels become free: first at what stands in the way of a blocked group (of many alike, one group may
+/// be freed after the other), then at all that such groups pass. Where a shuffle splits an axis and merges it again,
+/// only the split takes another axis.
 class Search {
  public:
   Search(const Model& model, const GroupOptions& options)
@@ -149,41 +205,48 @@ class Search {
 
   std::vector<ChannelGroup> run() {
     look();
-    for (int tries = 0; tries < kTries && !undecided_.empty(); ++tries)
-      // Where a shuffle splits an axis and merges it again, only the split takes another axis.
-      if (!move(true) && !move(false)) break;
+    while (!undecided_.empty() && (move(ahead_) || move(undecided(true)) || move(undecided(false)))) {
+    }
     return std::move(best_);
   }
 
  private:
-  static constexpr int kTries = 3, kSteps = 3;
+  static constexpr int kSteps = 8;
 
-  /// Whether more channels are free than before. `culprits_` are those of this walk, whatever it gave.
-  bool look() {
+  /// Whether more channels are free than before. `culprits_` are those of this walk, whatever it gave, but for `moved`.
+  bool look(const std::set<NodeId>& moved = {}) {
     AxisWalk walk(model_, facts_, positions_, options_);
     std::vector<ChannelGroup> groups = groups_of(model_.graph, walk);
-    culprits_ = undecided(model_.graph, walk, groups, true);
+    const std::vector<Choice> choices = choices_of(model_.graph, walk);
+    culprits_ = culprits(model_.graph, choices, groups, moved);
     if (!best_.empty() && removable(groups) <= removable(best_)) return false;
-    undecided_ = undecided(model_.graph, walk, groups, false);
+    undecided_ = passed(model_.graph, choices, groups);
+    std::set<NodeId> decided;  // others stand in the way behind them
+    for (const auto& [id, position] : positions_) decided.insert(id);
+    ahead_ = culprits(model_.graph, choices, groups, decided);
     best_ = std::move(groups);
     return true;
   }
 
-  /// One position on for the undecided that split axes, or merge them; then for those that now stand in the way: keys are
-  /// merged with the batch to be transposed, and split again.
-  bool move(bool splits) {
-    const std::map<NodeId, int> before = positions_;
-    std::set<NodeId> moved;
+  /// The undecided that split axes, or merge them.
+  std::set<NodeId> undecided(bool splits) const {
+    std::set<NodeId> out;
     for (NodeId id : undecided_)
       if (const Node& node = model_.graph.node(id); (rank(node.output(0)) > rank(node.input(0))) == splits)
-        moved.insert(id);
-    std::set<NodeId> next = moved;
+        out.insert(id);
+    return out;
+  }
+
+  /// One position on for `next`, then for those that stand in the way now: keys are merged with the batch to be
+  /// transposed, and split again.
+  bool move(std::set<NodeId> next) {
+    const std::map<NodeId, int> before = positions_;
+    std::set<NodeId> moved = next;
     for (int step = 0; step < kSteps && !next.empty(); ++step) {
       for (NodeId id : next) ++positions_[id];
-      if (look()) return true;
-      next.clear();
-      for (NodeId id : culprits_)
-        if (moved.insert(id).second) next.insert(id);
+      if (look(moved)) return true;
+      next = culprits_;
+      moved.insert(next.begin(), next.end());
     }
     positions_ = before;
     return false;
@@ -196,11 +259,25 @@ class Search {
   const std::vector<ValueFacts> facts_;
   std::map<NodeId, int> positions_;
   std::vector<ChannelGroup> best_;
-  std::vector<NodeId> undecided_;  ///< of the best walk
-  std::vector<NodeId> culprits_;   ///< of the last one
+  std::set<NodeId> undecided_, ahead_;  ///< of the best walk: what blocked groups pass, and the culprits
+  std::set<NodeId> culprits_;           ///< of the last one
 };
 
 }  // namespace
+
+std::optional<LayerWeight> layer_weight(const Graph& graph, NodeId id) {
+  const Node& node = graph.node(id);
+  const auto rank = [&](std::size_t slot) {
+    const Tensor* constant = node.input(slot) == kNoValue ? nullptr : graph.constant(node.input(slot));
+    return constant ? constant->rank() : 0;
+  };
+  if (node.is("LSTM") || node.is("GRU") || node.is("RNN"))
+    return rank(2) == 3 ? std::optional(LayerWeight{node.input(2), 1}) : std::nullopt;
+  if (node.is("ConvTranspose"))
+    return rank(1) >= 3 && node.int_or("group", 1) == 1 ? std::optional(LayerWeight{node.input(1), 1}) : std::nullopt;
+  const auto weight = find_weight(graph, id);
+  return weight ? std::optional(LayerWeight{weight->value, weight->output_axis}) : std::nullopt;
+}
 
 std::int64_t channels_of(const ChannelGroup& group, const std::vector<std::int64_t>& removed) {
   for (const GroupAxis& axis : group.axes)

@@ -36,21 +36,29 @@ struct GroupOptions {
   bool through_norms = false;
 };
 
+/// The constant weight that makes the channels of a layer, and its axis of these: Conv, ConvTranspose of one group,
+/// Gemm, MatMul, and LSTM, GRU, RNN (the hidden units, by the rows of the recurrent weights); nullopt for other nodes.
+struct LayerWeight {
+  ValueId value;
+  int output_axis;
+};
+std::optional<LayerWeight> layer_weight(const Graph& graph, NodeId node);
+
 /// Output channels of the group's first layer, but for those of the units in `removed` (ascending).
 std::int64_t channels_of(const ChannelGroup& group, const std::vector<std::int64_t>& removed = {});
 
-/// All groups with a layer (Conv, Gemm, MatMul with a constant weight), in the order of their first layers. Needs
-/// inferred shapes. A group is blocked where it reaches a graph input or output, where a node works along one of its
-/// axes (Softmax over channels, a shuffle …) or is not known, and where a size is computed at run time.
+/// All groups with a layer (layer_weight), in the order of their first layers. Needs inferred shapes. A group is
+/// blocked where it reaches a graph input or output, where a node works along one of its axes (Softmax over channels …)
+/// or is not known, and where a size is computed at run time.
 std::vector<ChannelGroup> channel_groups(const Model& model, const GroupOptions& options = {});
 
 /// The slot of the Concat that writes `sizes` whose constant is the size of `axis`, when the Concat has one reader;
 /// nullopt otherwise.
 std::optional<std::size_t> written_part(const Graph& graph, ValueId sizes, std::int64_t axis);
 
-/// Removes units from unblocked groups: from every constant (and its mask), the `group` of convolutions, the sizes of
-/// Split and the targets of Reshape and Expand; shapes are inferred again. `removed[g]`: units of groups[g], fewer than
-/// all. Error(kInternal) for a blocked group or a unit that does not exist.
+/// Removes units from unblocked groups: from every constant (and its mask), the numbers of groups of convolutions and
+/// normalizations, the sizes of Split and the targets of Reshape and Expand; shapes are inferred again. `removed[g]`:
+/// units of groups[g], fewer than all. Error(kInternal) for a blocked group or a unit that does not exist.
 void remove_units(Model& model, const std::vector<ChannelGroup>& groups,
                   const std::vector<std::vector<std::int64_t>>& removed);
 

@@ -23,6 +23,13 @@ std::optional<std::int64_t> lone_int(const Tensor* tensor) {
 
 }  // namespace
 
+ValueId measured_whole(const Graph& graph, ValueId sizes) {
+  const NodeId producer = graph.producer(sizes);
+  if (producer == kNoNode) return kNoValue;
+  const Node& node = graph.node(producer);
+  return node.is("Shape") && node.int_or("start", 0) == 0 && !node.find("end") ? node.input(0) : kNoValue;
+}
+
 std::set<std::int64_t> read_sizes(const Graph& graph, const Node& shape, std::int64_t rank) {
   const Range given = range_of(shape.int_or("start", 0), shape.int_or("end", rank), rank);
   std::set<std::int64_t> all, read;
@@ -32,6 +39,9 @@ std::set<std::int64_t> read_sizes(const Graph& graph, const Node& shape, std::in
   for (NodeId id : graph.value(shape.output(0)).consumers) {
     const Node& reader = graph.node(id);
     const Tensor* from = graph.constant(reader.input(1));
+    if ((reader.is("Reshape") || reader.is("Expand")) && reader.input(0) != shape.output(0) &&
+        measured_whole(graph, shape.output(0)) != kNoValue)
+      continue;
     if (reader.input(0) != shape.output(0)) return all;
     if (reader.is("Gather") && from && from->dtype() == DType::kInt64) {
       for (std::int64_t i : from->data<std::int64_t>()) read.insert(given.begin + (i < 0 ? i + count : i));

@@ -81,7 +81,9 @@ class Sizes {
   void rewrite(NodeId id) {
     const Node& node = graph_.node(id);
     if (node.is("Conv") || node.is("ConvTranspose") || node.is("ConvInteger"))
-      groups_of(id);
+      groups_of(id, "group");
+    else if (node.is("GroupNormalization"))
+      groups_of(id, "num_groups");
     else if (node.is("LSTM") || node.is("GRU") || node.is("RNN"))
       hidden_of(id);
     else if (node.is("Split"))
@@ -105,13 +107,13 @@ class Sizes {
       node.set("hidden_size", count(*units));
   }
 
-  /// A grouped convolution loses whole groups.
-  void groups_of(NodeId id) {
+  /// A grouped convolution, a normalization of groups loses whole groups.
+  void groups_of(NodeId id, const char* attribute) {
     Node& node = graph_.node(id);
-    const std::int64_t group = node.int_or("group", 1);
+    const std::int64_t groups = node.int_or(attribute, 1);
     const auto* channels = stays(node.input(0), 1);
-    if (group == 1 || !channels) return;
-    node.set("group", group * count(*channels) / static_cast<std::int64_t>(channels->size()));
+    if (groups == 1 || !channels) return;
+    node.set(attribute, groups * count(*channels) / static_cast<std::int64_t>(channels->size()));
   }
 
   void parts_of(NodeId id) {

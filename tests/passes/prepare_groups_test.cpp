@@ -96,6 +96,55 @@ TEST(PrepareGroups, HeadsOfAJointMatrixAsDynamoWritesIt) {
   expect_silence(model, {"b0_qkv", "b1_qkv"}, {1}, inputs, "head_out");
 }
 
+/// Attention of torchvision's ViT as dynamo writes it: tokens come first, queries, keys and values are picked from one
+/// matrix, and heads are merged with the batch and split from it again.
+ir::ValueId heads_beside_the_batch(Exported& b, const std::string& name, ir::ValueId x) {
+  const auto linear = [&](const std::string& layer, ir::ValueId from, std::int64_t in, std::int64_t out) {
+    return b.add("MatMul", name + layer, {from, b.constant(name + layer + ".w", random_tensor({in, out}, ++b.seed))});
+  };
+  const auto axes = [&](const std::string& type, const std::string& which, ir::ValueId from, std::int64_t axis) {
+    return b.add(type, name + which, {from, b.ints({axis})});
+  };
+  const ir::ValueId joint = linear("qkv", b.turn(name + "tokens", x, {1, 0, 2}), kWidth, 3 * kWidth);
+  ir::ValueId parts = axes("Unsqueeze", "front", b.reshape(name + "view", joint, {kTokens, -1, 3, kWidth}), 0);
+  parts = axes("Squeeze", "drop", b.turn(name + "permute", parts, {3, 1, 2, 0, 4}), -2);
+  std::vector<ir::ValueId> qkv;
+  for (std::int64_t i = 0; i < 3; ++i) {
+    const std::string which = std::to_string(i);
+    const ir::ValueId part = b.add("Gather", name + "select" + which,
+                                   {parts, b.constant(name + "i" + which, Tensor::from<std::int64_t>({}, {i}))},
+                                   {{"axis", std::int64_t{0}}});
+    const ir::ValueId merged =
+        b.turn(name + "turn" + which, b.reshape(name + "flat" + which, part, {kTokens, -1, kSize}), {1, 0, 2});
+    qkv.push_back(b.reshape(name + "heads" + which, merged, {-1, kHeads, kTokens, kSize}));
+  }
+  ir::ValueId keys = b.turn(name + "keys_turn", b.reshape(name + "keys_flat", qkv[1], {-1, kTokens, kSize}), {0, 2, 1});
+  keys = b.reshape(name + "keys", keys, {-1, kHeads, kSize, kTokens});
+  const ir::ValueId scores =
+      b.add("Softmax", name + "soft", {b.add("MatMul", name + "scores", {qkv[0], keys})}, {{"axis", std::int64_t{-1}}});
+  const ir::ValueId mixed = b.turn(name + "back", b.add("MatMul", name + "mixed", {scores, qkv[2]}), {2, 0, 1, 3});
+  const ir::ValueId out = linear("proj", b.reshape(name + "merge", mixed, {-1, kWidth}), kWidth, kWidth);
+  return b.add("Add", name + "sum",
+               {x, b.turn(name + "batch", b.reshape(name + "rows", out, {kTokens, -1, kWidth}), {1, 0, 2})});
+}
+
+TEST(PrepareGroups, HeadsThatAreMergedWithTheBatch) {
+  Exported b;
+  b.model.opsets[""] = 20;
+  const ir::ValueId x = b.input("x", {ir::Dim::symbol("batch"), kTokens, kWidth});
+  const ir::ValueId y = heads_beside_the_batch(b, "b1_", heads_beside_the_batch(b, "b0_", x));
+  ir::Model model = b.finish(b.add("MatMul", "head", {y, b.constant("head.w", random_tensor({kWidth, 2}, 77))}));
+  passes::prepare_groups(model);
+  const auto groups = ir::channel_groups(model);
+  for (const char* name : {"b0_qkv", "b1_qkv"}) {
+    const ir::ChannelGroup& group = group_of(groups, name);
+    ASSERT_EQ(group.blocked, "") << name;
+    EXPECT_EQ(group.units, kHeads);
+    EXPECT_EQ(group.block, 3 * kSize) << "queries, keys and values of a head";
+  }
+  expect_silence(model, {"b0_qkv", "b1_qkv"}, {1}, {{"x", random_tensor({2, kTokens, kWidth}, 3)}}, "head_out");
+}
+
 /// A block of YOLOv8: half of the channels go on, the other half through two convolutions, all are joined.
 ir::ValueId split_block(Exported& b, const std::string& name, ir::ValueId x, std::int64_t in) {
   const ir::ValueId wide = b.relu(name + "_r0", b.filter(name + "_wide", x, {8, in, 1, 1}));

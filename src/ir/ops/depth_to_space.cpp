@@ -40,14 +40,12 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
               .reshaped({n, c, h * b, w * b})};
 }
 
+/// An output channel is made of block² input channels: side by side in CRD, one of each run through all in DCR.
 std::vector<AxisRelation> axes(const AxesContext& ctx) {
-  std::vector<AxisRelation> out = {input_axis(0, 0, 0), output_axis(0, 0, 0)};
-  if (is_crd(ctx.node)) {  // in DCR an output channel's inputs are not next to each other
-    const std::int64_t block = ctx.node.int_or("blocksize", 1);
-    out.push_back(input_axis(0, 1, 1, Kind::kSame, block * block));
-    out.push_back(output_axis(0, 1, 1));
-  }
-  return out;
+  const std::int64_t block = ctx.node.int_or("blocksize", 1);
+  AxisRelation channels = input_axis(0, 1, 1);
+  (is_crd(ctx.node) ? channels.block : channels.repeat) = block * block;
+  return {input_axis(0, 0, 0), output_axis(0, 0, 0), channels, output_axis(0, 1, 1)};
 }
 
 }  // namespace

@@ -56,6 +56,23 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
   return {from_doubles(x.dtype(), x.dims(), values)};
 }
 
+/// Whole groups go: a channel less would change the moments of the others of its group.
+std::vector<AxisRelation> axes(const AxesContext& ctx) {
+  const Shape& x = ctx.inputs[0].shape;
+  const std::int64_t groups = ctx.node.int_or("num_groups", 1);
+  std::vector<AxisRelation> out = axes_all_but(ctx, {1});
+  if (!x.ranked() || x.rank() < 2 || !x[1].is_known() || groups < 1 || x[1].value() % groups != 0) return out;
+  const std::int64_t each = x[1].value() / groups;
+  out.push_back(input_axis(0, 1, 1, Kind::kSame, each));
+  out.push_back(output_axis(0, 1, 1, Kind::kSame, each));
+  for (std::size_t slot = 1; slot < 3; ++slot) {
+    const Shape& vector = ctx.inputs[slot].shape;
+    const bool by_group = vector.ranked() && vector.rank() == 1 && vector[0] == Dim(groups);
+    out.push_back(input_axis(slot, 0, 1, Kind::kSame, by_group ? 1 : each));
+  }
+  return out;
+}
+
 }  // namespace
 
 extern const Operator kGroupNormalization = {
@@ -66,8 +83,7 @@ extern const Operator kGroupNormalization = {
     .attributes = {"epsilon", "num_groups", "stash_type"},
     .infer = infer,
     .evaluate = evaluate,
-    // Removing a channel changes the moments of its group.
-    .axes = [](const AxesContext& ctx) { return axes_all_but(ctx, {1}); },
+    .axes = axes,
 };
 
 }  // namespace pare::ir::ops

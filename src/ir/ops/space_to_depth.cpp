@@ -43,6 +43,14 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
               .reshaped({n, b * b * c, h / b, w / b})};
 }
 
+/// As in DepthToSpace, the other way round.
+std::vector<AxisRelation> axes(const AxesContext& ctx) {
+  const std::int64_t block = ctx.node.int_or("blocksize", 1);
+  AxisRelation channels = output_axis(0, 1, 1);
+  (is_crd(ctx.node) ? channels.block : channels.repeat) = block * block;
+  return {input_axis(0, 0, 0), output_axis(0, 0, 0), input_axis(0, 1, 1), channels};
+}
+
 }  // namespace
 
 extern const Operator kSpaceToDepth = {
@@ -53,10 +61,7 @@ extern const Operator kSpaceToDepth = {
     .attributes = {"blocksize", "mode"},
     .infer = infer,
     .evaluate = evaluate,
-    .axes =
-        [](const AxesContext&) {
-          return std::vector<AxisRelation>{input_axis(0, 0, 0), output_axis(0, 0, 0)};
-        },
+    .axes = axes,
 };
 
 }  // namespace pare::ir::ops

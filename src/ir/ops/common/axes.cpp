@@ -15,68 +15,57 @@ std::int64_t known_product(const Shape& shape, std::int64_t begin, std::int64_t 
   return out;
 }
 
-/// The first axis in [begin, end) that is not 1; `end` when there is none.
-std::int64_t leading(const Shape& shape, std::int64_t begin, std::int64_t end) {
-  while (begin < end && shape[begin] == Dim(1)) ++begin;
-  return begin;
+/// Axes of one shape that hold the same elements as a run of the other shape.
+struct Run {
+  const Shape& shape;
+  std::int64_t begin, end;
+};
+
+/// How many elements lie behind each boundary between the run's axes: from all of its elements down to 1.
+std::vector<std::int64_t> boundaries(const Run& run) {
+  std::vector<std::int64_t> out = {known_product(run.shape, run.begin, run.end)};
+  for (std::int64_t axis = run.begin; axis < run.end; ++axis) out.push_back(out.back() / run.shape[axis].value());
+  return out;
 }
 
-/// Relates the leading axes of two runs of axes that hold the same elements: one of them covers the other in blocks.
-void relate_runs(std::vector<AxisRelation>& out, const Shape& in, std::int64_t i0, std::int64_t i1, const Shape& to,
-                 std::int64_t o0, std::int64_t o1) {
-  const std::int64_t i = leading(in, i0, i1), o = leading(to, o0, o1);
-  if (i == i1 || o == o1) return;
-  const std::int64_t rest_in = known_product(in, i + 1, i1), rest_out = known_product(to, o + 1, o1);
-  const int label = static_cast<int>(i);
-  if (rest_in == rest_out && rest_in > 0) {
-    out.push_back(input_axis(0, i, label));
-    out.push_back(output_axis(0, o, label));
-  } else if (rest_in > 0 && rest_out > 0 && rest_in % rest_out == 0) {
-    out.push_back(input_axis(0, i, label));
-    out.push_back(output_axis(0, o, label, Kind::kSame, rest_in / rest_out));
-  } else if (rest_in > 0 && rest_out > 0 && rest_out % rest_in == 0) {
-    out.push_back(input_axis(0, i, label, Kind::kSame, rest_out / rest_in));
-    out.push_back(output_axis(0, o, label));
-  }
+/// The boundaries of both runs, as far as each divides the one in front: the parts between them are what the axes of
+/// both are made of.
+std::vector<std::int64_t> common_boundaries(const Run& in, const Run& to) {
+  std::vector<std::int64_t> all = boundaries(in), more = boundaries(to);
+  all.insert(all.end(), more.begin(), more.end());
+  std::sort(all.rbegin(), all.rend());
+  std::vector<std::int64_t> out = {all[0]};
+  for (const std::int64_t one : all)
+    if (one != out.back() && out.back() % one == 0) out.push_back(one);
+  return out;
 }
 
-/// The axis at `position` among those in [begin, end) that are not 1; the last one when there are fewer.
-std::int64_t axis_at(const Shape& shape, std::int64_t begin, std::int64_t end, int position) {
-  std::int64_t found = end;
-  for (std::int64_t axis = begin; axis < end && position >= 0; ++axis)
-    if (shape[axis] != Dim(1)) {
-      found = axis;
-      --position;
+/// Makes `relation` that of the axis which holds the part between the boundaries `high` and `low`; false: no axis does.
+bool find_part(AxisRelation& relation, const Run& run, std::int64_t high, std::int64_t low) {
+  std::int64_t before = known_product(run.shape, run.begin, run.end);
+  for (relation.axis = run.begin; relation.axis < run.end; ++relation.axis) {
+    const std::int64_t behind = before / run.shape[relation.axis].value();
+    if (before % high == 0 && behind <= low && low % behind == 0 && before > behind) {
+      relation.repeat = before / high;
+      relation.block = low / behind;
+      return true;
     }
-  return found;
-}
-
-/// Relates one axis with the part at `position` of the axes that it splits into.
-void relate_part(std::vector<AxisRelation>& out, AxisRelation whole, AxisRelation part, const Shape& parts,
-                 std::int64_t begin, std::int64_t end) {
-  part.block = 1;
-  whole.repeat = known_product(parts, begin, part.axis);
-  whole.block = known_product(parts, part.axis + 1, end);
-  if (whole.repeat <= 0 || whole.block <= 0) return;
-  out.push_back(whole);
-  out.push_back(part);
-}
-
-/// As relate_runs, by an axis behind the leading one; runs of several axes on both sides have no such relation.
-void relate_behind(std::vector<AxisRelation>& out, const Shape& in, std::int64_t i0, std::int64_t i1, const Shape& to,
-                   std::int64_t o0, std::int64_t o1, int position) {
-  const std::int64_t i = leading(in, i0, i1), o = leading(to, o0, o1);
-  if (i == i1 || o == o1) return;
-  const int label = static_cast<int>(i);
-  if (leading(in, i + 1, i1) == i1) {
-    const std::int64_t at = axis_at(to, o0, o1, position);
-    relate_part(out, input_axis(0, i, label), output_axis(0, at, label), to, o0, o1);
-  } else if (leading(to, o + 1, o1) == o1) {
-    const std::int64_t at = axis_at(in, i0, i1, position);
-    relate_part(out, output_axis(0, o, label), input_axis(0, at, label), in, i0, i1);
-  } else {
-    relate_runs(out, in, i0, i1, to, o0, o1);
+    before = behind;
   }
+  return false;
+}
+
+/// Relates the axes that hold the part at `position` (the last one when there are fewer) of two runs of the same
+/// elements.
+void relate_runs(std::vector<AxisRelation>& out, const Run& in, const Run& to, int position) {
+  const std::vector<std::int64_t> parts = common_boundaries(in, to);
+  if (parts.size() < 2) return;
+  const std::size_t at = std::min(static_cast<std::size_t>(position), parts.size() - 2);
+  const int label = static_cast<int>(in.begin);
+  AxisRelation left = input_axis(0, 0, label), right = output_axis(0, 0, label);
+  if (!find_part(left, in, parts[at], parts[at + 1]) || !find_part(right, to, parts[at], parts[at + 1])) return;
+  out.push_back(left);
+  out.push_back(right);
 }
 
 }  // namespace
@@ -151,10 +140,7 @@ std::vector<AxisRelation> axes_reshape(const AxesContext& ctx) {
       b = known_product(to, o, o1);
     }
     if (a <= 0 || b <= 0) return out;
-    if (ctx.position == 0)
-      relate_runs(out, in, i, i1, to, o, o1);
-    else
-      relate_behind(out, in, i, i1, to, o, o1, ctx.position);
+    relate_runs(out, {in, i, i1}, {to, o, o1}, ctx.position);
     i = i1;
     o = o1;
   }

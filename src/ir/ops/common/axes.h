@@ -22,9 +22,10 @@ std::vector<AxisRelation> axes_pooling(const AxesContext& ctx);
 /// Input 0 and output 0 share every axis but `except`.
 std::vector<AxisRelation> axes_all_but(const AxesContext& ctx, const std::vector<std::int64_t>& except);
 /// Input 0 and output 0 hold the same elements in the same order (Reshape, Flatten, Squeeze, Unsqueeze): axes that
-/// merge are related by one of them: the leading one, whose indices each cover a block (attention heads), or, by
-/// ctx.position, one behind it, which is run through repeatedly (the shuffle of channels, the two directions of a
-/// recurrent layer, heads in the joint matrix of queries, keys and values).
+/// merge or split are related by one part that they have in common: the leading one, whose indices each cover a block
+/// (attention heads), or, by ctx.position, one behind it, which is run through repeatedly (the shuffle of channels, the
+/// two directions of a recurrent layer, heads in the joint matrix of queries, keys and values, or merged with the
+/// batch: [batch, heads·size] to [batch·heads, size]).
 std::vector<AxisRelation> axes_reshape(const AxesContext& ctx);
 
 }  // namespace pare::ir::ops
