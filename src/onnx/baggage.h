@@ -4,7 +4,7 @@
 #include <map>
 #include <string>
 
-#include "ir/graph.h"
+#include "ir/notes.h"
 #include "onnx/pare_onnx.pb.h"
 
 namespace pare::onnx {
@@ -20,6 +20,7 @@ template <class Message>
 void put_baggage(const ir::Baggage& baggage, Message& message) {
   if (!baggage.doc.empty()) message.set_doc_string(baggage.doc);
   for (const auto& [key, value] : baggage.metadata) {
+    if (key.starts_with(ir::kNotePrefix)) continue;
     auto* entry = message.add_metadata_props();
     entry->set_key(key);
     entry->set_value(value);

@@ -4,8 +4,10 @@
 //
 // Conditions: inference mode; W, b and the four statistics are constant float32; the BatchNormalization alone reads the
 // first result; ConvTranspose has one group; Gemm has alpha = beta = 1 and a bias of one element per output.
+// γ is noted of y (ir/notes.h).
 #include <cmath>
 
+#include "ir/notes.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
 
@@ -79,9 +81,11 @@ bool fold(ir::Graph& graph, ir::NodeId first, ir::NodeId second) {
     const std::size_t channel = i / static_cast<std::size_t>(axis->inner) % scale.size();
     w[i] = static_cast<float>(w[i] * scale[channel]);
   }
+  const Tensor gamma = *parts[0];
   replace_constant(graph, first, 1, std::move(new_weight), graph.value(node.input(1)).name);
   replace_constant(graph, first, 2, std::move(new_bias), node.name + ".bias");
   absorb_next(graph, first, second);
+  ir::set_note(graph.value(graph.node(first).output(0)), ir::kBatchNormScale, gamma.data<float>());
   return true;
 }
 

@@ -165,6 +165,9 @@ double zeros(const ir::Model& model, const std::string& weight) {
   return ir::sparsity(*model.graph.value(model.graph.find_value(weight)).constant);
 }
 
+/// Methods that score every weight, beside magnitude.
+constexpr const char* kCriteria[] = {"random", "wanda", "snip", "fisher", "gradient", "taylor"};
+
 TEST(PruneMethod, OneShotNeedsNoTrainer) {
   World world("oneshot");
   ir::Model model = pruned(world, "{sparsity: 0.5, exclude: [first, last]}");
@@ -203,13 +206,91 @@ TEST(PruneMethod, RoundsEndAtTheSparsityAndRewindToTheStart) {
 }
 
 TEST(PruneMethod, CriteriaOfEveryWeightReachTheirSparsity) {
-  for (const char* method : {"random", "wanda", "snip", "fisher"}) {
+  for (const char* method : kCriteria) {
     World world(method);
     const ir::Model model =
         pruned(world, std::string("{method: ") + method + ", sparsity: 0.5, scope: layer, exclude: [first, last]}");
     EXPECT_DOUBLE_EQ(zeros(model, "body.weight"), 0.5) << method;
     EXPECT_EQ(zeros(model, "stem.weight"), 0) << method;
   }
+}
+
+TEST(PruneMethod, CriteriaOfEveryWeightFollowSchedules) {
+  for (const char* method : kCriteria)
+    for (const char* schedule :
+         {"linear", "cubic", "exponential", "iterative, rounds: 2", "iterative, rounds: 2, rewind: start"}) {
+      World world(std::string("schedule_") + method);
+      const PipelineResult result =
+          world.run(std::string("steps: [{prune: {method: ") + method + ", schedule: " + schedule +
+                    ", sparsity: 0.75, scope: layer, epochs: 2, batch_size: 8, exclude: [first, last]}}]");
+      EXPECT_DOUBLE_EQ(zeros(result.model, "body.weight"), 0.75) << method << " " << schedule;
+      EXPECT_EQ(zeros(result.model, "stem.weight"), 0) << method << " " << schedule;
+      EXPECT_EQ(result.run["steps"][0]["curve"].size(), 2U) << method;
+    }
+}
+
+TEST(PruneMethod, CriteriaOfEveryWeightTakeThresholds) {
+  for (const char* method : kCriteria) {
+    World world(std::string("threshold_") + method);
+    const std::string options = std::string("{method: ") + method + ", exclude: [first, last], threshold: ";
+    EXPECT_EQ(zeros(pruned(world, options + "0}"), "body.weight"), 0) << method;
+    EXPECT_EQ(zeros(pruned(world, options + "1e30}"), "body.weight"), 1) << method;
+  }
+  World world("threshold_formulas");  // the fake trainer's gradient is the weight
+  const auto share_below = [&](const std::string& options, double limit) {
+    double below = 0;
+    const auto weights = world.model.graph.constant(world.model.graph.find_value("body.weight"))->data<float>();
+    for (float w : weights) below += std::fabs(static_cast<double>(w)) < limit;
+    EXPECT_NEAR(zeros(pruned(world, options), "body.weight"), below / static_cast<double>(weights.size()), 1e-9)
+        << options;
+  };
+  share_below("{method: gradient, threshold: 0.2}", 0.2);
+  share_below("{method: taylor, threshold: 0.04}", 0.2);
+  share_below("{method: fisher, threshold: 0.0008}", 0.2);  // w²·g²/2
+  double all = 0;
+  for (const char* name : {"stem.weight", "body.weight", "tail.weight", "head.weight"})
+    for (float w : world.model.graph.constant(world.model.graph.find_value(name))->data<float>())
+      all += static_cast<double>(w) * static_cast<double>(w);
+  share_below("{method: snip, threshold: " + std::to_string(0.04 / all) + "}",
+              std::sqrt(std::stod(std::to_string(0.04 / all)) * all));
+}
+
+TEST(PruneMethod, ChanceAndGradientsNeverBringMaskedWeightsBack) {
+  for (const char* method : {"random", "gradient"}) {
+    World world(std::string("monotone_") + method);
+    const std::string options =
+        std::string("{method: ") + method +
+        ", sparsity: 0.5, scope: layer, keep_zeros: false, epochs: 2, batch_size: 8, include: [body]}";
+    EXPECT_DOUBLE_EQ(zeros(pruned(world, options), "body.weight"), 0.5) << method;
+  }
+}
+
+TEST(PruneMethod, RoundsRewindToAModelFile) {
+  World world("rewind_file");
+  std::filesystem::create_directories(world.folder);
+  const std::string path = (world.folder / "early.onnx").string();
+  ir::Model early = world.model;
+  auto weights = early.graph.value(early.graph.find_value("body.weight")).constant->mutable_data<float>();
+  for (float& w : weights) w = 3 - w;
+  world.store.save(early, path);
+  for (const char* method : {"magnitude", "taylor"}) {
+    const std::string options =
+        std::string("{method: ") + method +
+        ", scope: layer, sparsity: 0.75, schedule: iterative, rounds: 2, epochs: 2, batch_size: 8, "
+        "lr: 1e-12, exclude: [first, last], rewind: '" +
+        path + "'}";
+    const ir::Model model = pruned(world, options);
+    const auto after = model.graph.constant(model.graph.find_value("body.weight"))->data<float>();
+    EXPECT_DOUBLE_EQ(zeros(model, "body.weight"), 0.75) << method;
+    for (std::size_t i = 0; i < after.size(); ++i)
+      if (after[i] != 0) EXPECT_NEAR(after[i], weights[i], 1e-6) << method << ": that model's weights, masked";
+  }
+  ir::Model other = residual_model(16);
+  world.store.save(other, path);
+  const Error shape =
+      error_of([&] { pruned(world, "{schedule: iterative, epochs: 1, batch_size: 8, rewind: '" + path + "'}"); });
+  EXPECT_EQ(shape.code(), ErrorCode::kBadInput);
+  EXPECT_NE(std::string(shape.what()).find("another shape"), std::string::npos) << shape.what();
 }
 
 TEST(PruneMethod, WandaWeighsWeightsByTheirInputs) {
@@ -234,7 +315,7 @@ TEST(PruneMethod, WandaWeighsWeightsByTheirInputs) {
 TEST(PruneMethod, GradientCriteriaNeedLabels) {
   World world("unlabelled");
   world.dataset = image_data(false);
-  for (const char* method : {"snip", "fisher"})
+  for (const char* method : {"snip", "fisher", "gradient", "taylor"})
     EXPECT_EQ(error_of([&] { pruned(world, std::string("{method: ") + method + "}"); }).code(), ErrorCode::kUsage);
 }
 
@@ -244,14 +325,27 @@ TEST(PruneMethod, TheHistogramCountsWhatIsRankedAndWhatStays) {
   EXPECT_EQ(histogram["high"], 1.0);
   EXPECT_EQ(histogram["all"], (std::vector<int>{1, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2}));
   EXPECT_EQ(histogram["kept"], (std::vector<int>{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1}));
-  for (const char* method : {"magnitude", "filters, ratio: 0.5, round_to: 1", "snip"}) {
+  const auto sum = [](const nlohmann::json& counts) {
+    std::int64_t total = 0;
+    for (int count : counts) total += count;
+    return total;
+  };
+  for (const char* method : {"magnitude", "filters, ratio: 0.5, round_to: 1", "snip", "wanda", "obs, exact: 0",
+                             "obs, exact: 99", "taylor, epochs: 1, batch_size: 8"}) {
     World world("histogram");
     const auto run = world.run(std::string("steps: [{prune: {method: ") + method + "}}]").run;
-    std::int64_t all = 0, kept = 0;
-    for (int count : run["steps"][0]["importance"]["all"]) all += count;
-    for (int count : run["steps"][0]["importance"]["kept"]) kept += count;
+    const auto& importance = run["steps"][0]["importance"];
+    const std::int64_t all = sum(importance["all"]), kept = sum(importance["kept"]);
     EXPECT_GT(kept, 0) << method;
     EXPECT_NEAR(static_cast<double>(kept), 0.5 * static_cast<double>(all), 0.2 * static_cast<double>(all)) << method;
+    if (std::string(method).starts_with("filters")) continue;
+    std::int64_t of_layers = 0, kept_of_layers = 0;
+    for (const auto& layer : importance["layers"]) {
+      EXPECT_NE(world.model.graph.find_value(layer["weight"]), ir::kNoValue);
+      of_layers += sum(layer["all"]), kept_of_layers += sum(layer["kept"]);
+    }
+    EXPECT_EQ(of_layers, all) << method;
+    EXPECT_EQ(kept_of_layers, kept) << method;
   }
 }
 
@@ -260,9 +354,11 @@ TEST(PruneMethod, Conflicts) {
   for (const char* options :
        {"{pattern: '8:64', sparsity: 0.5}", "{pattern: '8:64', scope: global}", "{pattern: '8:64', threshold: 0.1}",
         "{sparsity: 0.5, threshold: 0.1}", "{schedule: cubic}", "{threshold: 0.1, schedule: cubic, epochs: 1}",
-        "{pattern: '8:'}", "{pattern: '65:64'}",
-        "{pattern: 2x4, scope: output}", "{schedule: iterative}", "{schedule: linear, epochs: 1, rewind: start}",
-        "{method: random, pattern: '2:4', sparsity: 0.4}", "{method: wanda, scope: global}"}) {
+        "{pattern: '8:'}", "{pattern: '65:64'}", "{pattern: 2x4, scope: output}", "{schedule: iterative}",
+        "{schedule: linear, epochs: 1, rewind: start}", "{method: random, pattern: '2:4', sparsity: 0.4}",
+        "{method: wanda, scope: global}", "{method: snip, sparsity: 0.5, threshold: 0.1}",
+        "{method: taylor, schedule: cubic}", "{method: random, threshold: 0.1, schedule: linear, epochs: 1}",
+        "{method: gradient, rewind: start, epochs: 1}"}) {
     Error error = error_of([&] { pruned(world, options); });
     EXPECT_EQ(error.code(), ErrorCode::kUsage) << options << ": " << error.what();
   }

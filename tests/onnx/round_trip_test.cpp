@@ -5,6 +5,7 @@
 
 #include "base/file.h"
 #include "expect_error.h"
+#include "ir/notes.h"
 #include "same_model.h"
 #include "wire_builder.h"
 
@@ -67,6 +68,15 @@ TEST(RoundTrip, NodeTestModels) {
   }
   EXPECT_GT(kept, 900);
   EXPECT_LT(refused, kept / 5);
+}
+
+TEST(RoundTrip, NotesStayInMemory) {
+  ir::Model m = onnx::read_model(std::string(PARE_SOURCE_DIR) + "/examples/models/fmnist_mlp.onnx");
+  const std::string bytes = onnx::serialize_model(m);
+  const std::vector<float> scale = {1, -2};
+  for (ir::ValueId id : m.graph.values()) ir::set_note(m.graph.value(id), ir::kBatchNormScale, scale);
+  EXPECT_EQ(ir::find_note(m.graph.value(m.graph.outputs[0]), ir::kBatchNormScale), scale);
+  EXPECT_EQ(onnx::serialize_model(m), bytes);
 }
 
 TEST(RoundTrip, DocumentationMetadataAndUnknownFields) {

@@ -6,6 +6,8 @@
 
 #include "base/rng.h"
 #include "ir/infer.h"
+#include "ir/notes.h"
+#include "ir/notes.h"
 #include "ir/verify.h"
 #include "pare/error.h"
 
@@ -76,6 +78,12 @@ TEST(Passes, BatchNormIsFoldedIntoConvAndGemm) {
   passes::simplify(simple);
   EXPECT_EQ(types(simple), (std::vector<std::string>{"Conv", "Flatten", "Gemm"}));
   expect_same_function(b.model, simple, {{"x", random_tensor({2, 3, 5, 5}, 8)}});
+  for (const auto& [value, channels] : {std::pair{"a", 4U}, {"y", 6U}}) {
+    const auto scale = ir::find_note(simple.graph.value(simple.graph.find_value(value)), ir::kBatchNormScale);
+    const Tensor expected = *b.graph.constant(b.graph.node(b.graph.producer(b.graph.find_value(value))).input(1));
+    ASSERT_EQ(scale.size(), channels) << "the scale is noted of what the layer writes";
+    EXPECT_TRUE(std::equal(scale.begin(), scale.end(), expected.data<float>().begin())) << value;
+  }
   ir::Model kept = b.model;
   passes::simplify(kept, false);
   EXPECT_EQ(types(kept).size(), 5u);

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/threads.h"
+#include "compress/layerwise/energy_sum.h"
 #include "compress/layerwise/gram_sum.h"
 #include "compress/layerwise/hidden.h"
 #include "compress/layerwise/unfold.h"
@@ -31,24 +32,32 @@ std::string key_of(const ir::Graph& graph, const Layer& layer) {
 struct Gathered {
   const Layer* first = nullptr;
   std::vector<const Layer*> layers;
-  std::vector<double> hessian;
-  std::vector<GramSum> sums;  ///< one a group, over `hessian`
-  std::vector<double> totals; ///< Σ x, [groups, columns]
+  bool diagonal = false;            ///< of the Hessian alone
+  std::vector<double> hessian;      ///< [groups, columns, columns], or the diagonals [groups, columns]
+  std::vector<GramSum> sums;        ///< one a group, over `hessian`
+  std::vector<EnergySum> energies;  ///< in their place where the diagonal is enough
+  std::vector<double> totals;       ///< Σ x, [groups, columns]
   std::int64_t rows = 0;
 };
 
-std::size_t size_of(const ir::Graph& graph, const Layer& layer) {
-  const auto columns = static_cast<std::size_t>(layer.weight.view.taps * layer.weight.view.inputs);
-  return static_cast<std::size_t>(groups_of(graph.node(layer.node))) * columns * columns;
+std::size_t size_of(const ir::Graph& graph, const Gathered& one) {
+  const auto columns = static_cast<std::size_t>(one.first->weight.view.taps * one.first->weight.view.inputs);
+  return static_cast<std::size_t>(groups_of(graph.node(one.first->node))) * columns * (one.diagonal ? 1 : columns);
 }
 
 void prepare(const ir::Graph& graph, Gathered& one) {
-  one.hessian.assign(size_of(graph, *one.first), 0.0);
+  one.hessian.assign(size_of(graph, one), 0.0);
   const std::int64_t columns = one.first->weight.view.taps * one.first->weight.view.inputs;
-  const auto part = static_cast<std::size_t>(columns * columns);
-  for (std::size_t at = 0; at < one.hessian.size(); at += part)
-    one.sums.emplace_back(columns, std::span(one.hessian).subspan(at, part));
-  one.totals.assign(one.sums.size() * static_cast<std::size_t>(columns), 0.0);
+  const std::size_t groups = static_cast<std::size_t>(groups_of(graph.node(one.first->node)));
+  const std::size_t part = one.hessian.size() / groups;
+  for (std::size_t at = 0; at < one.hessian.size(); at += part) {
+    const auto own = std::span(one.hessian).subspan(at, part);
+    if (one.diagonal)
+      one.energies.emplace_back(columns, own);
+    else
+      one.sums.emplace_back(columns, own);
+  }
+  one.totals.assign(groups * static_cast<std::size_t>(columns), 0.0);
 }
 
 /// Adds up the rows that were written.
@@ -57,16 +66,24 @@ void count_rows(std::span<const float> rows, std::span<double> totals) {
     for (std::size_t j = 0; j < totals.size(); ++j) totals[j] += static_cast<double>(rows[at + j]);
 }
 
+/// Adds rows of one group to whichever sum is wanted.
+void add_rows(Gathered& to, std::size_t group, std::int64_t count, const GramSum::Fill& fill) {
+  if (to.diagonal)
+    to.energies[group].add(count, fill);
+  else
+    to.sums[group].add(count, fill);
+}
+
 void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
   const Node& node = graph.node(to.first->node);
   const std::int64_t columns = to.first->weight.view.taps * to.first->weight.view.inputs;
   if (node.is("Conv")) {
     const Unfolder unfolder(x, node, graph.constant(to.first->weight.value)->dims());
     to.rows += unfolder.positions();
-    for (std::size_t group = 0; group < to.sums.size(); ++group) {
+    for (std::size_t group = 0; group < std::max(to.sums.size(), to.energies.size()); ++group) {
       const auto totals = std::span(to.totals).subspan(group * static_cast<std::size_t>(columns),
                                                        static_cast<std::size_t>(columns));
-      to.sums[group].add(unfolder.positions(), [&](std::int64_t first, std::int64_t count, std::span<float> out) {
+      add_rows(to, group, unfolder.positions(), [&](std::int64_t first, std::int64_t count, std::span<float> out) {
         unfolder.rows(static_cast<std::int64_t>(group), first, count, out);
         count_rows(out, totals);
       });
@@ -75,7 +92,7 @@ void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
   }
   to.rows += x.numel() / columns;
   const auto values = x.data<float>();
-  to.sums[0].add(x.numel() / columns, [&](std::int64_t first, std::int64_t count, std::span<float> out) {
+  add_rows(to, 0, x.numel() / columns, [&](std::int64_t first, std::int64_t count, std::span<float> out) {
     std::copy_n(values.begin() + first * columns, count * columns, out.begin());
     count_rows(out, to.totals);
   });
@@ -83,7 +100,9 @@ void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
 
 void finish(Gathered& one) {
   for (GramSum& sum : one.sums) sum.finish();
+  for (EnergySum& sum : one.energies) sum.finish();
   one.sums.clear();
+  one.energies.clear();
 }
 
 /// One pass over the samples.
@@ -168,14 +187,26 @@ std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t 
   return damped;
 }
 
-std::vector<float> input_energy(const ir::WeightView& view, std::span<const double> hessian, std::int64_t groups) {
+namespace {
+
+/// Σ x² by column [groups, columns], at each element of the weight that meets it.
+std::vector<float> spread_energy(const ir::WeightView& view, std::span<const double> energy, std::int64_t groups) {
   const std::int64_t n = view.taps * view.inputs, each = view.outputs / groups;
-  std::vector<float> energy(static_cast<std::size_t>(view.outputs * n));
+  std::vector<float> spread(static_cast<std::size_t>(view.outputs * n));
   for (std::int64_t o = 0; o < view.outputs; ++o)
     for (std::int64_t c = 0; c < n; ++c)
-      energy[static_cast<std::size_t>(view.index(o, c / view.inputs, c % view.inputs))] =
-          static_cast<float>(hessian[static_cast<std::size_t>((o / each * n + c) * n + c)]);
-  return energy;
+      spread[static_cast<std::size_t>(view.index(o, c / view.inputs, c % view.inputs))] =
+          static_cast<float>(energy[static_cast<std::size_t>(o / each * n + c)]);
+  return spread;
+}
+
+}  // namespace
+
+std::vector<float> input_energy(const ir::WeightView& view, std::span<const double> hessian, std::int64_t groups) {
+  const auto n = static_cast<std::size_t>(view.taps * view.inputs);
+  std::vector<double> diagonal(n * static_cast<std::size_t>(groups));
+  for (std::size_t i = 0; i < diagonal.size(); ++i) diagonal[i] = hessian[i * n + i % n];
+  return spread_energy(view, diagonal, groups);
 }
 
 std::vector<double> centered_hessian(const LayerInputs& inputs) {
@@ -198,21 +229,23 @@ void visit_hessians(const ir::Model& model, const std::vector<Layer>& layers, st
   });
 }
 
-void visit_inputs(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
-                  const StepContext& context, const InputsVisitor& visit) {
+namespace {
+
+void visit_sums(const ir::Model& model, const std::vector<Layer>& layers, bool diagonal, std::int64_t samples,
+                const StepContext& context, const InputsVisitor& visit) {
   constexpr std::size_t kBudget = (std::size_t{1} << 30) / sizeof(double);
   std::vector<Gathered> all;
   std::map<std::string, std::size_t> at;
   for (const Layer& layer : layers) {
     if (!why_no_hessian(model.graph, layer).empty()) continue;
     const auto [found, fresh] = at.try_emplace(key_of(model.graph, layer), all.size());
-    if (fresh) all.push_back({.first = &layer, .layers = {}, .hessian = {}, .sums = {}, .totals = {}});
+    if (fresh) all.emplace_back().first = &layer, all.back().diagonal = diagonal;
     all[found->second].layers.push_back(&layer);
   }
   for (std::size_t first = 0; first < all.size();) {
     std::size_t end = first, held = 0;
-    while (end < all.size() && (end == first || held + size_of(model.graph, *all[end].first) <= kBudget))
-      held += size_of(model.graph, *all[end++].first);
+    while (end < all.size() && (end == first || held + size_of(model.graph, all[end]) <= kBudget))
+      held += size_of(model.graph, all[end++]);
     gather(model, std::span(all).subspan(first, end - first), samples, context);
     for (; first < end; ++first) {
       for (const Layer* layer : all[first].layers)
@@ -225,6 +258,20 @@ void visit_inputs(const ir::Model& model, const std::vector<Layer>& layers, std:
     context.control.report({"hessians", static_cast<std::int64_t>(end), static_cast<std::int64_t>(all.size()), "inputs",
                             {}, -1});
   }
+}
+
+}  // namespace
+
+void visit_inputs(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
+                  const StepContext& context, const InputsVisitor& visit) {
+  visit_sums(model, layers, false, samples, context, visit);
+}
+
+void visit_energies(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
+                    const StepContext& context, const EnergyVisitor& visit) {
+  visit_sums(model, layers, true, samples, context, [&](const Layer& layer, const LayerInputs& inputs) {
+    visit(layer, spread_energy(layer.weight.view, inputs.hessian, inputs.groups));
+  });
 }
 
 }  // namespace pare::compress

@@ -48,6 +48,12 @@ std::vector<std::vector<Layer>> runs_of(const ir::Graph& graph, const std::vecto
 /// one of mean energy.
 std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t n, double damping);
 
+/// Visits each layer as visit_hessians does, with Σ x² of the input that each element of its weight meets, in the
+/// weight's layout: H's diagonal, without the work for the rest of it.
+using EnergyVisitor = std::function<void(const Layer& layer, const std::vector<float>& energy)>;
+void visit_energies(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
+                    const StepContext& context, const EnergyVisitor& visit);
+
 /// H's diagonal at the input that each element of the layer's weight meets, in the weight's layout.
 std::vector<float> input_energy(const ir::WeightView& view, std::span<const double> hessian, std::int64_t groups);
 

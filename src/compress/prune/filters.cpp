@@ -75,12 +75,13 @@ std::span<const Option> options() {
 }
 
 bool needs_gradients(const json& options) {
-  return find_importance(options.at("importance").get<std::string>()).data == Importance::Data::kGradients;
+  return needs_loss(find_importance(options.at("importance").get<std::string>()));
 }
 std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
 
-/// Groups of the model; those that the step must not touch have `blocked` set.
-std::vector<ir::ChannelGroup> target_groups(const ir::Model& model, const json& options) {
+/// Groups of the model; those that the step must not touch have `blocked` set. `original`: the model before the first
+/// step.
+std::vector<ir::ChannelGroup> target_groups(const ir::Model& model, const ir::Model& original, const json& options) {
   const std::vector<Layer> layers = find_layers(model.graph);
   const auto include = options.at("include").get<std::vector<std::string>>();
   const auto exclude = options.at("exclude").get<std::vector<std::string>>();
@@ -98,6 +99,8 @@ std::vector<ir::ChannelGroup> target_groups(const ir::Model& model, const json& 
     if (names(out)) group.blocked = "one of its layers is excluded";
     if (!floats && group.blocked.empty()) group.blocked = "its weights are not float32";
   }
+  if (find_importance(options.at("importance").get<std::string>()).data == Importance::Data::kNorms)
+    block_unscaled(model, original, groups);
   return groups;
 }
 
@@ -123,9 +126,8 @@ void require_one_amount(const json& options) {
 
 void require_data(const StepContext& context) {
   const Importance& importance = find_importance(context.options.at("importance").get<std::string>());
-  if (importance.data == Importance::Data::kNone) return;
-  if (importance.data == Importance::Data::kGradients)
-    return require_loss(context, "prune.importance", std::string(importance.name));
+  if (!needs_samples(importance)) return;
+  if (needs_loss(importance)) return require_loss(context, "prune.importance", std::string(importance.name));
   if (!context.dataset.train || context.dataset.train->size() == 0)
     throw Error(ErrorCode::kUsage, "prune.importance",
                 "'" + std::string(importance.name) + "' needs a train split in the data file");
@@ -137,7 +139,7 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_reconstruction_data(context);
   ir::Model joined = model;
   passes::prepare_groups(joined);
-  require_some(target_groups(joined, context.options));
+  require_some(target_groups(joined, context.original, context.options));
 }
 
 UnitRule rule_of(const json& options) {
@@ -244,7 +246,7 @@ json histogram_of(const std::vector<std::vector<double>>& scores, const RemovedU
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const std::vector<passes::VectorCopy> copies = passes::prepare_groups(model);
-  const std::vector<ir::ChannelGroup> groups = target_groups(model, context.options);
+  const std::vector<ir::ChannelGroup> groups = target_groups(model, context.original, context.options);
   require_some(groups);
   const std::vector<std::vector<double>> scores = score_groups(model, groups, context);
   UnitRule rule = rule_of(context.options);
@@ -271,7 +273,7 @@ std::vector<std::string> target_names(const ir::Model& model, const json& option
   std::vector<std::string> names;
   ir::Model joined = model;
   passes::prepare_groups(joined);
-  for (const ir::ChannelGroup& group : target_groups(joined, options))
+  for (const ir::ChannelGroup& group : target_groups(joined, model, options))
     if (group.blocked.empty())
       for (ir::NodeId id : group.layers) names.push_back(joined.graph.node(id).name);
   return names;

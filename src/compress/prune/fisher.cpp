@@ -1,4 +1,5 @@
 // prune/fisher: saliency w²·F/2 with the empirical Fisher information F = E[g²], sample by sample.
+#include "compress/prune/gradient_scores.h"
 #include "compress/prune/samples.h"
 #include "compress/prune/scored.h"
 
@@ -8,9 +9,7 @@ namespace {
 using nlohmann::json;
 
 std::span<const Option> options() {
-  using enum OptionType;
-  static const std::vector<Option> table = scored_options(
-      "\"auto\"", {{"samples", kInt, "512", "training samples whose loss is differentiated; 0: all", {}, 0, 1e9}});
+  static const std::vector<Option> table = scored_options("\"auto\"", true, {gradient_samples()});
   return table;
 }
 
@@ -19,10 +18,14 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_loss(context, "prune.method", "fisher");
 }
 
+void score(std::vector<PruneTarget>& targets, const ScoringState& state) {
+  score_by_gradients(targets, state, GradientFormula{1, [](double weight, double gradient) {
+                                                       return weight * weight * gradient * gradient / 2;
+                                                     }});
+}
+
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
-  std::vector<PruneTarget> targets = prune_targets(model, context.options);
-  score_by_gradients(targets, model, 1, context, [](double weight, double gradient) { return weight * weight * gradient * gradient; });
-  prune_by_scores(model, targets, context);
+  prune_by({score, kCostlyUpdates}, model, context);
 }
 
 }  // namespace
@@ -31,7 +34,8 @@ const Method& fisher_pruning() {
   static const Method method = {
       "prune",
       "fisher",
-      "zeros the weights without which the loss grows least to second order: w² times the diagonal of the Fisher information",
+      "zeros the weights without which the loss grows least to second order: w² times the diagonal of the Fisher "
+      "information",
       "LeCun, Denker & Solla, Optimal Brain Damage, 1990; Fisher diagonal: Theis et al., 2018",
       options,
       [](const json&) { return true; },
@@ -40,7 +44,8 @@ const Method& fisher_pruning() {
       apply,
       true,
       false,
-      scored_layers};
+      scored_layers,
+      rewind_files};
   return method;
 }
 

@@ -12,23 +12,33 @@ namespace {
 
 using nlohmann::json;
 
-std::int64_t mask_updates(std::int64_t given, std::int64_t last) {
-  return given > 0 ? given : std::max<std::int64_t>(1, last / 200);
+std::int64_t steps_between(std::int64_t given, std::int64_t last, std::int64_t updates) {
+  return given > 0 ? given : std::max<std::int64_t>(1, last / updates);
 }
 
-void prune_now(exec::Trainer& trainer, std::vector<PruneTarget>& targets, const PruneRule& rule, double initial,
-               double progress, const std::function<void()>& rewind = {}) {
-  for (PruneTarget& target : targets) target.weight = trainer.parameter(target.name);
-  const std::vector<Tensor> masks = choose_masks(targets, rule, initial, progress);
-  if (rewind) rewind();
-  for (std::size_t t = 0; t < targets.size(); ++t) trainer.set_mask(targets[t].name, masks[t]);
-}
+/// What is pruned while training goes on.
+struct Gradual {
+  Criterion criterion;
+  std::vector<PruneTarget>& targets;
+  PruneRule rule;
+  const ir::Model& model;
+  const StepContext& context;
+  double initial;  ///< sparsity at the begin
 
-LoopHooks curve_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule, const json& options, double initial) {
+  void prune_now(exec::Trainer& trainer, double progress, const std::function<void()>& rewind = {}) const {
+    for (PruneTarget& target : targets) target.weight = trainer.parameter(target.name);
+    score_targets(criterion, targets, rule, {model, &trainer, context});
+    const std::vector<Tensor> masks = choose_masks(targets, rule, initial, progress);
+    if (rewind) rewind();
+    for (std::size_t t = 0; t < targets.size(); ++t) trainer.set_mask(targets[t].name, masks[t]);
+  }
+};
+
+LoopHooks curve_hooks(const Gradual& gradual) {
   LoopHooks hooks;
-  hooks.on_step = [&targets, rule, &options, initial](exec::Trainer& trainer, std::int64_t step, std::int64_t total) {
-    if (const auto progress = curve_progress(options, step, total))
-      prune_now(trainer, targets, rule, initial, *progress);
+  hooks.on_step = [gradual](exec::Trainer& trainer, std::int64_t step, std::int64_t total) {
+    if (const auto progress = curve_progress(gradual.context.options, step, total, gradual.criterion.updates))
+      gradual.prune_now(trainer, *progress);
   };
   return hooks;
 }
@@ -57,8 +67,8 @@ void set_weights(exec::Trainer& trainer, const std::map<std::string, Tensor>& we
   }
 }
 
-LoopHooks round_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule, const StepContext& context,
-                      double initial) {
+LoopHooks round_hooks(const Gradual& gradual) {
+  const StepContext& context = gradual.context;
   const std::int64_t rounds = context.options.at("rounds");
   const std::string rewind = context.options.at("rewind");
   const std::int64_t dense = rewind == "start" ? 1 : 0, parts = rounds + dense;
@@ -78,15 +88,15 @@ LoopHooks round_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule, 
       trainer.load_state(*start);
     }
   };
-  hooks.on_step = [=, &targets](exec::Trainer& trainer, std::int64_t step, std::int64_t total) {
+  hooks.on_step = [=](exec::Trainer& trainer, std::int64_t step, std::int64_t total) {
     for (std::int64_t round = 1; round <= rounds; ++round) {
       if (step != cycle_begin(round - 1 + dense, parts, total)) continue;
       const auto back = [&] {
         trainer.load_state(*start);
         if (rewind != "start") set_weights(trainer, weights, rewind);
       };
-      prune_now(trainer, targets, rule, initial, static_cast<double>(round) / static_cast<double>(rounds),
-                rewind == "none" ? std::function<void()>() : back);
+      gradual.prune_now(trainer, static_cast<double>(round) / static_cast<double>(rounds),
+                        rewind == "none" ? std::function<void()>() : back);
     }
   };
   return hooks;
@@ -94,15 +104,29 @@ LoopHooks round_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule, 
 
 }  // namespace
 
-std::optional<double> curve_progress(const json& options, std::int64_t step, std::int64_t total) {
+void score_targets(const Criterion& criterion, std::vector<PruneTarget>& targets, const PruneRule& rule,
+                   const ScoringState& state) {
+  if (!criterion.score) return;
+  criterion.score(targets, state);
+  // A gradient or chance would bring back what was masked, as a zero that counts as kept.
+  if (!rule.keep_zeros && !state.trainer) return;
+  for (PruneTarget& target : targets) {
+    const auto weights = target.weight.data<float>();
+    for (std::size_t i = 0; i < weights.size(); ++i)
+      if (weights[i] == 0) target.scores[i] = 0;
+  }
+}
+
+std::optional<double> curve_progress(const json& options, std::int64_t step, std::int64_t total, std::int64_t updates) {
   const double until = options.at("prune_until");
   const std::int64_t last =
       std::clamp<std::int64_t>(static_cast<std::int64_t>(until * static_cast<double>(total)), 0, total - 1);
-  if (step > last || (step != last && step % mask_updates(options.at("frequency"), last) != 0)) return std::nullopt;
+  if (step > last || (step != last && step % steps_between(options.at("frequency"), last, updates) != 0))
+    return std::nullopt;
   return last == 0 ? 1 : static_cast<double>(step) / static_cast<double>(last);
 }
 
-std::vector<Option> gradual_options() {
+std::vector<Option> gradual_options(bool costly) {
   using enum OptionType;
   return {
       {"schedule",
@@ -112,7 +136,14 @@ std::vector<Option> gradual_options() {
        "rounds of pruning and training (auto: cubic when there are epochs)",
        {"auto", "one-shot", "cubic", "linear", "exponential", "iterative"}},
       {"prune_until", kFloat, "0.5", "fraction of the steps after which the curve is done", {}, 0.001, 1},
-      {"frequency", kInt, "0", "steps between two updates of the masks (0: about 200 updates in all)", {}, 0, 1e9},
+      {"frequency",
+       kInt,
+       "0",
+       costly ? "steps between two updates of the masks (0: about 20 updates in all, as each looks at samples)"
+              : "steps between two updates of the masks (0: about 200 updates in all)",
+       {},
+       0,
+       1e9},
       {"rounds", kInt, "3", "of the iterative schedule; the epochs are divided among them", {}, 1, 1000},
       {"rewind", kString, "\"none\"",
        "iterative: what the weights that stay are set back to in each round: none, start (those before this step, "
@@ -137,13 +168,13 @@ void validate_schedule(const json& options, const PruneRule& rule) {
     throw Error(ErrorCode::kUsage, "prune.rewind", "belongs to rounds", "schedule iterative", schedule);
 }
 
-LoopHooks gradual_hooks(std::vector<PruneTarget>& targets, const PruneRule& rule, const StepContext& context) {
+LoopHooks gradual_hooks(const Criterion& criterion, std::vector<PruneTarget>& targets, const PruneRule& rule,
+                        const ir::Model& model, const StepContext& context) {
   const double initial = rule.keep_zeros ? zero_fraction(targets) : 0;
   const std::string schedule = schedule_of(context.options);
-  PruneRule grown = rule;
-  grown.curve = schedule == "iterative" ? exponential_sparsity : find_curve(schedule);
-  if (schedule == "iterative") return round_hooks(targets, grown, context, initial);
-  return curve_hooks(targets, grown, context.options, initial);
+  Gradual gradual{criterion, targets, rule, model, context, initial};
+  gradual.rule.curve = schedule == "iterative" ? exponential_sparsity : find_curve(schedule);
+  return schedule == "iterative" ? round_hooks(gradual) : curve_hooks(gradual);
 }
 
 std::vector<std::string> rewind_files(const json& options) {

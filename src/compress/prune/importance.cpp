@@ -48,15 +48,23 @@ FilterSet filters_of(const ir::Graph& graph, const ir::ChannelGroup& group, std:
 
 std::vector<double> score_units(const ir::Graph& graph, const ir::ChannelGroup& group, const Importance& importance,
                                 const MeasuresOfLayers& measures, std::uint64_t seed) {
+  std::vector<std::vector<double>> parts;
+  if (importance.data == Importance::Data::kNorms) {
+    for (const auto& [key, found] : measures)
+      if (key.second == group.name) parts.push_back(importance.score(filters_of(graph, group, 0, &found, seed)));
+  } else {
+    for (std::size_t l = 0; l < group.layers.size(); ++l) {
+      const auto found = measures.find({group.layers[l], group.name});
+      const std::uint64_t own = seed ^ hash64(graph.node(group.layers[l]).name);
+      parts.push_back(
+          importance.score(filters_of(graph, group, l, found == measures.end() ? nullptr : &found->second, own)));
+    }
+  }
   std::vector<double> scores(static_cast<std::size_t>(group.units), 0.0);
-  for (std::size_t l = 0; l < group.layers.size(); ++l) {
-    const auto found = measures.find({group.layers[l], group.name});
-    const std::uint64_t own = seed ^ hash64(graph.node(group.layers[l]).name);
-    const std::vector<double> here =
-        importance.score(filters_of(graph, group, l, found == measures.end() ? nullptr : &found->second, own));
+  for (const std::vector<double>& here : parts) {
     const double mean = std::accumulate(here.begin(), here.end(), 0.0) / static_cast<double>(here.size());
     for (std::size_t u = 0; u < scores.size(); ++u)
-      scores[u] += mean > 0 ? here[u] / mean / static_cast<double>(group.layers.size()) : 0;
+      scores[u] += mean > 0 ? here[u] / mean / static_cast<double>(parts.size()) : 0;
   }
   return scores;
 }

@@ -88,7 +88,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   train_learned(model, student, hooks_of(student, targets.size(), options), context);
   for (std::size_t t = 0; t < targets.size(); ++t)
     targets[t].scores = chances(student.weight(t), student.trained(t, 0));
-  record_importance(model, targets, context);
+  record_importance(model.graph, targets, context);
   record_zeros(prune_targets(model, options), {}, context);
 }
 

@@ -36,7 +36,7 @@ void mask_learned_zeros(ir::Model& model, const nlohmann::json& options) {
 void train_learned(ir::Model& model, MaskStudent& student, const LoopHooks& hooks, StepContext& context) {
   train_model(student.model, context, hooks, "prune");
   ir::Model masked = student.masked();
-  mask_trained(masked, context.options);
+  mask_trained(masked.graph, prune_targets(masked, context.options));
   model = std::move(masked);
 }
 

@@ -103,7 +103,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   std::vector<PruneTarget> current = targets;
   train_learned(model, student, hooks_of(student, current, rule, context.options), context);
   for (std::size_t t = 0; t < targets.size(); ++t) targets[t].scores = scores_of(student.trained(t, kScores));
-  record_importance(model, targets, context);
+  record_importance(model.graph, targets, context);
   record_zeros(prune_targets(model, context.options), rule, context);
 }
 

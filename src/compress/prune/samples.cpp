@@ -30,12 +30,17 @@ void visit_samples(const ir::Model& model, std::int64_t samples, std::int64_t wa
 }
 
 void visit_gradients(const ir::Model& model, std::int64_t samples, std::int64_t wanted, const StepContext& context,
-                     const std::function<void(const NamedTensors&)>& visit) {
-  const exec::TrainerOptions options{
-      .precision = "f32", .threads = resolve_threads(context.execution.threads), .seed = context.execution.seed};
-  const auto trainer = context.trainer().create(model, nullptr, options);
-  visit_samples(model, samples, wanted, context, "gradients",
-                [&](const data::Batch& batch) { visit(trainer->gradients(batch)); });
+                     const GradientVisitor& visit, exec::Trainer* trainer) {
+  std::unique_ptr<exec::Trainer> own;
+  if (!trainer) {
+    const exec::TrainerOptions options{
+        .precision = "f32", .threads = resolve_threads(context.execution.threads), .seed = context.execution.seed};
+    own = context.trainer().create(model, nullptr, options);
+    trainer = own.get();
+  }
+  visit_samples(model, samples, wanted, context, "gradients", [&](const data::Batch& batch) {
+    visit(trainer->gradients(batch), static_cast<std::int64_t>(batch.indices.size()));
+  });
 }
 
 void require_loss(const StepContext& context, const std::string& key, const std::string& importance) {

@@ -1,16 +1,17 @@
 #include "compress/prune/scored.h"
 
-#include <cmath>
-
 #include "compress/prune/reestimate.h"
-#include "compress/prune/samples.h"
 #include "compress/targets.h"
+#include "compress/training/train_model.h"
+#include "pare/error.h"
 
 namespace pare::compress {
 
-std::vector<Option> scored_options(std::string_view scope, const std::vector<Option>& further) {
+std::vector<Option> scored_options(std::string_view scope, bool costly, const std::vector<Option>& further) {
   using enum OptionType;
   std::vector<Option> list = pattern_options();
+  list.push_back(
+      {"threshold", kFloat, "null", "instead of sparsity: zero the weights that score less than this", {}, 0, 1e30});
   list.push_back({"scope",
                   kString,
                   scope,
@@ -18,41 +19,60 @@ std::vector<Option> scored_options(std::string_view scope, const std::vector<Opt
                   "N:M, which fixes every group)",
                   {"auto", "layer", "output", "global"}});
   list.insert(list.end(), further.begin(), further.end());
-  list.push_back({"keep_zeros", kBool, "true", "zeros that the weights have already stay"});
-  for (Option option : reestimate_options()) list.push_back(option);
-  for (Option option : target_options()) list.push_back(option);
+  for (const Option& option : reestimate_options()) list.push_back(option);
+  for (const Option& option : gradual_options(costly)) list.push_back(option);
+  for (const Option& option : target_options()) list.push_back(option);
+  for (Option option : training_options()) {
+    if (option.name == "epochs")
+      option.fallback = "0", option.help = "passes over the training data (0: prune at once, no training)";
+    if (option.name == "schedule") option.name = "lr_schedule";
+    list.push_back(option);
+  }
   return list;
 }
 
-void prune_by_scores(ir::Model& model, const std::vector<PruneTarget>& targets, StepContext& context) {
-  const PruneRule rule = prune_rule(context.options);
-  const std::vector<Tensor> masks = choose_masks(targets, rule, 0, 1);
-  context.record["importance"] = importance_histogram(targets, masks);
-  const ir::Model original = model;
+bool scored_trains(const nlohmann::json& options) { return options.at("epochs").get<double>() > 0; }
+
+void prune_at_once(const ir::Model& original, ir::Model& model, const std::vector<PruneTarget>& targets,
+                   const std::vector<Tensor>& masks, StepContext& context) {
+  record_importance(targets, masks, context);
   annotate_masks(model.graph, targets, masks);
   reestimate(original, model, weights_of(targets), context);
-  record_zeros(prune_targets(model, context.options), rule, context);
+  if (scored_trains(context.options)) train_model(model, context, {}, "prune");
+  record_zeros(refreshed(model.graph, targets), prune_rule(context.options), context);
 }
 
-void score_by_gradients(std::vector<PruneTarget>& targets, const ir::Model& model, std::int64_t wanted,
-                        const StepContext& context, double (*measure)(double weight, double gradient)) {
-  std::vector<std::vector<double>> sums;
-  for (const PruneTarget& target : targets) sums.emplace_back(static_cast<std::size_t>(target.weight.numel()), 0.0);
-  visit_gradients(model, context.options.at("samples"), wanted, context, [&](const NamedTensors& gradients) {
-    for (std::size_t t = 0; t < targets.size(); ++t) {
-      const auto slopes = gradients.at(targets[t].name).data<float>(), weights = targets[t].weight.data<float>();
-      for (std::size_t i = 0; i < slopes.size(); ++i)
-        sums[t][i] += measure(static_cast<double>(weights[i]), static_cast<double>(slopes[i]));
-    }
-  });
-  for (std::size_t t = 0; t < targets.size(); ++t)
-    for (double sum : sums[t]) targets[t].scores.push_back(static_cast<float>(std::fabs(sum)));
+void prune_gradually(const Criterion& criterion, ir::Model& model, const std::vector<PruneTarget>& targets,
+                     StepContext& context) {
+  const PruneRule rule = prune_rule(context.options);
+  const ir::Model original = model;
+  std::vector<PruneTarget> ranked = targets, current = targets;
+  score_targets(criterion, ranked, rule, {original, nullptr, context});  // for the record: as they were before the step
+  train_model(model, context, gradual_hooks(criterion, current, rule, original, context), "prune");
+  mask_trained(model.graph, targets);
+  record_importance(model.graph, ranked, context);
+  record_zeros(refreshed(model.graph, targets), rule, context);
+}
+
+void prune_by(const Criterion& criterion, ir::Model& model, StepContext& context) {
+  std::vector<PruneTarget> targets = prune_targets(model, context.options);
+  if (schedule_of(context.options) != "one-shot") return prune_gradually(criterion, model, targets, context);
+  const PruneRule rule = prune_rule(context.options);
+  score_targets(criterion, targets, rule, {model, nullptr, context});
+  const std::vector<Tensor> masks = choose_masks(targets, rule, 0, 1);
+  const ir::Model original = model;
+  prune_at_once(original, model, targets, masks, context);
 }
 
 void validate_scored(const ir::Model& model, const StepContext& context) {
-  prune_rule(context.options);
-  prune_targets(model, context.options);
+  const nlohmann::json& options = context.options;
+  validate_schedule(options, prune_rule(options));
+  prune_targets(model, options);
   require_reestimation_data(context);
+  if (!options.at("reestimate").is_null() && schedule_of(options) != "one-shot")
+    throw Error(ErrorCode::kUsage, "prune.reestimate", "is for weights that go at once", "schedule one-shot",
+                schedule_of(options));
+  if (scored_trains(options)) validate_training(model, context, "prune");
 }
 
 std::vector<std::string> scored_layers(const ir::Model& model, const nlohmann::json& options) {

@@ -1,20 +1,31 @@
-// What the methods share that score every weight and zero those of least score at once.
+// What the methods share that score every weight and zero those of least score, at once or while training.
 #pragma once
 
 #include "compress/method.h"
+#include "compress/prune/gradual.h"
 #include "compress/prune/zeros.h"
 
 namespace pare::compress {
 
-/// Options of patterns, scope (with this default: JSON that outlives the options), keep_zeros, targets, and `further` ones.
-std::vector<Option> scored_options(std::string_view scope, const std::vector<Option>& further = {});
+/// Options of patterns, threshold, scope (with this default: JSON that outlives the options), `further` ones, of
+/// schedules
+/// (`costly`: gradual.h), statistics after pruning, targets and training (its `schedule` is called `lr_schedule`).
+std::vector<Option> scored_options(std::string_view scope, bool costly, const std::vector<Option>& further = {});
 
-/// Zeros what the options' rule says of targets with scores, sets masks, and records what was done.
-void prune_by_scores(ir::Model& model, const std::vector<PruneTarget>& targets, StepContext& context);
+/// Needs the trainer: `epochs` above 0.
+bool scored_trains(const nlohmann::json& options);
 
-/// Σ over batches of `wanted` samples of what `measure` makes of a weight and its gradient, as the targets' scores.
-void score_by_gradients(std::vector<PruneTarget>& targets, const ir::Model& model, std::int64_t wanted,
-                        const StepContext& context, double (*measure)(double weight, double gradient));
+/// Prunes the targets by the criterion and the options' schedule, trains where they have epochs, and records what was
+/// done.
+void prune_by(const Criterion& criterion, ir::Model& model, StepContext& context);
+
+/// The parts of it. Zeros what `masks` say at once, re-estimates the statistics of `original`, trains. `targets`: as
+/// they were ranked.
+void prune_at_once(const ir::Model& original, ir::Model& model, const std::vector<PruneTarget>& targets,
+                   const std::vector<Tensor>& masks, StepContext& context);
+/// Prunes while training.
+void prune_gradually(const Criterion& criterion, ir::Model& model, const std::vector<PruneTarget>& targets,
+                     StepContext& context);
 
 /// Faults that can be seen before any work.
 void validate_scored(const ir::Model& model, const StepContext& context);

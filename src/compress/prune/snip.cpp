@@ -1,4 +1,6 @@
-// prune/snip: connection sensitivity |w·∂L/∂w| of the mean loss over the samples, ranked over all layers.
+// prune/snip: connection sensitivity |w·∂L/∂w| of the mean loss over the samples, as a share of the sum over all
+// weights.
+#include "compress/prune/gradient_scores.h"
 #include "compress/prune/samples.h"
 #include "compress/prune/scored.h"
 
@@ -8,9 +10,7 @@ namespace {
 using nlohmann::json;
 
 std::span<const Option> options() {
-  using enum OptionType;
-  static const std::vector<Option> table = scored_options(
-      "\"auto\"", {{"samples", kInt, "512", "training samples whose loss is differentiated; 0: all", {}, 0, 1e9}});
+  static const std::vector<Option> table = scored_options("\"auto\"", true, {gradient_samples()});
   return table;
 }
 
@@ -19,10 +19,14 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_loss(context, "prune.method", "snip");
 }
 
+void score(std::vector<PruneTarget>& targets, const ScoringState& state) {
+  score_by_gradients(
+      targets, state,
+      GradientFormula{32, [](double weight, double gradient) { return weight * gradient; }, /*normalized=*/true});
+}
+
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
-  std::vector<PruneTarget> targets = prune_targets(model, context.options);
-  score_by_gradients(targets, model, 32, context, [](double weight, double gradient) { return weight * gradient; });
-  prune_by_scores(model, targets, context);
+  prune_by({score, kCostlyUpdates}, model, context);
 }
 
 }  // namespace
@@ -31,7 +35,7 @@ const Method& snip_pruning() {
   static const Method method = {
       "prune",
       "snip",
-      "zeros the weights without which the loss changes least to first order: |w·g|",
+      "zeros the weights without which the mean loss changes least to first order: |w·g| of all samples together",
       "Lee, Ajanthan & Torr, SNIP: Single-shot Network Pruning based on Connection Sensitivity, 2019",
       options,
       [](const json&) { return true; },
@@ -40,7 +44,8 @@ const Method& snip_pruning() {
       apply,
       true,
       false,
-      scored_layers};
+      scored_layers,
+      rewind_files};
   return method;
 }
 

@@ -43,7 +43,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   });
   train_learned(model, student, hooks_of(student, targets.size(), context.options), context);
   for (std::size_t t = 0; t < targets.size(); ++t) targets[t].weight = student.weight(t);  // before it is shrunk
-  record_importance(model, targets, context);
+  record_importance(model.graph, targets, context);
   record_zeros(prune_targets(model, context.options), {}, context);
   json& layers = context.record["pruned"]["layers"];
   for (std::size_t t = 0; t < targets.size(); ++t)

@@ -1,11 +1,13 @@
-// What activations and gradients say of channels (importance.h): one pass over training samples.
+// What inputs, activations and gradients say of channels (importance.h): one pass over training samples.
 #include <algorithm>
 #include <cmath>
 #include <set>
 
 #include "base/threads.h"
+#include "compress/layerwise/hessian.h"
 #include "compress/prune/importance.h"
 #include "compress/prune/samples.h"
+#include "compress/targets.h"
 #include "ir/op.h"
 #include "pare/error.h"
 
@@ -134,24 +136,21 @@ void add_gradients(const FilterSet& filters, const Tensor& gradient, UnitMeasure
   const auto units = static_cast<std::size_t>(filters.units);
   for (auto* list : {&sums.gradient, &sums.product, &sums.taylor, &sums.fisher}) list->resize(units, 0);
   std::vector<double> change(units, 0);
-  const auto weights = filters.weight.data<float>(), slopes = gradient.data<float>();
-  for (std::size_t i = 0; i < slopes.size(); ++i) {
-    const std::int32_t unit = filters.unit_of[i / static_cast<std::size_t>(filters.inner) % filters.unit_of.size()];
-    if (unit < 0) continue;
-    const auto u = static_cast<std::size_t>(unit);
-    const double g = static_cast<double>(slopes[i]), product = g * static_cast<double>(weights[i]);
+  const auto slopes = gradient.data<float>();
+  filters.for_each_place([&](std::size_t u, double weight, std::size_t i) {
+    const double g = static_cast<double>(slopes[i]), product = g * weight;
     change[u] += product;
     sums.gradient[u] += std::fabs(g);
     sums.product[u] += std::fabs(product);
     sums.fisher[u] += product * product;
-  }
+  });
   for (std::size_t u = 0; u < units; ++u) sums.taylor[u] += change[u] * change[u];
 }
 
 MeasuresOfLayers measure_gradients(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
-                                   std::int64_t samples, const StepContext& context) {
+                                   std::int64_t samples, std::int64_t batch, const StepContext& context) {
   MeasuresOfLayers measures;
-  visit_gradients(model, samples, 32, context, [&](const NamedTensors& gradients) {
+  visit_gradients(model, samples, batch, context, [&](const NamedTensors& gradients, std::int64_t) {
     for (const ir::ChannelGroup& group : groups) {
       if (!group.blocked.empty()) continue;
       for (std::size_t l = 0; l < group.layers.size(); ++l) {
@@ -164,6 +163,40 @@ MeasuresOfLayers measure_gradients(const ir::Model& model, const std::vector<ir:
   return measures;
 }
 
+/// visit(group, index of the layer in it) for each unblocked group that the layer belongs to.
+template <typename Visit>
+void for_groups_of(const Layer& layer, const std::vector<ir::ChannelGroup>& groups, Visit visit) {
+  for (const ir::ChannelGroup& group : groups)
+    for (std::size_t l = 0; group.blocked.empty() && l < group.layers.size(); ++l)
+      if (group.layers[l] == layer.node && group.weights[l] == layer.weight.value) visit(group, l);
+}
+
+MeasuresOfLayers measure_inputs(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
+                                std::int64_t samples, const StepContext& context) {
+  std::vector<Layer> layers;
+  for (const Layer& layer : find_layers(model.graph)) {
+    bool wanted = false;
+    for_groups_of(layer, groups, [&](const ir::ChannelGroup&, std::size_t) { wanted = true; });
+    if (wanted) layers.push_back(layer);
+  }
+  MeasuresOfLayers measures;
+  const auto add = [&](const ir::ChannelGroup& group, std::size_t l, const std::vector<float>* energy) {
+    const FilterSet filters = filters_of(model.graph, group, l, nullptr, 0);
+    std::vector<double>& sums = measures[{group.layers[l], group.name}].inputs;
+    sums.assign(static_cast<std::size_t>(group.units), 0.0);
+    filters.for_each_place([&](std::size_t unit, double weight, std::size_t i) {
+      sums[unit] += std::fabs(weight) * (energy ? std::sqrt(static_cast<double>((*energy)[i])) : 1);
+    });
+  };
+  visit_energies(model, layers, samples, context, [&](const Layer& layer, const std::vector<float>& energy) {
+    for_groups_of(layer, groups, [&](const ir::ChannelGroup& group, std::size_t l) { add(group, l, &energy); });
+  });
+  for (const ir::ChannelGroup& group : groups)
+    for (std::size_t l = 0; group.blocked.empty() && l < group.layers.size(); ++l)
+      if (!measures.count({group.layers[l], group.name})) add(group, l, nullptr);
+  return measures;
+}
+
 }  // namespace
 
 MeasuresOfLayers measure_units(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
@@ -173,10 +206,16 @@ MeasuresOfLayers measure_units(const ir::Model& model, const std::vector<ir::Cha
       return {};
     case Importance::Data::kActivations:
       return measure_activations(model, groups, samples, context);
+    case Importance::Data::kNorms:
+      return measure_scales(model, context.original, groups);
+    case Importance::Data::kInputs:
+      return measure_inputs(model, groups, samples, context);
     case Importance::Data::kGradients:
+      return measure_gradients(model, groups, samples, 32, context);
+    case Importance::Data::kSampleGradients:
       break;
   }
-  return measure_gradients(model, groups, samples, context);
+  return measure_gradients(model, groups, samples, 1, context);
 }
 
 }  // namespace pare::compress

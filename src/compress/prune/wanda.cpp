@@ -1,10 +1,10 @@
 // prune/wanda: zeros the weights of least |w|·‖x‖, among those of the same output, without an update of the others.
-// Layers are pruned in graph order; each sees inputs as the layers before it, already pruned, make them.
+// At once layers are pruned in graph order; each sees inputs as the layers before it, already pruned, make them.
+#include <algorithm>
 #include <cmath>
 
 #include "compress/layerwise/hessian.h"
 #include "compress/prune/layer_inputs.h"
-#include "compress/prune/reestimate.h"
 #include "compress/prune/scored.h"
 #include "pare/error.h"
 
@@ -16,7 +16,7 @@ using nlohmann::json;
 std::span<const Option> options() {
   using enum OptionType;
   static const std::vector<Option> table = scored_options(
-      "\"output\"",
+      "\"output\"", true,
       {{"samples", kInt, "512", "training samples that the layers' inputs are taken from; 0: all", {}, 0, 1e9}});
   return table;
 }
@@ -30,41 +30,51 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_layer_inputs(model, context, "wanda");
 }
 
-/// |w|·‖x_column‖; `hessian`: Σ x xᵀ, [groups, columns, columns].
-std::vector<float> scores_of(const Tensor& weight, const ir::WeightView& view, std::span<const double> hessian,
-                             std::int64_t groups) {
-  std::vector<float> scores = input_energy(view, hessian, groups);
-  const auto weights = weight.data<float>();
-  for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = std::fabs(weights[i]) * std::sqrt(scores[i]);
-  return scores;
+/// |w|·‖x‖ of the targets among these layers, by the inputs that the model makes now.
+void score_layers(const ir::Model& model, const std::vector<Layer>& layers, std::span<PruneTarget> targets,
+                  const StepContext& context) {
+  visit_energies(
+      model, layers, context.options.at("samples"), context, [&](const Layer& layer, const std::vector<float>& energy) {
+        const auto target = std::find_if(targets.begin(), targets.end(),
+                                         [&](const PruneTarget& one) { return one.name == layer.weight_name; });
+        if (target == targets.end()) return;
+        const auto weights = target->weight.data<float>();
+        target->scores.resize(weights.size());
+        for (std::size_t i = 0; i < weights.size(); ++i)
+          target->scores[i] = std::fabs(weights[i]) * std::sqrt(energy[i]);
+      });
 }
 
-/// The scored targets of one run of layers that see the same inputs.
-std::vector<PruneTarget> scored_run(const ir::Model& model, const std::vector<Layer>& layers,
-                                    const StepContext& context) {
-  std::vector<PruneTarget> targets;
-  visit_hessians(model, layers, context.options.at("samples"), context,
-                 [&](const Layer& layer, std::span<const double> hessian, std::int64_t groups) {
-                   const Tensor& weight = *model.graph.constant(layer.weight.value);
-                   targets.push_back({layer.weight_name, weight, layer.weight.view,
-                                      scores_of(weight, layer.weight.view, hessian, groups)});
-                 });
-  return targets;
+/// Of all layers at once, each behind the others as they are now.
+void score(std::vector<PruneTarget>& targets, const ScoringState& state) {
+  ir::Model now = state.model;
+  if (state.trainer) state.trainer->write_back(now);
+  score_layers(now, distinct_layers(now, state.context.options), targets, state.context);
 }
 
-void apply(ir::Model& model, const Statistics&, StepContext& context) {
+void prune_in_order(ir::Model& model, const std::vector<Layer>& layers, StepContext& context) {
   const PruneRule rule = prune_rule(context.options);
   const ir::Model original = model;
-  const std::vector<Layer> layers = layers_with_inputs(model, context);
   const auto runs = runs_of(model.graph, layers);
+  std::vector<PruneTarget> all;
+  std::vector<Tensor> masks;
   for (std::size_t i = 0; i < runs.size(); ++i) {
-    const std::vector<PruneTarget> targets = scored_run(model, runs[i], context);
-    annotate_masks(model.graph, targets, choose_masks(targets, rule, 0, 1));
+    std::vector<PruneTarget> targets = targets_of(model.graph, runs[i]);
+    score_layers(model, runs[i], targets, context);
+    const std::vector<Tensor> chosen = choose_masks(targets, rule, 0, 1);
+    annotate_masks(model.graph, targets, chosen);
+    all.insert(all.end(), targets.begin(), targets.end());
+    masks.insert(masks.end(), chosen.begin(), chosen.end());
     context.control.report(
         {"prune", static_cast<std::int64_t>(i + 1), static_cast<std::int64_t>(runs.size()), "inputs", {}, -1});
   }
-  reestimate(original, model, weights_of(targets_of(model.graph, layers)), context);
-  record_zeros(targets_of(model.graph, layers), rule, context);
+  prune_at_once(original, model, all, masks, context);
+}
+
+void apply(ir::Model& model, const Statistics&, StepContext& context) {
+  const std::vector<Layer> layers = layers_with_inputs(model, context);
+  if (schedule_of(context.options) == "one-shot") return prune_in_order(model, layers, context);
+  prune_gradually({score, kCostlyUpdates}, model, targets_of(model.graph, layers), context);
 }
 
 }  // namespace
@@ -76,13 +86,14 @@ const Method& wanda_pruning() {
       "zeros the weights of least magnitude times the norm of their inputs, without labels",
       "Sun, Liu, Bair & Kolter, A Simple and Effective Pruning Approach for Large Language Models, 2024",
       options,
-      [](const json&) { return false; },
+      scored_trains,
       [](const ir::Model&, const json&) { return std::vector<StatisticsRequest>(); },
       validate,
       apply,
       true,
       false,
-      scored_layers};
+      scored_layers,
+      rewind_files};
   return method;
 }
 

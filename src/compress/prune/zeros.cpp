@@ -89,11 +89,16 @@ void annotate_masks(ir::Graph& graph, std::span<const PruneTarget> targets, cons
   }
 }
 
-void mask_trained(ir::Model& model, const json& options) {
-  const std::vector<PruneTarget> targets = prune_targets(model, options);
+std::vector<PruneTarget> refreshed(const ir::Graph& graph, std::vector<PruneTarget> targets) {
+  for (PruneTarget& target : targets) target.weight = *graph.constant(graph.find_value(target.name));
+  return targets;
+}
+
+void mask_trained(ir::Graph& graph, const std::vector<PruneTarget>& targets) {
+  const std::vector<PruneTarget> trained = refreshed(graph, targets);
   std::vector<Tensor> masks;
-  for (const PruneTarget& target : targets) masks.push_back(mask_of_zeros(target.weight));
-  annotate_masks(model.graph, targets, masks);
+  for (const PruneTarget& target : trained) masks.push_back(mask_of_zeros(target.weight));
+  annotate_masks(graph, trained, masks);
 }
 
 Tensor mask_of_zeros(const Tensor& weight) {
@@ -118,26 +123,34 @@ json importance_histogram(std::span<const double> scores, const std::vector<bool
   return {{"low", low}, {"high", high}, {"all", all}, {"kept", stay}};
 }
 
-json importance_histogram(std::span<const PruneTarget> targets, const std::vector<Tensor>& masks) {
-  std::vector<double> scores;
-  std::vector<bool> kept;
+void record_importance(std::span<const PruneTarget> targets, const std::vector<Tensor>& masks, StepContext& context) {
+  std::vector<double> all;
+  std::vector<bool> all_kept;
+  json layers = json::array();
   for (std::size_t t = 0; t < targets.size(); ++t) {
     const auto weights = targets[t].weight.data<float>();
     const auto mask = masks[t].data<std::uint8_t>();
+    std::vector<double> scores;
+    std::vector<bool> kept;
     for (std::size_t i = 0; i < weights.size(); ++i) {
       scores.push_back(targets[t].scores.empty() ? std::fabs(static_cast<double>(weights[i]))
                                                  : static_cast<double>(targets[t].scores[i]));
       kept.push_back(mask[i] != 0);
     }
+    layers.push_back(importance_histogram(scores, kept));
+    layers.back()["weight"] = targets[t].name;
+    all.insert(all.end(), scores.begin(), scores.end());
+    all_kept.insert(all_kept.end(), kept.begin(), kept.end());
   }
-  return importance_histogram(scores, kept);
+  context.record["importance"] = importance_histogram(all, all_kept);
+  context.record["importance"]["layers"] = layers;
 }
 
-void record_importance(const ir::Model& model, std::span<const PruneTarget> targets, StepContext& context) {
+void record_importance(const ir::Graph& graph, std::span<const PruneTarget> targets, StepContext& context) {
   std::vector<Tensor> masks;
   for (const PruneTarget& target : targets)
-    masks.push_back(mask_of_zeros(*model.graph.constant(model.graph.find_value(target.name))));
-  context.record["importance"] = importance_histogram(targets, masks);
+    masks.push_back(mask_of_zeros(*graph.constant(graph.find_value(target.name))));
+  record_importance(targets, masks, context);
 }
 
 void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context) {

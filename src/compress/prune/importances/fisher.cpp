@@ -12,7 +12,7 @@ std::vector<double> score(const FilterSet& filters) { return filters.measures->f
 const Importance& fisher_importance() {
   static const Importance row = {"fisher", "diagonal of the Fisher information times the squared weights",
                                  "Theis et al., Faster Gaze Prediction with Dense Networks and Fisher Pruning, 2018",
-                                 Importance::Data::kGradients, score};
+                                 Importance::Data::kSampleGradients, score};
   return row;
 }
 
