@@ -133,6 +133,39 @@ void solve_positive_in_place(std::span<double> matrix, std::int64_t n, std::span
     throw Error(ErrorCode::kBadInput, "linear system", "the matrix is not positive definite");
 }
 
+bool solve_positive_refined(std::span<const double> matrix, std::int64_t n, std::span<float> factor,
+                            std::span<double> right) {
+  const auto at = static_cast<std::size_t>(n);
+  if (matrix.size() != at * at || factor.size() != at * at || right.size() != at)
+    throw Error(ErrorCode::kInternal, "linear system", "the matrices do not have the sizes they are said to have");
+  if (n == 0) return true;
+  const auto size = static_cast<lapack_int>(n);
+  for (std::size_t i = 0; i < at; ++i)
+    for (std::size_t j = i; j < at; ++j) factor[i * at + j] = static_cast<float>(matrix[i * at + j]);
+  if (LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'L', size, factor.data(), size) != 0) return false;
+  const auto largest = [](std::span<const double> x) {
+    double most = 0;
+    for (double value : x) most = std::max(most, std::fabs(value));
+    return most;
+  };
+  const double wanted = 1e-11 * largest(right);
+  std::vector<double> x(at, 0.0), rest(right.begin(), right.end());
+  std::vector<float> step(at);
+  for (double left = largest(rest); left > wanted;) {
+    for (std::size_t i = 0; i < at; ++i) step[i] = static_cast<float>(rest[i] / left);
+    if (LAPACKE_spotrs_work(LAPACK_COL_MAJOR, 'L', size, 1, factor.data(), size, step.data(), size) != 0) return false;
+    for (std::size_t i = 0; i < at; ++i) x[i] += left * static_cast<double>(step[i]);
+    std::copy(right.begin(), right.end(), rest.begin());
+    cblas_dsymv(CblasRowMajor, CblasUpper, static_cast<int>(n), -1, matrix.data(), static_cast<int>(n), x.data(), 1, 1,
+                rest.data(), 1);
+    const double now = largest(rest);
+    if (!(now < left / 4)) return false;  // slower than a factor in double, or not at all
+    left = now;
+  }
+  std::copy(x.begin(), x.end(), right.begin());
+  return true;
+}
+
 std::vector<double> inverse_of_positive(std::vector<double> matrix, std::int64_t n) {
   const auto size = static_cast<lapack_int>(n);
   if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0 ||

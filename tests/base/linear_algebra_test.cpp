@@ -83,6 +83,49 @@ TEST(InverseOfPositive, ByHandAndRefused) {
   EXPECT_THROW(inverse_of_positive({1, 2, 2, 1}, 2), Error);
 }
 
+/// Σ x xᵀ of 2n random x whose columns differ in size by up to `spread`.
+std::vector<double> positive(std::size_t n, double spread) {
+  const std::vector<float> x = random_matrix(static_cast<std::int64_t>(2 * n), static_cast<std::int64_t>(n), 6);
+  std::vector<double> a(n * n, 0.0);
+  const auto size = [&](std::size_t j) { return std::pow(spread, static_cast<double>(j) / static_cast<double>(n)); };
+  for (std::size_t s = 0; s < 2 * n; ++s)
+    for (std::size_t i = 0; i < n; ++i)
+      for (std::size_t j = i; j < n; ++j)
+        a[i * n + j] += static_cast<double>(x[s * n + i]) * static_cast<double>(x[s * n + j]) * size(i) * size(j);
+  return a;
+}
+
+TEST(SolvePositive, RefinementReachesWhatDoubleGives) {
+  constexpr std::size_t n = 120;
+  const std::vector<double> a = positive(n, 10);  // the upper half
+  std::vector<double> right(n);
+  for (std::size_t i = 0; i < n; ++i) right[i] = std::sin(static_cast<double>(i));
+  std::vector<double> refined = right, exact = right, scratch = a;
+  std::vector<float> factor(n * n);
+  ASSERT_TRUE(solve_positive_refined(a, n, factor, refined));
+  solve_positive_in_place(scratch, n, exact, 1);
+  for (std::size_t i = 0; i < n; ++i) EXPECT_NEAR(refined[i], exact[i], 1e-9 * std::fabs(exact[i]) + 1e-10);
+}
+
+TEST(SolvePositive, RefinementGivesUpWhereFloatDoesNotDo) {
+  constexpr std::size_t n = 30;
+  const std::vector<double> a = positive(n, 1e9);
+  const std::vector<double> right(n, 1.0);
+  std::vector<double> refined = right;
+  std::vector<float> factor(n * n);
+  if (!solve_positive_refined(a, n, factor, refined)) {
+    EXPECT_EQ(refined, right);
+  } else {
+    std::vector<double> exact = right, scratch = a;
+    solve_positive_in_place(scratch, n, exact, 1);
+    for (std::size_t i = 0; i < n; ++i) EXPECT_NEAR(refined[i], exact[i], 1e-6 * std::fabs(exact[i]));
+  }
+  std::vector<double> indefinite = {1, 2, 0, 1}, b = {1, 1};
+  std::vector<float> four(4);
+  EXPECT_FALSE(solve_positive_refined(indefinite, 2, four, b));
+  EXPECT_EQ(b, (std::vector<double>{1, 1}));
+}
+
 TEST(SingularValues, RebuildTheMatrix) {
   for (auto [rows, columns] : {std::pair<std::int64_t, std::int64_t>{1, 1}, {3, 7}, {7, 3}, {40, 40}, {65, 130}}) {
     const std::vector<float> matrix = random_matrix(rows, columns, 1);

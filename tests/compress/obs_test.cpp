@@ -155,6 +155,33 @@ TEST(ObsPruning, RunsWithoutLabelsAndBeatsMagnitude) {
   EXPECT_LT(noise("obs"), noise("obs, update: false"));
 }
 
+TEST(ObsPrune, SaliencyIsWhatEachWeightCostsAlone) {
+  const std::vector<double> h = {2, 1, 1, 3};  // inverse: {3, −1, −1, 2} / 5
+  const Tensor weight = Tensor::from<float>({1, 2}, {3, 4});
+  for (const std::int64_t exact : {0, 2}) {
+    std::vector<float> saliency;
+    obs_prune({"w", weight, matrix_view(1, 2)}, {.sparsity = 0.5}, h, 1, {.damping = 1e-12, .exact = exact}, &saliency);
+    ASSERT_EQ(saliency.size(), 2U);
+    EXPECT_NEAR(saliency[0], 9 / 0.6, 1e-4);
+    EXPECT_NEAR(saliency[1], 16 / 0.4, 1e-4);
+  }
+}
+
+TEST(ObsPruning, BlocksThatCrossGroupsAreRefusedBeforeAnyWork) {
+  Builder b;
+  ir::ValueId x = b.input("image", {ir::Dim::symbol("N"), 1, 8, 8});
+  ir::ValueId stem = b.conv("stem", x, 1, 6, 1);
+  ir::ValueId grouped = b.add("Conv", "grouped", {stem, b.constant("grouped.w", random_tensor({6, 2, 1, 1}, 2))},
+                              {{"group", std::int64_t{3}}});
+  World world("obs_groups");
+  world.model = b.finish(b.add("Flatten", "flat", {b.add("GlobalAveragePool", "pool", {grouped})}));
+  const Error error = error_of([&] { world.run("steps: [{prune: {method: obs, pattern: 4x1}}]"); });
+  EXPECT_EQ(error.code(), ErrorCode::kUnsupported);
+  EXPECT_NE(std::string(error.what()).find("'grouped'"), std::string::npos) << error.what();
+  EXPECT_EQ(world.backend.compiled, 0) << "nothing was measured yet";
+  EXPECT_NO_THROW(world.run("steps: [{prune: {method: obs, pattern: 2x1}}]"));
+}
+
 TEST(ObsPruning, NeedsTrainingData) {
   World world("obs_no_data");
   world.dataset = {};

@@ -26,10 +26,15 @@ std::vector<Option> declare() {
            {"refit", kBool, "true",
             "after the zeros are chosen, the weights that stay are solved for once more, each output's over all its "
             "inputs (slower: a linear system for each output)"},
-           {"exact", kInt, "0",
-            "layers of at most this many inputs (times kernel size) lose one weight of an output after the other instead "
-            "of a block of inputs (ExactOBS; time grows with the cube)",
-            {}, 0, 16384},
+           {"exact",
+            kInt,
+            "256",
+            "layers of at most this many inputs (times kernel size) lose one weight, or block, of an output after the "
+            "other "
+            "instead of many over a block of inputs (ExactOBS; time grows with the cube)",
+            {},
+            0,
+            16384},
            {"sequential", kBool, "false",
             "each layer sees its inputs as the pruned layers before it make them, a pass over the samples for each, "
             "instead of all as the original makes them, in as few passes as memory allows"},
@@ -51,22 +56,27 @@ std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {};
 
 void validate(const ir::Model& model, const StepContext& context) {
   const PruneRule rule = prune_rule(context.options);
-  if (rule.pattern.kind == ir::SparsityPattern::Kind::kBlocks && context.options.at("exact").get<std::int64_t>() > 0)
-    throw Error(ErrorCode::kUsage, "prune.exact", "weights go one at a time, blocks together",
-                "an unstructured or N:M pattern", rule.pattern.to_string());
   prune_targets(model, context.options);
   require_layer_inputs(model, context, "obs");
+  for (const Layer& layer : distinct_layers(model, context.options))
+    if (why_no_hessian(model.graph, layer).empty() && layer.op_type == "Conv")
+      require_whole_blocks(layer.name, layer.weight.view, model.graph.node(layer.node).int_or("group", 1),
+                           rule.pattern);
 }
 
+/// Prunes the layers, and adds them to `ranked` as they were.
 void prune_layers(ir::Model& model, const std::vector<Layer>& layers, const PruneRule& rule, const StepContext& context,
-                  const ObsOptions& obs) {
+                  const ObsOptions& obs, std::vector<PruneTarget>& ranked) {
   std::vector<std::pair<ir::ValueId, Tensor>> pruned;
   visit_hessians(
       model, layers, context.options.at("samples"), context,
       [&](const Layer& layer, std::span<const double> hessian, std::int64_t groups) {
         context.control.check_cancelled();
-        const PruneTarget target{layer.weight_name, *model.graph.constant(layer.weight.value), layer.weight.view};
-        pruned.emplace_back(layer.weight.value, obs_prune(target, rule, hessian, groups, obs));
+        PruneTarget target{layer.weight_name, *model.graph.constant(layer.weight.value), layer.weight.view};
+        std::vector<float> saliency;
+        pruned.emplace_back(layer.weight.value, obs_prune(target, rule, hessian, groups, obs, &saliency));
+        target.scores = std::move(saliency);
+        ranked.push_back(std::move(target));
       });
   for (auto& [value, weight] : pruned) {
     const Tensor mask = mask_of_zeros(weight);
@@ -82,16 +92,18 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const ObsOptions obs{options.at("damping"), options.at("block"), options.at("update"), options.at("exact"),
                        options.at("refit")};
   const std::vector<Layer> layers = layers_with_inputs(model, context);
+  std::vector<PruneTarget> ranked;
   if (options.at("sequential").get<bool>()) {
     const auto runs = runs_of(model.graph, layers);
     for (std::size_t i = 0; i < runs.size(); ++i) {
-      prune_layers(model, runs[i], rule, context, obs);
+      prune_layers(model, runs[i], rule, context, obs, ranked);
       context.control.report(
           {"prune", static_cast<std::int64_t>(i + 1), static_cast<std::int64_t>(runs.size()), "inputs", {}, -1});
     }
   } else {
-    prune_layers(model, layers, rule, context, obs);
+    prune_layers(model, layers, rule, context, obs, ranked);
   }
+  record_importance(model.graph, ranked, context);
   reestimate(original, model, weights_of(targets_of(model.graph, layers)), context);
   record_zeros(targets_of(model.graph, layers), rule, context);
 }

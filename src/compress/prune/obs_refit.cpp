@@ -12,6 +12,7 @@ namespace {
 struct Scratch {
   std::vector<std::size_t> stay, go;
   std::vector<double> matrix, right;
+  std::vector<float> factor;
 
   /// The upper half of `from` [n, n] on `picked` × `picked`.
   std::span<double> submatrix(const std::vector<double>& from, std::size_t n, const std::vector<std::size_t>& picked) {
@@ -22,6 +23,17 @@ struct Scratch {
       for (std::size_t k = i; k < size; ++k) matrix[i * size + k] = line[picked[k]];
     }
     return std::span(matrix).first(size * size);
+  }
+
+  /// right ← A⁻¹·right.
+  void solve(std::span<double> a) {
+    constexpr std::size_t kLarge = 256;  // columns from which a factor in float and its corrections take less time
+    const auto size = static_cast<std::int64_t>(right.size());
+    if (right.size() >= kLarge) {
+      if (factor.size() < a.size()) factor.resize(a.size());
+      if (solve_positive_refined(a, size, std::span(factor).first(a.size()), right)) return;
+    }
+    solve_positive_in_place(a, size, right, 1);
   }
 };
 
@@ -60,8 +72,7 @@ class Refit {
     const std::vector<std::size_t>& stay = scratch.stay;
     scratch.right.resize(stay.size());
     for (std::size_t i = 0; i < stay.size(); ++i) scratch.right[i] = -products_[rows_.at(stay[i], row)];
-    solve_positive_in_place(scratch.submatrix(damped_, rows_.n, stay), static_cast<std::int64_t>(stay.size()),
-                            scratch.right, 1);
+    scratch.solve(scratch.submatrix(damped_, rows_.n, stay));
     for (std::size_t i = 0; i < stay.size(); ++i) rows_.weights[rows_.at(stay[i], row)] = scratch.right[i];
   }
 
@@ -69,8 +80,7 @@ class Refit {
     const std::vector<std::size_t>& go = scratch.go;
     scratch.right.resize(go.size());
     for (std::size_t i = 0; i < go.size(); ++i) scratch.right[i] = original_[rows_.at(go[i], row)];
-    solve_positive_in_place(scratch.submatrix(inverse_, rows_.n, go), static_cast<std::int64_t>(go.size()),
-                            scratch.right, 1);
+    scratch.solve(scratch.submatrix(inverse_, rows_.n, go));
     for (std::size_t j : scratch.stay) {
       double change = 0;
       for (std::size_t i = 0; i < go.size(); ++i) change += inverse_[j * rows_.n + go[i]] * scratch.right[i];

@@ -33,10 +33,12 @@ struct ObsRows {
 /// `u`: of H⁻¹ = UᵀU [n, n]. `update` false: only the zeros are chosen.
 void obs_sweep(ObsRows& rows, const PruneRule& rule, std::int64_t block, std::span<const double> u, bool update);
 
-/// Chooses the zeros by ExactOBS (Frantar & Alistarh, Optimal Brain Compression, 2022), unstructured or balanced: each row
-/// loses one weight after the other with the full inverse Hessian, and what goes of all rows is decided by what the next
-/// of each costs. The weights stay as they were (obs_refit solves for them). Time n³ a row, memory n² a thread.
-void obs_exact(ObsRows& rows, const PruneRule& rule, const std::vector<double>& damped);
+/// Chooses the zeros by ExactOBS (Frantar & Alistarh, Optimal Brain Compression, 2022): each row loses one weight after
+/// the other with the full `inverse` of the damped Hessian, and what goes of all rows is decided by what the next of
+/// each costs. Of RxC blocks R rows lose one block after the other, of least w_Bᵀ(H⁻¹_BB)⁻¹w_B. The weights stay as
+/// they were (obs_refit solves for them). Time n³ a row (for R rows, unless they have different zeros), memory n² a
+/// thread and such row.
+void obs_exact(ObsRows& rows, const PruneRule& rule, const std::vector<double>& inverse);
 
 /// The least squares of each row's output over what stays, on the damped Hessian. `original`: [column, row]. Each row
 /// solves a system of its survivors (H_SS·v = H_S·w) or of its zeros (w − H⁻¹_P·(H⁻¹_PP)⁻¹·w_P), whichever are fewer.

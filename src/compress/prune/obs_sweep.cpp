@@ -93,25 +93,70 @@ class Sweep {
     for (std::size_t i : lowest(costs)) rows_.gone[base + i] = true;
   }
 
-  /// The share `sparsity` of the blocks in these columns, by what their weights cost on average.
+  /// A block of the rows: columns [column, column + wide), rows [row, row + tall).
+  struct Patch {
+    std::size_t column = 0, wide = 0, row = 0, tall = 0;
+  };
+
+  Patch patch_of(const ir::BlockGrid& grid, std::int64_t block, const Segment& segment) const {
+    std::int64_t first = -1, last = 0;
+    grid.for_each(block, [&](std::int64_t at) {
+      if (first < 0) first = at;
+      last = at;
+    });
+    const auto begin = static_cast<std::size_t>(first), end = static_cast<std::size_t>(last);
+    return {segment.begin + begin / rows_.count, end / rows_.count - begin / rows_.count + 1, begin % rows_.count,
+            end % rows_.count - begin % rows_.count + 1};
+  }
+
+  /// What a row's squared error grows by when the patch's columns go together, those behind making up for them:
+  /// w_Bᵀ(H⁻¹_BB)⁻¹w_B = |z|² with U_BBᵀ·z = w_B, as H⁻¹ of the columns from the patch on is UᵀU of their rows and
+  /// columns. Less what those cost alone that are gone anyway.
+  double joint_cost(const Patch& patch, std::size_t row) const {
+    const auto u = [&](std::size_t i, std::size_t j) { return u_[(patch.column + i) * rows_.n + patch.column + j]; };
+    const auto weight = [&](std::size_t i) { return rows_.weights[rows_.at(patch.column + i, row)]; };
+    std::vector<std::size_t> gone;
+    std::vector<double> z(patch.wide);
+    double cost = 0;
+    for (std::size_t i = 0; i < patch.wide; ++i) {
+      if (rows_.gone[rows_.at(patch.column + i, row)]) gone.push_back(i);
+      z[i] = weight(i);
+      for (std::size_t k = 0; k < i; ++k) z[i] -= u(k, i) * z[k];
+      z[i] /= u(i, i);
+      cost += z[i] * z[i];
+    }
+    if (gone.empty()) return cost;
+    if (gone.size() == patch.wide) return 0;
+    std::vector<double> inverse, right;
+    for (std::size_t i : gone) {
+      right.push_back(weight(i));
+      for (std::size_t j : gone) {
+        inverse.push_back(0);
+        for (std::size_t k = 0; k <= std::min(i, j); ++k) inverse.back() += u(k, i) * u(k, j);
+      }
+    }
+    const std::vector<double> solved = solve_positive(inverse, static_cast<std::int64_t>(gone.size()), right, 1);
+    for (std::size_t i = 0; i < gone.size(); ++i) cost -= right[i] * solved[i];
+    return std::max(0.0, cost);
+  }
+
+  /// The share `sparsity` of the blocks in these columns, by what they cost a weight.
   void choose_blocks(const Segment& segment) {
     const ir::WeightView part{.outputs = static_cast<std::int64_t>(rows_.count),
                               .inputs = static_cast<std::int64_t>(segment.end - segment.begin),
                               .output_stride = 1,
                               .input_stride = static_cast<std::int64_t>(rows_.count)};
     const ir::BlockGrid grid(part, rule_.pattern);
+    std::vector<double> costs(static_cast<std::size_t>(grid.size()), 0.0);
+    parallel_for(grid.size(), 64, [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t block = first; block < last; ++block) {
+        const Patch patch = patch_of(grid, block, segment);
+        double& cost = costs[static_cast<std::size_t>(block)];
+        for (std::size_t row = patch.row; row < patch.row + patch.tall; ++row) cost += joint_cost(patch, row);
+        cost /= static_cast<double>(patch.wide * patch.tall);
+      }
+    });
     const std::size_t base = rows_.at(segment.begin, 0);
-    std::vector<double> costs;
-    for (std::int64_t block = 0; block < grid.size(); ++block) {
-      double sum = 0;
-      int size = 0;
-      grid.for_each(block, [&](std::int64_t at) {
-        const std::size_t element = base + static_cast<std::size_t>(at);
-        sum += std::max(0.0, cost(element / rows_.count, element % rows_.count));
-        ++size;
-      });
-      costs.push_back(sum / size);
-    }
     for (std::size_t block : lowest(costs))
       grid.for_each(static_cast<std::int64_t>(block),
                     [&](std::int64_t at) { rows_.gone[base + static_cast<std::size_t>(at)] = true; });

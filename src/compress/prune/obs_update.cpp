@@ -7,29 +7,67 @@
 
 namespace pare::compress {
 
+namespace {
+
+/// Of H⁻¹, by its factor or itself.
+std::vector<double> diagonal_of_factor(std::span<const double> u, std::size_t n) {
+  std::vector<double> diagonal(n, 0.0);
+  for (std::size_t k = 0; k < n; ++k)
+    for (std::size_t j = k; j < n; ++j) diagonal[j] += u[k * n + j] * u[k * n + j];
+  return diagonal;
+}
+
+std::vector<double> diagonal_of(std::span<const double> matrix, std::size_t n) {
+  std::vector<double> diagonal;
+  for (std::size_t j = 0; j < n; ++j) diagonal.push_back(matrix[j * n + j]);
+  return diagonal;
+}
+
+/// Chooses the zeros, updates what stays, and gives H⁻¹'s diagonal.
+std::vector<double> choose(ObsRows& rows, const PruneRule& rule, const std::vector<double>& damped, bool exact,
+                           const ObsOptions& options) {
+  const auto n = static_cast<std::int64_t>(rows.n);
+  if (exact) {
+    const std::vector<double> inverse = inverse_of_positive(damped, n);
+    obs_exact(rows, rule, inverse);
+    return diagonal_of(inverse, rows.n);
+  }
+  const std::vector<double> u = cholesky_of_inverse(damped, n);
+  obs_sweep(rows, rule, options.block, u, options.update);
+  return diagonal_of_factor(u, rows.n);
+}
+
+}  // namespace
+
+void require_whole_blocks(const std::string& layer, const ir::WeightView& view, std::int64_t groups,
+                          const ir::SparsityPattern& pattern) {
+  const std::int64_t each = view.outputs / groups;
+  if (groups == 1 || each % pattern.block_outputs == 0) return;
+  throw Error(ErrorCode::kUnsupported, "layer '" + layer + "'",
+              "a block of " + pattern.to_string() + " would cross the groups of the convolution (exclude the layer)",
+              "a multiple of " + std::to_string(pattern.block_outputs) + " outputs a group", std::to_string(each));
+}
+
 Tensor obs_prune(const PruneTarget& target, const PruneRule& rule, std::span<const double> hessian, std::int64_t groups,
-                 const ObsOptions& options) {
+                 const ObsOptions& options, std::vector<float>* saliency) {
   const auto n = static_cast<std::size_t>(target.view.taps * target.view.inputs);
   if (hessian.size() != n * n * static_cast<std::size_t>(groups))
     throw Error(ErrorCode::kInternal, target.name, "the Hessian has another size",
                 std::to_string(n * n * static_cast<std::size_t>(groups)), std::to_string(hessian.size()));
+  require_whole_blocks(target.name, target.view, groups, rule.pattern);
   Tensor out = target.weight.clone();
+  if (saliency) saliency->assign(n * static_cast<std::size_t>(target.view.outputs), 0.0F);
   const std::int64_t each = target.view.outputs / groups;
-  if (groups > 1 && each % rule.pattern.block_outputs != 0)
-    throw Error(ErrorCode::kUnsupported, target.name,
-                "a block of " + rule.pattern.to_string() + " would cross the groups of the convolution",
-                "a multiple of " + std::to_string(rule.pattern.block_outputs) + " outputs a group",
-                std::to_string(each));
+  const bool exact = static_cast<std::int64_t>(n) <= options.exact;
   for (std::int64_t g = 0; g < groups; ++g) {
     const std::vector<double> damped =
         damped_hessian(hessian.subspan(static_cast<std::size_t>(g) * n * n, n * n), n, options.damping);
     ObsRows rows(target, rule.keep_zeros, g * each, each);
     const std::vector<double> original = rows.weights;
-    const bool exact = static_cast<std::int64_t>(n) <= options.exact;
-    if (exact)
-      obs_exact(rows, rule, damped);
-    else
-      obs_sweep(rows, rule, options.block, cholesky_of_inverse(damped, static_cast<std::int64_t>(n)), options.update);
+    const std::vector<double> diagonal = choose(rows, rule, damped, exact, options);
+    for (std::size_t i = 0; saliency && i < original.size(); ++i)
+      (*saliency)[rows.element(i / rows.count, i % rows.count)] =
+          static_cast<float>(original[i] * original[i] / diagonal[i / rows.count]);
     if (options.update && (options.refit || exact)) obs_refit(rows, damped, original);
     rows.write(out.mutable_data<float>());
   }

@@ -13,18 +13,24 @@ struct ObsOptions {
   double damping = 0.01;    ///< of the mean of H's diagonal, added to the diagonal
   std::int64_t block = 128; ///< columns over which zeros of an unstructured pattern are chosen at once
   bool update = true;       ///< false: the weights that stay are left as they are
-  std::int64_t exact = 0;   ///< columns up to which zeros are chosen one at a time (obs_exact)
+  std::int64_t exact = 0;   ///< columns up to which zeros are chosen one after the other (obs_exact)
   bool refit = true;        ///< the weights that stay are solved for anew, each row over all its columns
 };
 
 /// The weight with the rule's zeros and the others updated. `hessian`: Σ x xᵀ over samples, row-major over columns
 /// t·inputs + i of the view; of a convolution with groups one after the other, [groups, columns, columns]. With
-/// H⁻¹ = UᵀU upper triangular, column after column: at the begin of each block (of each group of a balanced pattern) the
-/// weights of least w_j²/U_jj² are chosen (of all rows together, or q of each row's group kept), and each that goes
+/// H⁻¹ = UᵀU upper triangular, column after column: at the begin of each block (of each group of a balanced pattern)
+/// the weights of least w_j²/U_jj² are chosen (of all rows together, or q of each row's group kept), and each that goes
 /// changes those behind it by w_k ← w_k − w_j·U_jk/U_jj (algorithm 1). That leaves the columns in front of a zero as
-/// they were; the refit ends with the best weights for each row's zeros, H_SS·v = H_S·w over its survivors S. Zeros that
-/// were there stay with rule.keep_zeros.
+/// they were; the refit ends with the best weights for each row's zeros, H_SS·v = H_S·w over its survivors S. Zeros
+/// that were there stay with rule.keep_zeros. Blocks go together at w_Bᵀ(H⁻¹_BB)⁻¹w_B. `saliency`, where given, becomes
+/// w²/[H⁻¹]_jj of each weight as it was, in its layout: what the layer's squared output error grows by when it alone
+/// goes and all others make up for it.
 Tensor obs_prune(const PruneTarget& target, const PruneRule& rule, std::span<const double> hessian, std::int64_t groups,
-                 const ObsOptions& options);
+                 const ObsOptions& options, std::vector<float>* saliency = nullptr);
+
+/// Error(kUnsupported) naming the layer where a block of the pattern would cross the groups of a grouped convolution.
+void require_whole_blocks(const std::string& layer, const ir::WeightView& view, std::int64_t groups,
+                          const ir::SparsityPattern& pattern);
 
 }  // namespace pare::compress

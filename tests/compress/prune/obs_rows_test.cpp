@@ -91,41 +91,57 @@ TEST(ObsRefit, FewZerosAndManyGiveTheNormalEquations) {
   }
 }
 
-/// Zeros of one row by brute force: at each step the weight whose removal, with the best of the others, costs least.
-std::vector<std::size_t> greedy_literally(const std::vector<double>& weights, const std::vector<double>& h,
-                                          std::size_t count) {
+/// What a row's squared error is with the best weights on all columns but `out`.
+double error_without(const std::vector<double>& weights, const std::vector<double>& h,
+                     const std::vector<std::size_t>& out) {
   const std::size_t n = weights.size();
-  std::vector<std::size_t> gone;
-  const auto error_without = [&](std::vector<std::size_t> out) {
-    std::vector<std::size_t> stay;
-    for (std::size_t j = 0; j < n; ++j)
-      if (std::find(out.begin(), out.end(), j) == out.end()) stay.push_back(j);
-    std::vector<double> matrix, right, best(n, 0.0);
-    for (std::size_t i : stay) {
-      double sum = 0;
-      for (std::size_t j = 0; j < n; ++j) sum += h[i * n + j] * weights[j];
-      right.push_back(sum);
-      for (std::size_t j : stay) matrix.push_back(h[i * n + j]);
-    }
-    const auto size = static_cast<std::int64_t>(stay.size());
-    const std::vector<double> v = solve_positive(matrix, size, right, 1);
-    for (std::size_t i = 0; i < stay.size(); ++i) best[stay[i]] = v[i];
-    double error = 0;
-    for (std::size_t i = 0; i < n; ++i)
-      for (std::size_t j = 0; j < n; ++j) error += (best[i] - weights[i]) * h[i * n + j] * (best[j] - weights[j]);
-    return error;
+  std::vector<std::size_t> stay;
+  for (std::size_t j = 0; j < n; ++j)
+    if (std::find(out.begin(), out.end(), j) == out.end()) stay.push_back(j);
+  std::vector<double> matrix, right, best(n, 0.0);
+  for (std::size_t i : stay) {
+    double sum = 0;
+    for (std::size_t j = 0; j < n; ++j) sum += h[i * n + j] * weights[j];
+    right.push_back(sum);
+    for (std::size_t j : stay) matrix.push_back(h[i * n + j]);
+  }
+  const auto size = static_cast<std::int64_t>(stay.size());
+  const std::vector<double> v = solve_positive(matrix, size, right, 1);
+  for (std::size_t i = 0; i < stay.size(); ++i) best[stay[i]] = v[i];
+  double error = 0;
+  for (std::size_t i = 0; i < n; ++i)
+    for (std::size_t j = 0; j < n; ++j) error += (best[i] - weights[i]) * h[i * n + j] * (best[j] - weights[j]);
+  return error;
+}
+
+/// Blocks of `wide` columns that rows lose by brute force: at each step the one whose removal from all of them, with
+/// the best of the others, costs least.
+std::vector<std::size_t> greedy_literally(const std::vector<std::vector<double>>& rows, const std::vector<double>& h,
+                                          std::size_t wide, std::size_t count) {
+  std::vector<std::size_t> gone, columns;
+  const auto with = [&](std::size_t block) {
+    std::vector<std::size_t> out = columns;
+    for (std::size_t j = block * wide; j < (block + 1) * wide; ++j) out.push_back(j);
+    return out;
   };
   while (gone.size() < count) {
-    std::pair<double, std::size_t> least = {1e30, n};
-    for (std::size_t j = 0; j < n; ++j) {
-      if (std::find(gone.begin(), gone.end(), j) != gone.end()) continue;
-      std::vector<std::size_t> out = gone;
-      out.push_back(j);
-      least = std::min(least, {error_without(out), j});
+    std::pair<double, std::size_t> least = {1e30, 0};
+    for (std::size_t block = 0; block < rows[0].size() / wide; ++block) {
+      if (std::find(gone.begin(), gone.end(), block) != gone.end()) continue;
+      double error = 0;
+      for (const std::vector<double>& weights : rows) error += error_without(weights, h, with(block));
+      least = std::min(least, {error, block});
     }
     gone.push_back(least.second);
+    columns = with(least.second);
   }
   return gone;
+}
+
+std::vector<double> row_of(const ObsRows& rows, std::size_t row) {
+  std::vector<double> weights;
+  for (std::size_t j = 0; j < rows.n; ++j) weights.push_back(rows.weights[rows.at(j, row)]);
+  return weights;
 }
 
 TEST(ObsExact, OneRowLosesWhatBruteForceSays) {
@@ -135,10 +151,100 @@ TEST(ObsExact, OneRowLosesWhatBruteForceSays) {
   PruneRule rule;
   rule.sparsity = 0.5;
   ObsRows rows(target, true, 0, 1);
-  obs_exact(rows, rule, h);
+  obs_exact(rows, rule, inverse_of_positive(h, n));
   std::vector<char> want(12, 0);
-  for (std::size_t j : greedy_literally(rows.weights, h, 6)) want[j] = 1;
+  for (std::size_t j : greedy_literally({row_of(rows, 0)}, h, 1, 6)) want[j] = 1;
   EXPECT_EQ(rows.gone, want);
+}
+
+TEST(ObsExact, StripsLoseTheBlocksThatBruteForceSays) {
+  const std::int64_t n = 12;
+  const std::vector<double> h = positive(n, 16), inverse = inverse_of_positive(h, n);
+  for (const auto& [pattern, tall, wide] : {std::tuple{"1x3", 1, 3}, {"2x2", 2, 2}, {"3x4", 3, 4}}) {
+    const auto outputs = static_cast<std::size_t>(tall);
+    const PruneTarget target{"w", random_tensor({tall, n}, 17), matrix_view(tall, n)};
+    PruneRule rule;
+    rule.pattern = ir::SparsityPattern::parse(pattern);
+    rule.sparsity = 0.5;
+    ObsRows rows(target, true, 0, tall);
+    std::vector<std::vector<double>> weights;
+    for (std::size_t r = 0; r < outputs; ++r) weights.push_back(row_of(rows, r));
+    const auto columns = static_cast<std::size_t>(wide);
+    const auto blocks = static_cast<std::size_t>(std::lround(0.5 * 12 / wide));
+    std::vector<char> want(rows.gone.size(), 0);
+    for (std::size_t block : greedy_literally(weights, h, columns, blocks))
+      for (std::size_t j = block * columns; j < (block + 1) * columns; ++j)
+        for (std::size_t r = 0; r < outputs; ++r) want[rows.at(j, r)] = 1;
+    obs_exact(rows, rule, inverse);
+    EXPECT_EQ(rows.gone, want) << pattern;
+  }
+}
+
+TEST(ObsExact, StripsOfRowsWithDifferentZeros) {
+  // Two rows of six columns in blocks 2x2; a zero of the first row makes the block with it cheapest.
+  const std::int64_t n = 6;
+  const std::vector<double> h = positive(n, 19);
+  Tensor weight = random_tensor({2, n}, 20);
+  auto values = weight.mutable_data<float>();
+  for (float& w : values) w = w < 0 ? w - 1 : w + 1;
+  values[2] = 0;
+  values[3] = values[8] = values[9] = 0.01F;
+  const PruneTarget target{"w", weight, matrix_view(2, n)};
+  PruneRule rule;
+  rule.pattern = ir::SparsityPattern::parse("2x2");
+  rule.sparsity = 1.0 / 3;
+  ObsRows rows(target, true, 0, 2);
+  obs_exact(rows, rule, inverse_of_positive(h, n));
+  for (std::size_t j = 0; j < 6; ++j)
+    for (std::size_t r = 0; r < 2; ++r) EXPECT_EQ(rows.gone[rows.at(j, r)] != 0, j / 2 == 1) << j;
+}
+
+TEST(ObsSweep, BlocksCostWhatTheirWeightsCostTogether) {
+  // One segment: the cheapest block by the error of all columns from it on, those before it left as they are.
+  const std::int64_t n = 12;
+  const std::vector<double> h = positive(n, 23), u = cholesky_of_inverse(h, n);
+  for (const char* pattern : {"1x4", "1x3", "2x2"}) {
+    PruneRule rule;
+    rule.pattern = ir::SparsityPattern::parse(pattern);
+    const auto tall = static_cast<std::int64_t>(rule.pattern.block_outputs);
+    const auto wide = static_cast<std::size_t>(rule.pattern.block_inputs);
+    rule.sparsity = static_cast<double>(wide) / 12;  // one block
+    const PruneTarget target{"w", random_tensor({tall, n}, 24), matrix_view(tall, n)};
+    ObsRows rows(target, true, 0, tall);
+    std::pair<double, std::size_t> least = {1e30, 0};
+    for (std::size_t begin = 0; begin < 12; begin += wide) {
+      const std::size_t size = 12 - begin;
+      std::vector<double> part(size * size);
+      // The Hessian whose inverse is that of the columns from `begin` on: the columns before it are fixed.
+      for (std::size_t i = 0; i < size; ++i)
+        for (std::size_t j = 0; j < size; ++j) part[i * size + j] = h[(begin + i) * 12 + begin + j];
+      double error = 0;
+      for (std::size_t r = 0; r < static_cast<std::size_t>(tall); ++r) {
+        std::vector<double> weights;
+        for (std::size_t j = begin; j < 12; ++j) weights.push_back(rows.weights[rows.at(j, r)]);
+        std::vector<std::size_t> out(wide);
+        std::iota(out.begin(), out.end(), std::size_t{0});
+        error += error_without(weights, part, out);
+      }
+      least = std::min(least, {error, begin});
+    }
+    obs_sweep(rows, rule, 128, u, false);
+    for (std::size_t j = 0; j < 12; ++j)
+      EXPECT_EQ(rows.gone[rows.at(j, 0)] != 0, j / wide == least.second / wide) << pattern << " " << j;
+  }
+}
+
+TEST(ObsSweep, BlocksWithZerosCostOnlyWhatIsLeft) {
+  // Without correlations each weight costs w²: blocks 1x2 of 1, 4 + 0 (given) and 1 + 1.
+  const std::vector<double> h = {1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0,
+                                 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 1};
+  const PruneTarget target{"w", Tensor::from<float>({1, 6}, {0, 1.2F, 2, 0, 1, 1}), matrix_view(1, 6)};
+  PruneRule rule;
+  rule.pattern = ir::SparsityPattern::parse("1x2");
+  rule.sparsity = 1.0 / 3;
+  ObsRows rows(target, true, 0, 1);
+  obs_sweep(rows, rule, 128, cholesky_of_inverse(h, 6), false);
+  EXPECT_EQ(rows.gone, (std::vector<char>{1, 1, 0, 1, 0, 0})) << "1.44, 4 and 2";
 }
 
 TEST(ObsExact, SharesZerosAmongRowsAndKeepsPatterns) {
@@ -151,7 +257,7 @@ TEST(ObsExact, SharesZerosAmongRowsAndKeepsPatterns) {
   PruneRule rule;
   rule.sparsity = 0.5;
   ObsRows rows(target, true, 0, outputs);
-  obs_exact(rows, rule, h);
+  obs_exact(rows, rule, inverse_of_positive(h, n));
   std::vector<int> gone(5, 0);
   for (std::size_t r = 0; r < 5; ++r)
     for (std::size_t j = 0; j < 72; ++j) gone[r] += rows.gone[rows.at(j, r)];
