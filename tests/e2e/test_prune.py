@@ -90,9 +90,12 @@ def test_later_steps_keep_learned_masks(pare, trainer, small_data, tmp_path, met
         assert np.all(now[was == 0] == 0) and np.any(now != 0)
 
 
-@pytest.mark.parametrize("method", LEARNED)
-def test_learned_masks_resume_to_the_same_bytes(pare, trainer, small_data, tmp_path, method):
-    options = ", ".join(f"{flag[2:].replace('-', '_')}: {value}" for flag, value in zip(LEARNED[method][::2], LEARNED[method][1::2]))
+RESUMED = {**LEARNED, "taylor": ("--method", "taylor", "--sparsity", 0.6, "--samples", 64)}
+
+
+@pytest.mark.parametrize("method", RESUMED)
+def test_pruning_while_training_resumes_to_the_same_bytes(pare, trainer, small_data, tmp_path, method):
+    options = ", ".join(f"{flag[2:].replace('-', '_')}: {value}" for flag, value in zip(RESUMED[method][::2], RESUMED[method][1::2]))
     recipe = tmp_path / "recipe.yaml"
     recipe.write_text(f"steps:\n  - prune: {{{options}, batch_size: 32, epochs: 4}}\n")
 
@@ -131,11 +134,148 @@ def layer_error(pare, model, out, small_data, *flags):
 
 
 def test_exact_obs(pare, small_data, test_images, tmp_path):
-    by_blocks = layer_error(pare, CONVNET, tmp_path / "b.onnx", small_data, "--no-refit")
+    by_blocks = layer_error(pare, CONVNET, tmp_path / "b.onnx", small_data, "--no-refit", "--exact", 0)
     exact = layer_error(pare, CONVNET, tmp_path / "e.onnx", small_data, "--no-refit", "--exact", 1024)
     assert exact > by_blocks, "one weight after the other, with the whole inverse"
     assert zero_share(tmp_path / "e.onnx") == pytest.approx(0.7, abs=0.01)
     same_as_onnx_runtime(tmp_path / "e.onnx", test_images[0][:100], tmp_path)
+
+
+@pytest.mark.parametrize("pattern", ["1x4", "2x8"])
+def test_exact_obs_of_blocks(pare, small_data, tmp_path, pattern):
+    by_columns = layer_error(pare, CONVNET, tmp_path / "b.onnx", small_data, "--pattern", pattern, "--exact", 0)
+    exact = layer_error(pare, CONVNET, tmp_path / "e.onnx", small_data, "--pattern", pattern, "--exact", 1024)
+    assert exact > by_columns - 0.1, "one block after the other, with the whole inverse"
+    assert zero_share(tmp_path / "e.onnx") == pytest.approx(0.7, abs=0.02)
+
+
+CRITERIA = ["magnitude", "wanda", "snip", "fisher", "gradient", "taylor", "random"]
+
+
+def samples_of(method):
+    return () if method in ("magnitude", "random") else ("--samples", 64)
+
+
+@pytest.mark.parametrize("method", CRITERIA)
+@pytest.mark.parametrize("schedule", ["linear", "cubic", "exponential", "iterative"])
+def test_schedules(pare, trainer, small_data, tmp_path, method, schedule):
+    record = prune(pare, CONVNET, tmp_path / "p.onnx", "--method", method, "--schedule", schedule, "--scope", "layer", "--sparsity", 0.75,
+                   "--exclude", "last", *samples_of(method), *TRAINING, "--data", small_data, "--epochs", 0.5)
+    step = record["steps"][0]
+    for name, array in weights(tmp_path / "p.onnx")[:-1]:
+        assert np.mean(array == 0) == pytest.approx(0.75, abs=0.01), name
+    assert step["curve"] and step["trainer"]
+    histogram = step["importance"]
+    assert sum(histogram["all"]) == sum(sum(layer["all"]) for layer in histogram["layers"])
+    assert sum(histogram["kept"]) == pytest.approx(0.25 * sum(histogram["all"]), rel=0.02)
+    if method != "random":
+        shares = [kept / count for kept, count in zip(histogram["kept"], histogram["all"]) if count]
+        assert shares[0] < shares[-1], "what scores little goes"
+
+
+@pytest.mark.parametrize("method", ["magnitude", "taylor"])
+def test_rewinding(pare, trainer, small_data, tmp_path, method):
+    """Weights that stay are those of the rewinding point, but for what the last round trains."""
+    early = tmp_path / "early.onnx"
+    pare("finetune", CONVNET, "-o", early, *TRAINING, "--data", small_data, "--epochs", 0.2, "--lr", 0.05)
+    flags = ("--method", method, "--schedule", "iterative", "--rounds", 2, "--sparsity", 0.75, "--scope", "layer",
+             *samples_of(method), *TRAINING, "--data", small_data, "--epochs", 1, "--lr", 1e-7, "--weight-decay", 0)
+    for name, back, source in (("f.onnx", early, early), ("s.onnx", "start", CONVNET)):
+        prune(pare, CONVNET, tmp_path / name, *flags, "--rewind", back)
+        for (layer, was), (_, now) in zip(weights(source), weights(tmp_path / name)):
+            assert np.mean(now == 0) == pytest.approx(0.75, abs=0.01), layer
+            assert np.abs(now - was)[now != 0].max() < 1e-4, layer
+    other = [np.abs(a - b).max() for (_, a), (_, b) in zip(weights(early), weights(CONVNET))]
+    assert max(other) > 1e-3, "the two rewinding points differ"
+
+
+def test_rewinding_to_another_network_is_refused(refused, trainer, small_data):
+    refused(3, ["prune.rewind"], "prune", CONVNET, "--data", small_data, "-o", "p.onnx", "--schedule", "iterative", "--epochs", 0.5,
+            "--rewind", RESNET10)
+
+
+@pytest.mark.parametrize("method", CRITERIA)
+def test_thresholds(pare, trainer, small_data, tmp_path, method):
+    kept = []
+    for threshold in (0, 1e-9, 1e20):
+        out = tmp_path / f"{threshold}.onnx"
+        record = prune(pare, CONVNET, out, "--method", method, "--threshold", threshold, "--exclude", "last", *samples_of(method), "--data",
+                       small_data)
+        kept.append(sum(record["steps"][0]["importance"]["kept"]))
+    assert kept[0] >= kept[1] > kept[2] == 0
+    assert all(np.all(array == 0) for _, array in weights(out)[:-1])
+
+
+def test_pruning_at_once_then_training(pare, trainer, small_data, tmp_path):
+    record = prune(pare, CONVNET, tmp_path / "p.onnx", "--method", "snip", "--schedule", "one-shot", "--sparsity", 0.8, *TRAINING,
+                   "--samples", 128, "--data", small_data, "--epochs", 0.5)
+    assert record["steps"][0]["curve"] and zero_share(tmp_path / "p.onnx") == pytest.approx(0.8, abs=0.01)
+
+
+def batch_norm_model(path, exported_folded=False):
+    """conv → BatchNorm → relu → sum with itself through conv → BatchNorm (of the sum) → relu → conv → mean → 10 classes."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    rng = np.random.default_rng(3)
+    arrays, nodes = {}, []
+
+    def constant(name, array):
+        arrays[name] = np.asarray(array, np.float32)
+        return name
+
+    def conv(name, x, out, into, size=3):
+        nodes.append(helper.make_node("Conv", [x, constant(name + ".w", 0.3 * rng.standard_normal((out, into, size, size)))], [name],
+                                      name=name, pads=[size // 2] * 4))
+        return name
+
+    def norm(name, x, scale):
+        if exported_folded:
+            return x
+        inputs = [constant(f"{name}.{part}", values) for part, values in
+                  (("scale", scale), ("bias", rng.standard_normal(len(scale))), ("mean", rng.standard_normal(len(scale))),
+                   ("var", 1 + rng.random(len(scale))))]
+        nodes.append(helper.make_node("BatchNormalization", [x] + inputs, [name], name=name))
+        return name
+
+    def simple(op, name, inputs):
+        nodes.append(helper.make_node(op, inputs, [name], name=name))
+        return name
+    stem = simple("Relu", "r0", [norm("n0", conv("stem", "image", 8, 1), np.arange(8, 0, -1))])
+    trunk = simple("Add", "sum", [conv("body", stem, 8, 8), stem])
+    wide = conv("wide", simple("Relu", "r1", [norm("n1", trunk, np.ones(8))]), 12, 8)
+    wide = simple("Relu", "r2", [norm("n2", wide, np.where(np.arange(12) % 2, 0.01, 1.0))])
+    flat = simple("Flatten", "flat", [simple("GlobalAveragePool", "pool", [wide])])
+    nodes.append(helper.make_node("Gemm", [flat, constant("head.w", rng.standard_normal((10, 12)))], ["y"], name="head", transB=1))
+    graph = helper.make_graph(nodes, "norms", [helper.make_tensor_value_info("image", TensorProto.FLOAT, ["N", 1, 28, 28])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 10])],
+                              [numpy_helper.from_array(array, name) for name, array in arrays.items()])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8), str(path))
+
+
+def test_batch_norm_scale_ranks_channels(pare, test_images, tmp_path):
+    model, out = tmp_path / "m.onnx", tmp_path / "p.onnx"
+    batch_norm_model(model)
+    record = prune(pare, model, out, "--method", "filters", "--importance", "bn-scale", "--ratio", 0.5, "--round-to", 1)
+    groups = {group["group"]: group for group in record["steps"][0]["filters"]["groups"]}
+    assert groups["wide"]["kept"] == 6 and groups["stem"]["kept"] == 4
+    heads = [dict(weights(path))["head"] for path in (model, out)]
+    assert np.array_equal(heads[1], heads[0][:, :, ::2]), "those of scale 1 stay"
+    same_as_onnx_runtime(out, test_images[0][:50], tmp_path)
+    assert b"pare.note" not in out.read_bytes()
+
+
+def test_batch_norm_scale_needs_a_batch_norm(refused, tmp_path):
+    batch_norm_model(tmp_path / "m.onnx", exported_folded=True)
+    refused(4, ["BatchNormalization", "folded", "l1"], "prune", "m.onnx", "-o", "p.onnx", "--method", "filters", "--importance", "bn-scale")
+
+
+@pytest.mark.parametrize("importance", ["wanda", "fisher", "geometric-median"])
+def test_channels_by_what_they_do(pare, trainer, small_data, test_images, tmp_path, importance):
+    out = tmp_path / "p.onnx"
+    record = prune(pare, RESNET10, out, "--method", "filters", "--importance", importance, "--ratio", 0.25, "--samples", 64, "--data",
+                   small_data)
+    assert record["steps"][0]["filters"]["channels_after"] < record["steps"][0]["filters"]["channels_before"]
+    same_as_onnx_runtime(out, test_images[0][:100], tmp_path)
 
 
 @pytest.mark.parametrize("match", ["mean", "variance"])
@@ -238,6 +378,10 @@ def outputs_only_model(path):
     (["--reestimate-match", "median"], ["reestimate.match", "mean, variance"]),
     (["--method", "blocks", "--count", 99], ["count", "99"]),
     (["--method", "filters", "--macs", 0.5, "--ratio", 0.5], ["ratio", "macs"]),
+    (["--method", "snip", "--sparsity", 0.5, "--threshold", 0.1], ["threshold", "sparsity"]),
+    (["--method", "taylor", "--schedule", "cubic"], ["schedule", "epochs above 0"]),
+    (["--method", "wanda", "--schedule", "linear", "--epochs", 1, "--rewind", "start"], ["rewind", "iterative"]),
+    (["--method", "obs", "--threshold", 0.1], ["prune.threshold"]),
 ])
 def test_refusals(refused, trainer, small_data, flags, words):
     refused(2, words, "prune", RESNET10, "--data", small_data, "-o", "p.onnx", *flags)
@@ -253,7 +397,8 @@ def test_a_graph_without_a_prunable_group(refused, tmp_path):
     refused(4, ["only", "output"], "prune", "m.onnx", "-o", "p.onnx", "--method", "filters")
 
 
-@pytest.mark.parametrize("flags", [["--method", "snip"], ["--method", "fisher"], ["--method", "filters", "--importance", "taylor"]])
+@pytest.mark.parametrize("flags", [["--method", "snip"], ["--method", "fisher"], ["--method", "gradient"], ["--method", "taylor"],
+                                   ["--method", "filters", "--importance", "taylor"], ["--method", "filters", "--importance", "fisher"]])
 def test_gradient_criteria_need_labels(refused, trainer, small_data, tmp_path, flags):
     folder = small_data.parent
     (tmp_path / "unlabelled.yaml").write_text(f"train: {{format: idx, images: {folder}/train-images}}\n"
