@@ -40,6 +40,11 @@ STATIC = {
     "static, W2A8": ["--weights-bits", 2],
     "static, W4A8, AdaRound": ["--weights-bits", 4, "--weights-rounding", "adaround", "--weights-iterations", 100],
     "static, W4A8, BRECQ": ["--weights-bits", 4, "--weights-rounding", "brecq", "--weights-iterations", 100],
+    "static, binary weights": ["--weights-bits", 1],
+    "static, ternary weights": ["--weights-quantizer", "ternary"],
+    "static, affine weights": ["--weights-scheme", "affine"],
+    "static, 4-bit activations": ["--activations-bits", 4],
+    "static, W4A4": ["--weights-bits", 4, "--activations-bits", 4],
     "static, mixed bits": ["--mixed", "--mixed-average", 4],
     "static, 16-bit activations": ["--activations-bits", 16],
     "static, 16-bit activations, symmetric": ["--activations-bits", 16, "--activations-scheme", "symmetric"],
@@ -52,12 +57,16 @@ STATIC = {
 }
 OTHERS = {
     "dynamic": ["--method", "dynamic"],
+    "dynamic, affine weights": ["--method", "dynamic", "--weights-scheme", "affine"],
     "weight_only, int4 in groups of 32": ["--method", "weight_only"],
     "weight_only, symmetric int4": ["--method", "weight_only", "--weights-scheme", "symmetric"],
     "weight_only, 2 bits": ["--method", "weight_only", "--weights-bits", 2],
+    "weight_only, convolutions in groups of 8": ["--method", "weight_only", "--weights-conv-group-size", 8],
     "weight_only, 8 bits by channel": ["--method", "weight_only", "--weights-bits", 8, "--weights-group-size", 0],
     "codebook, 16 entries a channel": ["--method", "codebook"],
     "codebook, 256 logarithmic levels": ["--method", "codebook", "--levels", "log", "--entries", 256],
+    "codebook, binary": ["--method", "codebook", "--levels", "binary"],
+    "codebook, ternary": ["--method", "codebook", "--levels", "ternary"],
     "codebook, vectors of 4": ["--method", "codebook", "--vector", 4, "--entries", 256, "--exclude", "first"],
     "qat, W4A8": ["--method", "qat"],
     "qat, W2A2": ["--method", "qat", "--weights-bits", 2, "--activations-bits", 2],
@@ -65,6 +74,8 @@ OTHERS = {
     "qat, ternary": ["--method", "qat", "--weights-quantizer", "ternary"],
     "qat, DoReFa, PACT": ["--method", "qat", "--weights-quantizer", "dorefa", "--activations-quantizer", "pact",
                           "--activations-bits", 4],
+    "qat, power-of-two scales": ["--method", "qat", "--weights-scales", "power-of-two"],
+    "qat, target tensorrt": ["--method", "qat", "--weights-bits", 8, "--target", "tensorrt"],
     "qat, weights alone, groups of 32": ["--method", "qat", "--activations-quantizer", "none", "--weights-group-size", 32],
 }
 CONVERTED = {"float16": ["--precision", "f16"], "bfloat16 weights": ["--precision", "bf16"]}

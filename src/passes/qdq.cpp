@@ -18,6 +18,7 @@ using ir::ValueId;
 
 constexpr std::int64_t kQdqOpset = 13, kQdqIrVersion = 7;  // per-axis DequantizeLinear came with these
 constexpr std::int64_t kBlockOpset = 21;                   // and with this 4 bits, 16 bits and blocks
+constexpr std::int64_t kTwoBitOpset = 25, kTwoBitIrVersion = 13;
 
 std::vector<std::int32_t> rounded(const Tensor& tensor, const QuantParams& params) {
   const auto [low, high] = integer_limits(params);
@@ -36,6 +37,12 @@ std::vector<std::int32_t> rounded(const Tensor& tensor, const QuantParams& param
 struct Constants {
   ValueId scale, zero_point;
 };
+
+/// Of several in a byte, low bits first; the byte's bits of it are 0.
+void pack_code(std::uint8_t* bytes, std::size_t index, unsigned width, std::uint32_t value) {
+  std::uint8_t& byte = bytes[index * width / 8];
+  byte = static_cast<std::uint8_t>(byte | (value & ((1U << width) - 1)) << (index * width % 8));
+}
 
 Constants add_constants(Graph& graph, const std::string& base, const QuantParams& params, const Dims& tensor) {
   const Dims dims = ParamMap(params, tensor).scale_dims();
@@ -91,13 +98,26 @@ void quantize_activation(Graph& graph, const std::string& name, const QuantParam
   }
 }
 
+/// Integers of 4 bits that fit into 2.
+bool fits_two_bits(const Tensor& integers, const QuantParams& params) {
+  if (bits(params.dtype) != 4) return false;
+  const double low = params.dtype == DType::kInt4 ? -2 : 0;
+  const auto fits = [low](double q) { return q >= low && q <= low + 3; };
+  for (std::int64_t i = 0; i < integers.numel(); ++i)
+    if (!fits(element_as_double(integers, i))) return false;
+  return std::all_of(params.zero_point.begin(), params.zero_point.end(), fits);
+}
+
 /// The stored integers and a DequantizeLinear in front of `node`'s slot.
-ValueId store_quantized(Graph& graph, const std::string& name, const Tensor& tensor, const QuantParams& params,
-                        NodeId node, const Tensor* integers = nullptr) {
-  const ValueId stored =
-      graph.add_initializer(name + "_quantized", integers ? *integers : quantize_tensor(tensor, params));
-  const Constants constants = add_constants(graph, name, params, tensor.dims());
-  const ValueId restored = graph.add_value(name + "_dequantized", DType::kFloat32, ir::Shape::of(tensor.dims()));
+ValueId store_quantized(Graph& graph, const std::string& name, const Dims& dims, Tensor integers, QuantParams params,
+                        NodeId node, bool two_bits = false) {
+  if (two_bits && fits_two_bits(integers, params)) {
+    params.dtype = params.dtype == DType::kInt4 ? DType::kInt2 : DType::kUint2;
+    integers = cast(integers, params.dtype);
+  }
+  const ValueId stored = graph.add_initializer(name + "_quantized", std::move(integers));
+  const Constants constants = add_constants(graph, name, params, dims);
+  const ValueId restored = graph.add_value(name + "_dequantized", DType::kFloat32, ir::Shape::of(dims));
   add_linear(graph, "DequantizeLinear", name, stored, constants, restored, params, node);
   return restored;
 }
@@ -114,7 +134,7 @@ void quantize_bias(Graph& graph, NodeId node, const QuantParams& input, const Qu
   for (float scale : weight.scale) params.scale.push_back(input.scale[0] * scale);
   params.zero_point.assign(params.scale.size(), 0);
   const ValueId old = layer.input(2);
-  graph.set_input(node, 2, store_quantized(graph, name, *bias, params, node));
+  graph.set_input(node, 2, store_quantized(graph, name, bias->dims(), quantize_tensor(*bias, params), params, node));
   if (graph.value(old).consumers.empty() && !graph.is_output(old)) graph.erase_value(old);
 }
 
@@ -161,9 +181,14 @@ Tensor pack_integers(std::span<const std::int32_t> values, const Dims& dims, DTy
     else if (bits(dtype) == 8)
       bytes[i] = static_cast<std::uint8_t>(value);
     else
-      bytes[i / 2] = static_cast<std::uint8_t>(bytes[i / 2] | (value & 15U) << (i % 2 * 4));
+      pack_code(bytes, i, static_cast<unsigned>(bits(dtype)), value);
   }
   return out;
+}
+
+DType narrowest_type(double low, double high) {
+  if (low < 0) return low >= -8 && high <= 7 ? DType::kInt4 : DType::kInt8;
+  return high <= 15 ? DType::kUint4 : DType::kUint8;
 }
 
 Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params) {
@@ -192,6 +217,8 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan) {
     for (const auto& [name, params] : *all) opset = std::max(opset, opset_for(params));
   raise_opset(model, opset);
   model.ir_version = std::max(model.ir_version, kQdqIrVersion);
+  // ONNX Runtime (1.32) fuses quantized activations and weights of two bits into operators that do not take these.
+  const bool two_bits = model.opset() >= kTwoBitOpset && plan.activations.empty();
   Graph& graph = model.graph;
   std::set<std::string> clipped;
   for (const auto& [name, params] : plan.activations)
@@ -209,9 +236,14 @@ void insert_qdq(ir::Model& model, const QdqPlan& plan) {
         plan.integer_bias && bias_input != plan.activations.end())
       quantize_bias(graph, node, bias_input->second, params);
     const auto integers = plan.integers.find(weight_name);
-    if (!restored.count(weight))
-      restored[weight] = store_quantized(graph, weight_name, *graph.constant(weight), params, node,
-                                         integers == plan.integers.end() ? nullptr : &integers->second);
+    if (!restored.count(weight)) {
+      const Tensor& floats = *graph.constant(weight);
+      restored[weight] = store_quantized(
+          graph, weight_name, floats.dims(),
+          integers == plan.integers.end() ? quantize_tensor(floats, params) : integers->second, params, node, two_bits);
+      const ValueId stored = graph.node(graph.producer(restored[weight])).input(0);
+      if (bits(graph.value(stored).dtype) == 2) model.ir_version = std::max(model.ir_version, kTwoBitIrVersion);
+    }
     graph.set_input(node, 1, restored[weight]);
   }
   for (const auto& [weight, unused] : restored)

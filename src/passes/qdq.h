@@ -56,7 +56,9 @@ struct QdqPlan {
 };
 
 /// x → node   becomes   x → QuantizeLinear → DequantizeLinear → node, with a Clip in front where an activation has fewer
-/// bits than its type (few_bits.h); the weight is stored as int8 → DequantizeLinear, the bias as int32 → DequantizeLinear.
+/// bits than its type (few_bits.h); the weight is stored as integers → DequantizeLinear, the bias as int32 → DequantizeLinear.
+/// Weights of 4 bits whose integers and zero points fit into two are stored as int2 or uint2 where the opset is 25 or more and
+/// activations stay float.
 /// Raises the opset to 13 (21 for 4 bits, 16 bits and blocks) where lower (Error(kUnsupported) names the node whose meaning
 /// would change). One pair serves all consumers of a value (or its `readers`); a graph output stays as it was. New names:
 /// `<value>_quantized`, `<value>_dequantized`, `<value>_scale`, `<value>_zero_point`.
@@ -70,6 +72,9 @@ std::int64_t opset_for(const QuantParams& params);
 Tensor quantize_tensor(const Tensor& tensor, const QuantParams& params);
 /// (q − zero_point) · scale of integers of the params' type. ONNX DequantizeLinear.
 Tensor dequantize_tensor(const Tensor& integers, const QuantParams& params);
+/// The narrowest type that holds integers from `low` to `high` where the opset is 21: of 4 or of 8 bits, unsigned where
+/// `low` is 0.
+DType narrowest_type(double low, double high);
 /// Integers of the params' type, packed where it takes less than a byte.
 Tensor pack_integers(std::span<const std::int32_t> values, const Dims& dims, DType dtype);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/float16.h"
 #include "ir/codebook.h"
 #include "ir/fake_quantize.h"
 #include "runtime/lower/nbits.h"
@@ -18,13 +19,20 @@ using ir::ValueId;
 bool matrix_of_f32(const Graph& graph, const ir::Codebook& codebook) {
   const Tensor &values = *graph.constant(codebook.values), &indices = *graph.constant(codebook.indices);
   return values.rank() == 1 && values.dtype() == DType::kFloat32 && indices.rank() == 2 &&
-         (indices.dtype() == DType::kUint4 || indices.dtype() == DType::kUint8);
+         (indices.dtype() == DType::kUint2 || indices.dtype() == DType::kUint4 || indices.dtype() == DType::kUint8);
 }
 
 /// The constant that picks the part of each output; kNoValue: there is one part.
 ValueId first_of(const Graph& graph, const Node& gather) {
   const Node& indices = graph.node(graph.producer(gather.input(1)));
   return indices.is("Add") ? indices.input(1) : ir::kNoValue;
+}
+
+/// Of 4 or 8 bits, as the kernels look them up.
+ValueId indices_of(Graph& graph, const ir::Codebook& codebook) {
+  const Tensor& indices = *graph.constant(codebook.indices);
+  if (bits(indices.dtype()) >= 4) return codebook.indices;
+  return graph.add_initializer(graph.value(codebook.indices).name + "/4bit", cast(indices, DType::kUint4));
 }
 
 /// Puts the Codebook in the place of the Gather; nodes that nobody reads any more go with the next clean-up.
@@ -34,7 +42,7 @@ NodeId replace(Graph& graph, NodeId id, const ir::Codebook& codebook) {
   node.op_type = "Codebook";
   node.domain = ir::kPareDomain;
   node.name = gather.name;
-  node.inputs = {codebook.values, codebook.indices};
+  node.inputs = {codebook.values, indices_of(graph, codebook)};
   if (const ValueId first = first_of(graph, gather); first != ir::kNoValue) node.inputs.push_back(first);
   const ValueId out = gather.output(0);
   graph.set_output(id, 0, graph.add_value(""));

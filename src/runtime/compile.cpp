@@ -11,6 +11,7 @@
 #include "pare/error.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
+#include "runtime/blocked_weights.h"
 #include "runtime/codebooks.h"
 #include "runtime/fusion.h"
 #include "runtime/lower/nbits.h"
@@ -118,7 +119,8 @@ PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& option
   }
   take_codebooks(prepared.model);
   passes::simplify(prepared.model, true);
-  widen_4_bit_weights(graph);
+  widen_packed_weights(graph);
+  restore_blocked_weights(prepared.model);
   ir::lift_captures(prepared.model.graph);
   std::size_t weights = 0;
   for (ir::ValueId id : graph.values())

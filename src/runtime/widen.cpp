@@ -88,9 +88,7 @@ class Widener {
   std::map<ValueId, ValueId> wide_;
 };
 
-bool is_4_bit(const Tensor* tensor) {
-  return tensor && (tensor->dtype() == DType::kInt4 || tensor->dtype() == DType::kUint4);
-}
+bool is_packed(const Tensor* tensor) { return tensor && is_integer(tensor->dtype()) && bits(tensor->dtype()) < 8; }
 
 /// The kernel that takes `value` as its weight wants bytes.
 bool wants_bytes(const Graph& graph, NodeId reader, ValueId value) {
@@ -103,19 +101,20 @@ bool wants_bytes(const Graph& graph, NodeId reader, ValueId value) {
 
 void to_bytes(Graph& graph, NodeId id, std::size_t slot) {
   const ValueId old = graph.node(id).input(slot);
-  if (!is_4_bit(graph.constant(old))) return;
+  if (!is_packed(graph.constant(old))) return;
   const Tensor& from = *graph.constant(old);
-  const DType type = from.dtype() == DType::kInt4 ? DType::kInt8 : DType::kUint8;
+  const bool is_signed = from.dtype() == DType::kInt4 || from.dtype() == DType::kInt2;
+  const DType type = is_signed ? DType::kInt8 : DType::kUint8;
   graph.set_input(id, slot, graph.add_initializer(graph.value(old).name + "/bytes", cast(from, type)));
 }
 
 }  // namespace
 
-void widen_4_bit_weights(Graph& graph) {
+void widen_packed_weights(Graph& graph) {
   const std::vector<NodeId> nodes = graph.nodes();
   for (NodeId id : nodes) {
     const ir::Node& node = graph.node(id);
-    if (!node.is("DequantizeLinear") || !is_4_bit(graph.constant(node.input(0))) || node.int_or("block_size", 0) != 0)
+    if (!node.is("DequantizeLinear") || !is_packed(graph.constant(node.input(0))) || node.int_or("block_size", 0) != 0)
       continue;
     const std::vector<NodeId>& readers = graph.value(node.output(0)).consumers;
     if (graph.is_output(node.output(0)) ||

@@ -1,4 +1,4 @@
-// Types without kernels of their own on those that have some: 16-bit floats on float32, 4-bit weights on bytes.
+// Types without kernels of their own on those that have some: 16-bit floats on float32, packed weights on bytes.
 #pragma once
 
 #include "ir/model.h"
@@ -11,8 +11,8 @@ namespace pare::runtime {
 /// elements keeps its type. Constants are widened once and kept in the cache.
 void widen_to_float32(ir::Model& model, WeightCache& cache);
 
-/// Constants of 4 bits become bytes where the kernels that read them take bytes: weights of convolutions, and of products
+/// Constants of 2 and 4 bits become bytes where the kernels that read them take bytes: weights of convolutions, and of products
 /// whose other operand is quantized too. Scales for the tensor or along an axis; the meaning stays.
-void widen_4_bit_weights(ir::Graph& graph);
+void widen_packed_weights(ir::Graph& graph);
 
 }  // namespace pare::runtime

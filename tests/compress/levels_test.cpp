@@ -149,5 +149,46 @@ TEST(Levels, EveryKindGivesAscendingLevelsForAnything) {
         }
 }
 
+/// XNOR-Net's scale is the mean; TWN's threshold is 0.7 of it, and its scale the mean of what lies beyond.
+TEST(Levels, BinaryAndTernaryFollowTheirPapers) {
+  const std::vector<float> weights = {1, -2, 0.1F, -0.3F};
+  EXPECT_EQ(levels_of("binary", weights, 16), (std::vector<float>{-0.85F, 0.85F}));
+  EXPECT_EQ(levels_of("binary", weights, 16, true), (std::vector<float>{-0.85F, 0, 0.85F}));
+  EXPECT_EQ(levels_of("ternary", weights, 16), (std::vector<float>{-1.5F, 0, 1.5F}));
+  EXPECT_EQ(levels_of("ternary", {}, 16), std::vector<float>{0});
+}
+
+/// Not the nearest level: 0.7·mean|w| is not half of the scale.
+TEST(Levels, TernaryWeightsGoByTheThreshold) {
+  std::vector<float> weights = normal(500);
+  double mean = 0;
+  for (float w : weights) mean += std::fabs(static_cast<double>(w)) / 500;
+  weights.push_back(static_cast<float>(0.7 * mean));
+  const Levels& kind = find_levels("ternary");
+  const std::vector<float> levels = levels_of("ternary", weights, 16);
+  const LevelMap map(levels, kind, weights);
+  mean = 0;
+  for (float w : weights) mean += std::fabs(static_cast<double>(w)) / 501;
+  int beyond_nearest = 0;
+  for (float w : weights) {
+    const double expected = std::fabs(static_cast<double>(w)) > 0.7 * mean ? std::copysign(1.0, w) : 0.0;
+    EXPECT_EQ(static_cast<double>(map(w)) - 1, expected) << w;
+    beyond_nearest += LevelMap(levels, false)(w) != map(w);
+  }
+  EXPECT_GT(beyond_nearest, 0);
+}
+
+TEST(Levels, BinaryWeightsKeepTheirSigns) {
+  const std::vector<float> weights = normal(100);
+  for (const bool with_zero : {false, true}) {
+    const std::vector<float> levels = levels_of("binary", weights, 16, with_zero);
+    const LevelMap map(levels, find_levels("binary"), weights);
+    for (float w : weights) EXPECT_EQ(levels[map(w)] > 0, w > 0) << w;
+    if (with_zero) {
+      EXPECT_EQ(levels[map(0)], 0);
+    }
+  }
+}
+
 }  // namespace
 }  // namespace pare::compress

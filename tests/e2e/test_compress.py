@@ -27,6 +27,8 @@ def weights(path):
     from onnx import numpy_helper
     graph = onnx.load(str(path)).graph
     arrays = {t.name: numpy_helper.to_array(t) for t in graph.initializer}
+    arrays = {name: array if array.dtype.name not in ("int4", "int2", "uint4", "uint2") else array.astype(np.int8)
+              for name, array in arrays.items()}
     source = {n.output[0]: n.input[0] for n in graph.node if n.op_type == "DequantizeLinear"}
     layers = []
     for node in graph.node:

@@ -135,6 +135,7 @@ def test_frozen_from_the_start(pare, trainer, small_data, tmp_path):
     (["--freeze", 2], ["freeze", "0 to 1"]),
     (["--weights-group-size", 32], ["weights.group_size", "activations.quantizer none"]),
     (["--activations-quantizer", "nome"], ["activations.quantizer", "did you mean 'none'"]),
+    (["--weights-bits", 1, "--weights-scales", "power-of-two"], ["weights.scales", "binary"]),
 ])
 def test_refusals(refused, trainer, small_data, flags, words):
     refused(2, words, "quantize", CONVNET, "--data", small_data, "-o", "q.onnx", "--method", "qat", *flags)
@@ -143,3 +144,69 @@ def test_refusals(refused, trainer, small_data, flags, words):
 def test_refuses_groups_that_do_not_divide(refused, trainer, small_data):
     refused(4, ["group_size", "a divisor of", "33"], "quantize", CONVNET, "--data", small_data, "-o", "q.onnx", "--method", "qat",
             "--activations-quantizer", "none", "--weights-group-size", 33)
+
+
+@pytest.mark.parametrize("target, integers", [("tensorrt", {"int8"}), ("openvino", {"int8", "uint8"}), ("onnxruntime", {"uint8"})])
+def test_targets(pare, trainer, small_data, test_images, tmp_path, target, integers):
+    import onnx
+    from test_quantize import graph_of, zero_points
+    out = tmp_path / "q.onnx"
+    record = qat(pare, small_data, out, "--target", target, "--weights-bits", 8, "--epochs", 0.5)
+    assert record["after"]["test"]["top1"] >= record["before"]["test"]["top1"] - 1  # of 500 images
+    graph = graph_of(out)
+    zeros = zero_points(graph)
+    assert {zero.dtype.name for zero in zeros} == integers
+    if target != "onnxruntime":
+        assert not any(zero.any() for zero in zeros)
+    types = {tensor.name: tensor.data_type for tensor in graph.initializer}
+    biases = [node for node in graph.node if node.op_type == "DequantizeLinear" and types.get(node.input[0]) == onnx.TensorProto.INT32]
+    assert len(biases) == (0 if target == "tensorrt" else 3)
+    images = test_images[0][:500]
+    got, expected = pare_run(out, images, tmp_path), ort_run(out, images)
+    assert np.mean(got.argmax(1) == expected.argmax(1)) >= 0.998
+
+
+def test_qoperators(pare, trainer, small_data, test_images, tmp_path):
+    from test_quantize import count, graph_of
+    out = tmp_path / "q.onnx"
+    record = qat(pare, small_data, out, "--format", "qoperator", "--weights-bits", 8, "--epochs", 0.1)
+    assert record["steps"][0]["quantized"]["qoperators"]["converted"] > 0
+    assert count(graph_of(out), "QLinearConv") == 2
+    images = test_images[0][:500]
+    got, expected = pare_run(out, images, tmp_path), ort_run(out, images)
+    assert np.mean(got.argmax(1) == expected.argmax(1)) >= 0.998
+
+
+def test_power_of_two_scales(pare, trainer, small_data, test_images, tmp_path):
+    import onnx.numpy_helper
+    from test_quantize import graph_of
+    out = tmp_path / "q.onnx"
+    flags = ["--weights-bits", 4, "--weights-scales", "power-of-two"]
+    start = qat(pare, small_data, tmp_path / "s.onnx", *flags, "--epochs", 0)
+    record = qat(pare, small_data, out, *flags, "--epochs", 1)
+    assert record["after"]["val"]["top1"] >= start["after"]["val"]["top1"] - 1  # of 400 images
+    told = record["steps"][0]["quantized"]["weights"].values()
+    assert {weight["quantizer"] for weight in told} == {"power-of-two"}
+
+    def scales(path):
+        graph = graph_of(path)
+        constants = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.initializer}
+        return [constants[node.input[1]] for node in graph.node if node.op_type == "DequantizeLinear" and
+                node.input[0] in constants and constants[node.input[0]].dtype.name != "int32"]
+    assert len(scales(out)) == 3
+    for before, after in zip(scales(tmp_path / "s.onnx"), scales(out)):
+        assert (np.frexp(after)[0] == 0.5).all() and np.array_equal(before, after), "they stay while the weights learn"
+    images = test_images[0][:500]
+    got, expected = pare_run(out, images, tmp_path), ort_run(out, images)
+    assert np.mean(got.argmax(1) == expected.argmax(1)) >= 0.998
+
+
+@pytest.mark.parametrize("flags, words", [
+    (["--target", "tensorrt"], ["weights.bits", "tensorrt", "4"]),
+    (["--target", "onnxruntime", "--weights-bits", 8, "--activations-bits", 4], ["activations.bits", "onnxruntime"]),
+    (["--target", "openvino", "--weights-bits", 8, "--edge-bits", 4], ["openvino", "4"]),
+    (["--target", "tensorrt", "--weights-bits", 8, "--activations-quantizer", "lsq+"], ["activations.quantizer", "zero points"]),
+    (["--target", "openvino", "--weights-bits", 8, "--format", "qoperator"], ["format", "openvino"]),
+    (["--format", "qoperator"], ["quantize.format", "4-bit"])])
+def test_refuses_what_the_target_cannot_express(refused, trainer, small_data, flags, words):
+    refused(4, words, "quantize", CONVNET, "--data", small_data, "-o", "q.onnx", "--method", "qat", *flags)

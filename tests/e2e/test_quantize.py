@@ -104,7 +104,7 @@ def test_target_openvino_runs_on_integers(pare, small_data, test_images, tmp_pat
     (["--target", "openvino", "--activations-bits", 16], ["activations.bits", "openvino"]),
     (["--target", "tensorrt", "--format", "qoperator"], ["format", "tensorrt", "qdq"]),
     (["--format", "qoperator", "--weights-bits", 4], ["quantize.format"]),
-    (["--activations-bits", 9], ["activations.bits", "8 or 16"])])
+    (["--activations-bits", 9], ["activations.bits", "2 to 8 or 16"])])
 def test_refuses_what_cannot_be_expressed(refused, small_data, options, words):
     refused(4, words, "quantize", CONVNET, "--data", small_data, "-o", "q.onnx", *options)
 

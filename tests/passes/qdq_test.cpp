@@ -4,6 +4,7 @@
 
 #include <cmath>
 
+#include "base/float16.h"
 #include "ir/infer.h"
 #include "ir/verify.h"
 #include "pare/error.h"
@@ -108,6 +109,23 @@ TEST(Qdq, RoundsHalfToEvenAndSaturates) {
   Tensor out = quantize_tensor(Tensor::from({6}, std::vector<float>{0.5f, 1.5f, -0.5f, -2.5f, 300, -300}), params);
   EXPECT_EQ(std::vector<int>(out.data<std::int8_t>().begin(), out.data<std::int8_t>().end()),
             (std::vector<int>{0, 2, 0, -2, 127, -128}));
+}
+
+TEST(Qdq, TheNarrowestTypeHoldsTheIntegers) {
+  EXPECT_EQ(narrowest_type(-8, 7), DType::kInt4);
+  EXPECT_EQ(narrowest_type(-8, 8), DType::kInt8);
+  EXPECT_EQ(narrowest_type(-9, 7), DType::kInt8);
+  EXPECT_EQ(narrowest_type(0, 15), DType::kUint4);
+  EXPECT_EQ(narrowest_type(0, 16), DType::kUint8);
+}
+
+TEST(Qdq, IntegersPackLowBitsFirst) {
+  const std::vector<std::int32_t> values = {-2, -1, 0, 1, 1};
+  for (const DType type : {DType::kInt2, DType::kInt4, DType::kInt8}) {
+    const Tensor packed = pack_integers(values, {5}, type);
+    for (std::int64_t i = 0; i < 5; ++i)
+      EXPECT_EQ(element_as_double(packed, i), values[static_cast<std::size_t>(i)]) << name(type) << i;
+  }
 }
 
 TEST(Qdq, ScalesFollowTheAxis) {

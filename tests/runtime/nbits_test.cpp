@@ -106,17 +106,17 @@ TEST(NBits, ABiasBehindTheProductIsTakenAlong) {
   expect_packed(model, {9, 64}, 2e-5);
 }
 
-/// x → Q → DQ → MatMul or Conv with 4-bit weights, a scale an output: integer kernels, on bytes.
-TEST(NBits, FourBitWeightsOfQuantizedActivationsRunAsBytes) {
-  for (const bool conv : {false, true}) {
+/// x → Q → DQ → MatMul or Conv with weights of 2 or 4 bits, a scale an output: integer kernels, on bytes.
+TEST(NBits, PackedWeightsOfQuantizedActivationsRunAsBytes) {
+  for (const auto& [conv, type] : {std::pair{false, DType::kInt4}, {true, DType::kInt4}, {true, DType::kInt2}, {false, DType::kInt2}}) {
     test::Builder b;
-    b.model.opsets = {{"", 21}};
+    b.model.opsets = {{"", bits(type) == 2 ? 25 : 21}};
     const Dims shape = conv ? Dims{1, 8, 6, 6} : Dims{9, 64};
     const ValueId x = b.input("x", Shape::of(shape));
     const ValueId s = b.constant(Tensor::from({}, std::vector<float>{0.02F}), "xs"),
                   z = b.constant(Tensor::from({}, std::vector<std::uint8_t>{128}), "xz");
     const ValueId in = b.node("DequantizeLinear", {b.node("QuantizeLinear", {x, s, z}, {}, "q"), s, z}, {}, "dq");
-    const ValueId w = b.constant(random_bytes(DType::kInt4, conv ? Dims{24, 8, 3, 3} : Dims{64, 24}, 3), "w"),
+    const ValueId w = b.constant(random_bytes(type, conv ? Dims{24, 8, 3, 3} : Dims{64, 24}, 3), "w"),
                   ws = b.constant(test::random_tensor({24}, 4, 0.01F, 0.1F), "ws");
     const std::int64_t axis = conv ? 0 : 1;
     const ValueId d = b.node("DequantizeLinear", {w, ws}, {{"axis", axis}}, "wd");
@@ -126,6 +126,25 @@ TEST(NBits, FourBitWeightsOfQuantizedActivationsRunAsBytes) {
     const auto executor = runtime::backend().compile(model, {});
     const auto kernels = test::kernels_of(*executor, {{"x", shape}});
     EXPECT_TRUE(std::ranges::any_of(kernels, [](const std::string& name) { return name.starts_with("qconv"); }));
+    for (const std::string& kernel : kernels) EXPECT_EQ(kernel.find("reference"), std::string::npos) << kernel;
+  }
+}
+
+/// Conv with a scale for 4 input channels at each tap: float kernels, on weights that are dequantized once.
+TEST(NBits, BlocksOfConvolutionsBecomeFloats) {
+  for (const DType type : {DType::kUint4, DType::kInt2, DType::kInt8}) {
+    test::Builder b;
+    b.model.opsets = {{"", 25}};
+    const Dims shape = {2, 8, 6, 6}, scales = {24, 2, 3, 3};
+    const ValueId x = b.input("x", Shape::of(shape));
+    const ValueId w = b.constant(random_bytes(type, {24, 8, 3, 3}, 3), "w"),
+                  s = b.constant(test::random_tensor(scales, 4, 0.01F, 0.1F), "s"),
+                  z = b.constant(random_bytes(type, scales, 5), "z");
+    const ValueId d = b.node("DequantizeLinear", {w, s, z}, {{"axis", std::int64_t{1}}, {"block_size", std::int64_t{4}}}, "wd");
+    const ir::Model model = b.finish({b.node("Relu", {b.node("Conv", {x, d}, {}, "y")}, {}, "relu")});
+    test::expect_like_reference(model, {{"x", test::random_tensor(shape, 9)}}, 2e-4);
+    const auto kernels = test::kernels_of(*runtime::backend().compile(model, {}), {{"x", shape}});
+    EXPECT_EQ(kernels.size(), 1U) << "the Relu is fused";
     for (const std::string& kernel : kernels) EXPECT_EQ(kernel.find("reference"), std::string::npos) << kernel;
   }
 }
@@ -188,14 +207,15 @@ TEST(NBits, WeightsThatUseFewerValuesTakeFewerBits) {
 ir::Model codebook(std::int64_t m, int width, bool by_output, bool transposed, bool twice = false) {
   constexpr std::int64_t kK = 70, kN = 24;
   test::Builder b;
-  b.model.opsets = {{"", 21}};
+  b.model.opsets = {{"", width == 2 ? 25 : 21}};
   const Dims dims = transposed ? Dims{kN, kK} : Dims{kK, kN};
   const std::int64_t entries = std::int64_t{1} << width;
   std::vector<std::int32_t> first;
   for (std::int64_t n = 0; n < kN; ++n) first.push_back(static_cast<std::int32_t>(n * entries));
   const ValueId x = b.input("x", Shape::of({m, kK})),
                 values = b.constant(test::random_tensor({by_output ? kN * entries : entries}, 4), "values"),
-                stored = b.constant(random_bytes(width == 4 ? DType::kUint4 : DType::kUint8, dims, 3), "indices");
+                stored = b.constant(
+                    random_bytes(width == 2 ? DType::kUint2 : width == 4 ? DType::kUint4 : DType::kUint8, dims, 3), "indices");
   ValueId at = b.node("Cast", {stored}, {{"to", std::int64_t{6}}}, "at");
   if (by_output) at = b.node("Add", {at, b.constant(Tensor::from(transposed ? Dims{kN, 1} : Dims{1, kN}, first), "first")}, {}, "in_part");
   const ValueId w = b.node("Gather", {values, at}, {{"axis", std::int64_t{0}}}, "w");
@@ -208,7 +228,7 @@ ir::Model codebook(std::int64_t m, int width, bool by_output, bool transposed, b
 
 TEST(NBits, CodebooksStayIndices) {
   for (const std::int64_t m : {1, 5, 40})
-    for (const int width : {4, 8})
+    for (const int width : {2, 4, 8})
       for (const bool by_output : {false, true})
         for (const bool transposed : {false, true}) expect_packed(codebook(m, width, by_output, transposed), {m, 70}, 2e-5);
 }

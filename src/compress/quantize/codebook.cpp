@@ -19,7 +19,8 @@ std::vector<Option> declare() {
   std::vector<Option> list = {
       {"levels", kString, "\"kmeans\"",
        "which values: kmeans (centroids of the weights), log (sign(w)·log(1+|w|) in even steps), log2 (powers of two, "
-       "rounded in the logarithm), power-of-two (rounded to the nearest)",
+       "rounded in the logarithm), power-of-two (rounded to the nearest), binary (sign and mean), ternary (0 up to a "
+       "threshold, then sign and mean)",
        kinds},
       {"entries", kInt, "16", "of a codebook", {}, 2, 256},
       {"vector", kInt, "1",
@@ -65,10 +66,15 @@ std::vector<Layer> layers_of(const ir::Model& model, const json& options) {
   return layers;
 }
 
+/// Of a codebook: no more than its levels ever are.
+int entries_of(const json& options) {
+  return std::min(options.at("entries").get<int>(), find_levels(options.at("levels").get<std::string>()).most);
+}
+
 CodebookSpec spec_of(const json& options) {
   using enum CodebookSpec::Sharing;
   CodebookSpec spec{.levels = &find_levels(options.at("levels").get<std::string>()),
-                    .entries = options.at("entries"),
+                    .entries = entries_of(options),
                     .vector = options.at("vector"),
                     .keep_zeros = options.at("keep_zeros"),
                     .start = options.at("start")};
@@ -85,7 +91,7 @@ CodebookSpec spec_of(const json& options) {
 }
 
 /// Of indices of 4 bits, or of Gather as it is written.
-std::int64_t opset_of(const json& options) { return options.at("entries").get<int>() <= kFourBitEntries ? 21 : 13; }
+std::int64_t opset_of(const json& options) { return entries_of(options) <= kFourBitEntries ? 21 : 13; }
 
 void refuse(const char* option, const std::string& why, const std::string& expected, const std::string& got) {
   throw Error(ErrorCode::kUsage, std::string("quantize.") + option, why, expected, got);
@@ -137,7 +143,8 @@ std::vector<float> importance_of(const ir::Model& model, const Layer& layer, con
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   passes::raise_opset(model, opset_of(context.options));
-  const CodebookSpec spec = spec_of(context.options);
+  CodebookSpec spec = spec_of(context.options);
+  spec.two_bits = model.opset() >= kTwoBitIndexOpset;
   const std::vector<Layer> layers = layers_of(model, context.options);
   std::map<std::string, InputChannels> seen;
   if (context.options.at("weighting") == "inputs")

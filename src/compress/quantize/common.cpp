@@ -17,7 +17,10 @@ Option weights_option() {
           {},
           {},
           {{"bits", kInt, "8", "of a weight", {}, 1, 16},
-           {"scheme", kString, "\"symmetric\"", "zero is 0, so that pruned weights stay zero", {"symmetric"}},
+           {"scheme", kString, "\"symmetric\"",
+            "symmetric: around 0, as integer kernels are fastest and sparse ones need it; affine: with a zero point, for weights "
+            "that lie to one side",
+            {"symmetric", "affine"}},
            {"granularity",
             kString,
             "\"channel\"",
@@ -31,12 +34,55 @@ Option scales_option() {
           "power-of-two: multiplying by a scale is a shift (fixed point)", {"free", "power-of-two"}};
 }
 
+Option sign_quantizer_option() {
+  return {"quantizer", OptionType::kString, "\"auto\"",
+          "even: integers in even steps; binary: sign and mean (XNOR-Net, Rastegari et al. 2016), 1 bit; ternary: by a threshold "
+          "(TWN, Li et al. 2016), 2 bits; auto: binary for 1 bit, else even",
+          {"auto", "even", "binary", "ternary"}};
+}
+
+namespace {
+
+std::optional<ir::FakeScheme> signs_of(const nlohmann::json& weights) {
+  const auto quantizer = weights.value("quantizer", std::string("even"));
+  if (quantizer == "ternary") return ir::FakeScheme::kTernary;
+  if (quantizer == "binary" || (quantizer == "auto" && weights.at("bits") == 1)) return ir::FakeScheme::kBinary;
+  return std::nullopt;
+}
+
+[[noreturn]] void does_not_go(const char* option, const std::string& quantizer, const std::string& expected,
+                              const std::string& got) {
+  throw Error(ErrorCode::kUsage, std::string("quantize.weights.") + option, "does not go with the quantizer " + quantizer,
+              expected, got);
+}
+
+/// What binary and ternary weights leave no choice of.
+void require_signs_alone(const nlohmann::json& options, ir::FakeScheme signs) {
+  const nlohmann::json& weights = options.at("weights");
+  const std::string name(ir::name(signs));
+  const int own = signs == ir::FakeScheme::kBinary ? 1 : 2, bits = weights.at("bits");
+  if (bits != own && bits != 8) does_not_go("bits", name, std::to_string(own), std::to_string(bits));  // 8 is the default
+  if (weights.at("scheme") == "affine") does_not_go("scheme", name, "symmetric", "affine");
+  if (weights.at("scales") != "free") does_not_go("scales", name, "free", weights.at("scales"));
+  const auto rounding = weights.value("rounding", std::string("auto"));
+  if (rounding != "auto" && rounding != "nearest") does_not_go("rounding", name, "auto", rounding);
+  if (!options.value("mixed", nlohmann::json()).is_null())
+    throw Error(ErrorCode::kUsage, "quantize.weights.quantizer", "mixed chooses among bits of even steps", "even", name);
+}
+
+}  // namespace
+
 WeightSpec weight_spec(const nlohmann::json& weights) {
   return {.bits = weights.at("bits"),
           .symmetric = weights.at("scheme") == "symmetric",
           .per_channel = weights.value("granularity", "channel") == "channel",
           .group = weights.value("group_size", std::int64_t{0}),
-          .power_of_two = weights.value("scales", "free") == "power-of-two"};
+          .power_of_two = weights.value("scales", "free") == "power-of-two",
+          .signs = signs_of(weights)};
+}
+
+ActivationSpec activation_spec(const nlohmann::json& activations) {
+  return {.bits = activations.value("bits", 8), .power_of_two = activations.value("scales", "free") == "power-of-two"};
 }
 
 Strength strength_option(const nlohmann::json& options, const std::string& key) {
@@ -53,9 +99,13 @@ Strength strength_option(const nlohmann::json& options, const std::string& key) 
 
 void require_weight_bits(const nlohmann::json& options) {
   const auto bits = options.at("weights").at("bits").get<int>();
-  if (bits < 2 || bits > 8)
+  const auto signs = signs_of(options.at("weights"));
+  const int least = options.at("weights").contains("quantizer") ? 1 : 2;
+  if (bits < least || bits > 8)
     throw Error(ErrorCode::kUnsupported, "quantize.weights.bits", "weights are stored as integers of few bits",
-                "2 to 8", std::to_string(bits));
+                std::to_string(least) + " to 8", std::to_string(bits));
+  if (signs) return require_signs_alone(options, *signs);
+  if (bits == 1) does_not_go("bits", "even", "2 to 8 (1: binary)", "1");
 }
 
 void require_8_bits(const nlohmann::json& options, const std::string& group) {

@@ -12,11 +12,17 @@ namespace pare::compress {
 
 /// The group "weights": bits, scheme, granularity, scales.
 Option weights_option();
+/// "quantizer", of weights: even steps, binary or ternary.
+Option sign_quantizer_option();
 /// "scales", of weights and of activations: free or power-of-two.
 Option scales_option();
 
-/// What the resolved group "weights" asks for: bits, scheme, granularity and, where declared, group_size.
+/// What the resolved group "weights" asks for: bits, scheme, granularity and, where declared, group_size, scales and
+/// quantizer.
 WeightSpec weight_spec(const nlohmann::json& weights);
+
+/// What the resolved group "activations" asks for: bits and scales, where declared.
+ActivationSpec activation_spec(const nlohmann::json& activations);
 
 /// An option that is a migration strength: "auto", "off" or α from 0 to 1.
 struct Strength {
@@ -27,7 +33,8 @@ struct Strength {
 /// Error(kUsage) naming quantize.`key`.
 Strength strength_option(const nlohmann::json& options, const std::string& key);
 
-/// Error(kUnsupported) unless weights.bits is from 2 to 8.
+/// Error(kUnsupported) unless weights.bits is from 1 to 8, Error(kUsage) where the quantizer, given one, does not go with it or
+/// with what else is asked of weights.
 void require_weight_bits(const nlohmann::json& options);
 
 /// Error(kUnsupported) unless `group`.bits is 8.

@@ -3,6 +3,9 @@
 //
 //   x → DynamicQuantizeLinear → MatMulInteger | ConvInteger (int8 weight) → Cast → Mul(x_scale · w_scale) → Add(bias)
 //
+// Affine weights are uint8 with zero points, the integer operators' last input; of a convolution one for the tensor, since
+// ONNX Runtime's ConvInteger takes no others.
+//
 // (Krishnamoorthi, Quantizing Deep Convolutional Networks for Efficient Inference, 2018, section 3.) One
 // DynamicQuantizeLinear serves all layers that read a value.
 #include <algorithm>
@@ -53,11 +56,11 @@ struct Quantized {
 Tensor transposed(const Tensor& weight) {
   const std::int64_t rows = weight.dim(0), columns = weight.dim(1);
   Tensor out(weight.dtype(), {columns, rows});
-  auto from = weight.data<std::int8_t>();
-  auto to = out.mutable_data<std::int8_t>();
+  const std::byte* from = weight.raw();
+  std::byte* to = out.mutable_raw();
   for (std::int64_t r = 0; r < rows; ++r)
     for (std::int64_t c = 0; c < columns; ++c)
-      to[static_cast<std::size_t>(c * rows + r)] = from[static_cast<std::size_t>(r * columns + c)];
+      to[c * rows + r] = from[r * columns + c];
   return out;
 }
 
@@ -71,15 +74,17 @@ class Writer {
     const Quantized x = quantized(node.input(0));
     // A channel of a convolution lies before the spatial axes: its constants are [C, 1, 1].
     const std::int64_t spatial = convolution ? graph_.constant(node.input(1))->rank() - 2 : 0;
-    const auto [weight, scale] = stored(layer, node, params, spatial);
+    const auto [weight, scale, zero_point] = stored(layer, node, params, spatial);
     const ValueId y = node.output(0), bias_id = node.is("MatMul") ? ir::kNoValue : node.input(2);
     std::vector<float> bias;
     if (const Tensor* given = graph_.constant(bias_id))
       bias.assign(given->data<float>().begin(), given->data<float>().end());
     graph_.erase_node(layer.node);
     ir::Attributes attributes = convolution ? node.attributes : ir::Attributes{};
-    const ValueId sums = add(convolution ? "ConvInteger" : "MatMulInteger", node.name,
-                             {x.integers, weight, x.zero_point}, ir::kNoValue, std::move(attributes));
+    std::vector<ValueId> operands = {x.integers, weight, x.zero_point};
+    if (zero_point != ir::kNoValue) operands.push_back(zero_point);
+    const ValueId sums = add(convolution ? "ConvInteger" : "MatMulInteger", node.name, std::move(operands), ir::kNoValue,
+                             std::move(attributes));
     const ValueId floats =
         add("Cast", node.name + "_cast", {sums}, ir::kNoValue, {{"to", ir::Attribute{std::int64_t{1}}}});  // FLOAT
     const ValueId scales = add("Mul", node.name + "_scales", {x.scale, scale});
@@ -110,9 +115,11 @@ class Writer {
     return found->second;
   }
 
-  /// Integers and scales of the layer's weight; layers that share a weight share them.
-  std::pair<ValueId, ValueId> stored(const Layer& layer, const ir::Node& node, const passes::QuantParams& params,
-                                     std::int64_t spatial) {
+  /// Of a layer's weight; layers that share a weight share them.
+  struct Stored {
+    ValueId integers, scale, zero_point = ir::kNoValue;
+  };
+  const Stored& stored(const Layer& layer, const ir::Node& node, const passes::QuantParams& params, std::int64_t spatial) {
     const bool transpose = node.is("Gemm") && layer.weight.output_axis == 0;
     auto [found, first] = stored_.try_emplace({layer.weight.value, transpose});
     if (!first) return found->second;
@@ -120,6 +127,11 @@ class Writer {
     if (transpose) integers = transposed(integers);
     found->second = {graph_.add_initializer(layer.weight_name + "_quantized", std::move(integers)),
                      vector_of(layer.weight_name + "_scale", params.scale, spatial)};
+    if (params.dtype == DType::kUint8) {
+      const Dims dims = params.axis < 0 ? Dims{} : Dims{static_cast<std::int64_t>(params.zero_point.size())};
+      found->second.zero_point = graph_.add_initializer(layer.weight_name + "_zero_point",
+                                                        passes::pack_integers(params.zero_point, dims, params.dtype));
+    }
     return found->second;
   }
 
@@ -145,18 +157,27 @@ class Writer {
 
   Graph& graph_;
   std::map<ValueId, Quantized> quantized_;
-  std::map<std::pair<ValueId, bool>, std::pair<ValueId, ValueId>> stored_;  // by weight, and whether it was transposed
+  std::map<std::pair<ValueId, bool>, Stored> stored_;  // by weight, and whether it was transposed
 };
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const Placement placement = place(model, context.options);
-  const bool per_channel = context.options.at("weights").at("granularity") == "channel";
+  const WeightSpec spec = weight_spec(context.options.at("weights"));
+  const auto spec_of = [&](const Layer& layer) {
+    WeightSpec own = spec;
+    own.per_channel = spec.per_channel && (spec.symmetric || !model.graph.node(layer.node).is("Conv"));
+    return own;
+  };
+  if (std::any_of(placement.layers.begin(), placement.layers.end(),
+                  [&](const Layer& layer) { return spec_of(layer).per_channel != spec.per_channel; }))
+    context.control.warn("quantize: affine weights of convolutions get one scale and zero point a layer: ONNX Runtime's "
+                         "ConvInteger takes no zero points by channel");
   passes::raise_opset(model, 11);
   json nodes = json::array(), skipped = json::array();
   std::map<ValueId, passes::QuantParams> params;  // before the first weight goes: layers may share one
   for (const Layer& layer : placement.layers)
     params.try_emplace(layer.weight.value, weight_params(*model.graph.constant(layer.weight.value),
-                                                         layer.weight.output_axis, {.per_channel = per_channel}));
+                                                         layer.weight.output_axis, spec_of(layer)));
   Writer writer(model.graph);
   for (const Layer& layer : placement.layers) {
     writer.convert(layer, params.at(layer.weight.value));

@@ -38,6 +38,10 @@ std::string_view activation_scheme(const json& options, bool positive) {
   return positive && engine.unsigned_where_positive ? "affine" : "symmetric";  // whose zero point is then 0
 }
 
+bool packs_weights(const json& options) {
+  return engine_of(options).packed_weights && options.value("format", std::string("qdq")) == "qdq";
+}
+
 void cannot(const Engine& engine, const std::string& option, const std::string& why, const std::string& expected,
             const std::string& got) {
   throw Error(ErrorCode::kUnsupported, "quantize." + option, "the target " + std::string(engine.name) + " cannot: " + why,
@@ -46,7 +50,7 @@ void cannot(const Engine& engine, const std::string& option, const std::string& 
 
 void refuse_4_bit_weights(const Engine& engine, const json& options) {
   const std::string why = "4-bit weights do not meet 8-bit activations there";
-  if (const json& mixed = options.at("mixed"); !mixed.is_null()) {
+  if (const json mixed = options.value("mixed", json()); !mixed.is_null()) {
     const auto choices = mixed.at("choices").get<std::vector<double>>();
     if (std::find(choices.begin(), choices.end(), 4.0) != choices.end())
       cannot(engine, "mixed.choices", why, "other numbers of bits, which are stored in bytes", mixed.at("choices").dump());
@@ -57,10 +61,22 @@ void refuse_4_bit_weights(const Engine& engine, const json& options) {
 
 void refuse_16_bit_activations(const Engine& engine, const json& options) {
   const std::string why = "it has no integers of 16 bits";
-  const json& activations = options.at("activations");
-  if (activations.at("bits") != 8) cannot(engine, "activations.bits", why, "8", activations.at("bits").dump());
-  if (!activations.at("wide").empty()) cannot(engine, "activations.wide", why, "[]", activations.at("wide").dump());
-  if (options.at("protect").at("as") == "int16") cannot(engine, "protect.as", why, "float", "int16");
+  const json &activations = options.at("activations"), wide = activations.value("wide", json::array());
+  if (activations.at("bits") == 16) cannot(engine, "activations.bits", why, "8", "16");
+  if (!wide.empty()) cannot(engine, "activations.wide", why, "[]", wide.dump());
+  if (options.contains("protect") && options.at("protect").at("as") == "int16") cannot(engine, "protect.as", why, "float", "int16");
+}
+
+void refuse_few_bit_activations(const Engine& engine, const json& options) {
+  const std::string why = "fewer than 8 bits are clipped in float, which keeps layers from fusing";
+  const int bits = options.at("activations").at("bits"), edge = options.value("edge_bits", 0);
+  if (bits < 8) cannot(engine, "activations.bits", why, "8", std::to_string(bits));
+  if (edge > 0 && edge < 8) cannot(engine, "edge_bits", why, "0 or 8", std::to_string(edge));
+}
+
+void refuse_affine_weights(const Engine& engine, const json& options) {
+  if (options.at("weights").value("scheme", "symmetric") == "affine")
+    cannot(engine, "weights.scheme", "its weights are integers around 0", "symmetric", "affine");
 }
 
 void refuse_qoperators(const Engine& engine, const json& options) {

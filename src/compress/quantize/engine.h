@@ -24,6 +24,8 @@ struct Engine {
   /// reads the other summand's integers.
   bool sums_fuse = false;
   bool wide_activations = false;  ///< it takes integers of 16 bits
+  /// Weights of up to 4 bits may be stored in these; otherwise in bytes, so that they meet 8-bit activations on integers.
+  bool packed_weights = false;
   /// Error(kUnsupported) where it cannot take what the options ask for.
   void (*check)(const nlohmann::json& options);
 };
@@ -43,13 +45,21 @@ Option target_engine_option();
 /// never negative.
 std::string_view activation_scheme(const nlohmann::json& options, bool positive = false);
 
-/// For the engines' checks. Error(kUnsupported) naming the engine and the option.
+/// Whether weights of fewer bits take less than a byte in the file: what the target takes, in QDQ form.
+bool packs_weights(const nlohmann::json& options);
+
+/// For the engines' checks, which take the resolved options of static quantization or those among them that a method has.
+/// Error(kUnsupported) naming the engine and the option.
 [[noreturn]] void cannot(const Engine& engine, const std::string& option, const std::string& why,
                          const std::string& expected, const std::string& got);
 /// Refuses 4-bit weights, which no engine here multiplies with integer activations, chosen or to choose from.
 void refuse_4_bit_weights(const Engine& engine, const nlohmann::json& options);
 /// Refuses 16-bit activations.
 void refuse_16_bit_activations(const Engine& engine, const nlohmann::json& options);
+/// Refuses activations of fewer than 8 bits.
+void refuse_few_bit_activations(const Engine& engine, const nlohmann::json& options);
+/// Refuses weights with zero points.
+void refuse_affine_weights(const Engine& engine, const nlohmann::json& options);
 /// Refuses anything but QDQ form.
 void refuse_qoperators(const Engine& engine, const nlohmann::json& options);
 

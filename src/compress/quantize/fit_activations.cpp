@@ -5,6 +5,7 @@
 
 #include "base/linear_algebra.h"
 #include "compress/layerwise/rows.h"
+#include "compress/quantize/common.h"
 
 namespace pare::compress {
 namespace {
@@ -140,7 +141,7 @@ std::map<std::string, Range> fit_activations(const ir::Model& model, const Stati
   const Placement placement = writer.place(choice.floats, choice.wide);
   const passes::QdqPlan plan = writer.plan(placement, *choice.calibrator, raised);
   const auto rows = sample_rows(model, placement.layers, kSamples, kRows, context);
-  const ActivationSpec spec{.power_of_two = context.options.at("activations").at("scales") == "power-of-two"};
+  const ActivationSpec spec = activation_spec(context.options.at("activations"));
   std::map<std::string, Range> fitted;
   std::int64_t done = 0;
   for (const auto& group : placement.groups) {

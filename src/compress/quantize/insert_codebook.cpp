@@ -24,9 +24,8 @@ ir::ValueId add_indices(ir::Graph& graph, const std::string& name, const LayerCo
   const Dims dims = codebook.indices.dims();
   const auto bytes = codebook.indices.data<std::uint8_t>();
   const std::vector<std::int32_t> levels(bytes.begin(), bytes.end());
-  const ir::ValueId stored = graph.add_initializer(
-      name + "_indices",
-      codebook.entries <= kFourBitEntries ? passes::pack_integers(levels, dims, DType::kUint4) : codebook.indices);
+  const ir::ValueId stored =
+      graph.add_initializer(name + "_indices", passes::pack_integers(levels, dims, codebook.index_type));
   const ir::ValueId at = add(graph, "Cast", name + "_at", {stored}, DType::kInt32, dims, before,
                              {{"to", std::int64_t{6}}});  // TensorProto.INT32
   if (codebook.parts == 1) return at;

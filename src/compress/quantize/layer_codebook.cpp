@@ -53,7 +53,7 @@ double fill_part(std::span<const float> weights, std::span<const float> importan
                                                          .with_zero = zeros,
                                                          .start = spec.start,
                                                          .rng = rng});
-  const LevelMap map(levels, spec.levels->in_logarithms);
+  const LevelMap map(levels, *spec.levels, values);
   const auto at_zero = static_cast<std::size_t>(std::find(levels.begin(), levels.end(), 0.0F) - levels.begin());
   const auto place = [&](std::size_t level) {
     if (at_zero == levels.size() || level > at_zero) return level;
@@ -218,7 +218,7 @@ Error not_whole_vectors(const Layer& layer, std::int64_t inputs, std::int64_t ve
 
 double LayerCodebook::bits() const {
   const double weights = static_cast<double>(indices.numel() * vector);
-  return (static_cast<double>(indices.numel()) * (entries <= kFourBitEntries ? 4 : 8) + 32.0 * static_cast<double>(codebook.size())) /
+  return (static_cast<double>(indices.numel()) * pare::bits(index_type) + 32.0 * static_cast<double>(codebook.size())) /
          weights;
 }
 
@@ -229,6 +229,10 @@ LayerCodebook make_codebook(const Layer& layer, const Tensor& weight, const Code
   if (!std::isfinite(power))
     throw Error(ErrorCode::kBadInput, "tensor '" + layer.weight_name + "'", "holds weights that are not finite");
   LayerCodebook made{.entries = spec.entries, .vector = spec.vector};
+  if (spec.entries <= kTwoBitEntries && spec.two_bits)
+    made.index_type = DType::kUint2;
+  else if (spec.entries <= kFourBitEntries)
+    made.index_type = DType::kUint4;
   const double error = spec.vector == 1 ? fill_numbers(layer, weight, spec, importance, rng, made)
                                         : fill_with_vectors(layer, weight, spec, importance, rng, made);
   made.error = power > 0 ? error / power : 0;

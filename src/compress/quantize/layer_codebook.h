@@ -10,7 +10,9 @@
 
 namespace pare::compress {
 
-inline constexpr std::int64_t kFourBitEntries = 16;  ///< up to these, indices take 4 bits
+inline constexpr std::int64_t kFourBitEntries = 16;  ///< up to these, indices take 4 bits (opset 21)
+inline constexpr std::int64_t kTwoBitEntries = 4;    ///< up to these, 2 bits, where the opset has them
+inline constexpr std::int64_t kTwoBitIndexOpset = 25;
 
 struct CodebookSpec {
   /// Which weights share a codebook: all of the tensor, those of so many output channels, or, of vectors, those at the
@@ -24,10 +26,12 @@ struct CodebookSpec {
   int vector = 1;             ///< weights of one output, next to each other, that an index stands for
   bool keep_zeros = true;
   std::string start = "auto";
+  bool two_bits = false;  ///< indices may take uint2
 };
 
 struct LayerCodebook {
   Tensor indices;               ///< uint8 of the weight's shape; of vectors [outputs, inputs of an output / vector]
+  DType index_type = DType::kUint8;  ///< as they are stored
   std::vector<float> codebook;  ///< [parts, entries, vector]; 0 is the first entry of a part that has it
   std::int64_t parts = 1, entries = 0, vector = 1;
   Tensor first;                 ///< int32: the entry at which an index' part begins; broadcasts to the indices
@@ -47,8 +51,8 @@ LayerCodebook make_codebook(const Layer& layer, const Tensor& weight, const Code
                             std::span<const float> importance = {});
 
 /// The layer reads, instead of its weight,
-///   indices (uint4 up to 16 entries, else uint8) → Cast(int32) [→ Add(first)] → Gather(codebook, ·)
-/// and, of vectors, → Reshape [→ Transpose], which any runtime folds into the weight when it loads. uint4 asks for opset 21.
+///   indices (of index_type) → Cast(int32) [→ Add(first)] → Gather(codebook, ·)
+/// and, of vectors, → Reshape [→ Transpose], which any runtime folds into the weight when it loads.
 void insert_codebook(ir::Model& model, const Layer& layer, const LayerCodebook& codebook);
 
 }  // namespace pare::compress

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "base/text.h"
 #include "pare/error.h"
@@ -50,6 +51,22 @@ std::vector<float> powers_of_two(const LevelsRequest& request, double top) {
   return levels;
 }
 
+namespace {
+
+ir::FakeLevels signs_of(std::span<const float> weights, ir::FakeScheme scheme) {
+  const Tensor all = Tensor::from({static_cast<std::int64_t>(weights.size())}, std::vector<float>(weights.begin(), weights.end()));
+  return ir::fake_levels({.scheme = scheme, .low = -1, .high = 1}, all, {}, std::nullopt);
+}
+
+}  // namespace
+
+std::vector<float> sign_levels_of(const LevelsRequest& request, ir::FakeScheme scheme) {
+  const bool zero = scheme == ir::FakeScheme::kTernary || request.with_zero;
+  if (largest_magnitude(request) == 0 || (zero && request.entries < 3)) return {0};
+  const float magnitude = signs_of(request.weights, scheme).steps.at(0);
+  return zero ? std::vector<float>{-magnitude, 0, magnitude} : std::vector<float>{-magnitude, magnitude};
+}
+
 LevelMap::LevelMap(std::span<const float> levels, bool in_logarithms) {
   for (std::size_t k = 0; k + 1 < levels.size(); ++k) {
     const auto low = static_cast<double>(levels[k]), high = static_cast<double>(levels[k + 1]);
@@ -58,6 +75,18 @@ LevelMap::LevelMap(std::span<const float> levels, bool in_logarithms) {
     if (in_logarithms && low * high == 0) border = (low + high) / std::sqrt(2.0);
     borders_.push_back(static_cast<float>(border));
   }
+}
+
+LevelMap::LevelMap(std::span<const float> levels, const Levels& kind, std::span<const float> weights)
+    : LevelMap(levels, kind.in_logarithms) {
+  if (!kind.signs || levels.size() == 1) return;
+  // A weight up to and with the largest that signs leave at 0 goes there.
+  const ir::FakeLevels found = signs_of(weights, *kind.signs);
+  float zeros = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i)
+    if (found.levels[i] == 0) zeros = std::max(zeros, std::fabs(weights[i]));
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  borders_ = levels.size() == 2 ? std::vector<float>{0} : std::vector<float>{std::nextafter(-zeros, -kInfinity), zeros};
 }
 
 std::size_t LevelMap::operator()(float weight) const {

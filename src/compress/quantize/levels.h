@@ -2,11 +2,13 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <span>
 #include <string_view>
 #include <vector>
 
 #include "base/rng.h"
+#include "ir/fake_quantize.h"
 
 namespace pare::compress {
 
@@ -25,6 +27,9 @@ struct Levels {
   std::vector<float> (*choose)(const LevelsRequest&);
   /// Weights go to the nearest by the logarithm of their magnitude instead of their value.
   bool in_logarithms = false;
+  int most = 256;  ///< levels that it ever chooses
+  /// The signs that weights take, where it is not the nearest level: of binary and ternary weights.
+  std::optional<ir::FakeScheme> signs = {};
 };
 
 /// All rows of levels.inc.
@@ -38,11 +43,16 @@ double largest_magnitude(const LevelsRequest& request);
 /// {±2^top, ±2^(top−1), …, 0}, as many as the entries give; {0} where all weights are 0.
 std::vector<float> powers_of_two(const LevelsRequest& request, double top);
 
+/// Binary and ternary levels: −s, s and, of ternary ones or where it must be, 0; s and the signs are ir/fake_quantize.h's.
+std::vector<float> sign_levels_of(const LevelsRequest& request, ir::FakeScheme scheme);
+
 /// Which level takes a weight: the nearest, the lower of two equally near ones. In logarithms the border between two of
 /// a sign is their geometric mean, and between 0 and its neighbour what is smaller than that by half a step of 2.
 class LevelMap {
  public:
   LevelMap(std::span<const float> levels, bool in_logarithms);
+  /// As `kind` has it, for levels that it chose for `weights`.
+  LevelMap(std::span<const float> levels, const Levels& kind, std::span<const float> weights);
   std::size_t operator()(float weight) const;
 
  private:

@@ -82,13 +82,16 @@ passes::QuantParams clipped_part(const Part& part, const passes::QuantParams& li
   return best;
 }
 
+/// Of the params: those of a whole type are 0.
+int bits_of(const ActivationSpec& spec) { return spec.bits < 8 ? spec.bits : 0; }
+
 /// A grid of its own for every part.
 passes::QuantParams params_of(const Tensor& weight, int output_axis, const WeightSpec& spec,
                               std::span<const float> energy, const PartError& error) {
   passes::QuantParams params;
-  params.dtype = spec.bits == 4 ? (spec.symmetric ? DType::kInt4 : DType::kUint4)
-                                : (spec.symmetric ? DType::kInt8 : DType::kUint8);
+  params.dtype = spec.symmetric ? DType::kInt8 : DType::kUint8;
   params.bits = spec.bits;
+  if (const auto [low, high] = passes::integer_limits(params); !spec.bytes) params.dtype = passes::narrowest_type(low, high);
   if (spec.group > 0)
     params.axis = 1 - output_axis, params.block = spec.group;
   else if (spec.per_channel)
@@ -121,7 +124,7 @@ passes::QuantParams params_of(const Tensor& weight, int output_axis, const Weigh
 passes::QuantParams affine_params(Range range, const ActivationSpec& spec) {
   const double low = std::min(range.low, 0.0), high = std::max(range.high, 0.0);
   const double most = std::ldexp(1, spec.bits) - 1;
-  passes::QuantParams params{.dtype = spec.bits == 16 ? DType::kUint16 : DType::kUint8};
+  passes::QuantParams params{.dtype = spec.bits == 16 ? DType::kUint16 : DType::kUint8, .bits = bits_of(spec)};
   if (low == high) {
     params.scale = {1.0f};
     params.zero_point = {0};
@@ -136,7 +139,7 @@ passes::QuantParams affine_params(Range range, const ActivationSpec& spec) {
 
 passes::QuantParams symmetric_params(Range range, const ActivationSpec& spec) {
   const double magnitude = std::max(std::fabs(range.low), std::fabs(range.high));
-  passes::QuantParams params{.dtype = spec.bits == 16 ? DType::kInt16 : DType::kInt8};
+  passes::QuantParams params{.dtype = spec.bits == 16 ? DType::kInt16 : DType::kInt8, .bits = bits_of(spec)};
   const double most = std::ldexp(1, spec.bits - 1) - 1;
   params.scale = {magnitude == 0 ? 1.0f : scale_for(magnitude / most, spec.power_of_two)};
   params.zero_point = {0};

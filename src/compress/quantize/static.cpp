@@ -9,12 +9,13 @@
 #include "compress/quantize/accuracy.h"
 #include "compress/quantize/calibration_check.h"
 #include "compress/quantize/calibrator.h"
+#include "compress/quantize/common.h"
+#include "compress/quantize/format.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/mixed.h"
 #include "compress/quantize/static_choice.h"
 #include "compress/quantize/static_options.h"
 #include "pare/error.h"
-#include "passes/qoperator.h"
 
 namespace pare::compress {
 namespace {
@@ -24,19 +25,8 @@ using nlohmann::json;
 /// What rounding "auto" means: by samples.
 bool few_bits(const json& options) {
   const json& weights = options.at("weights");
+  if (weight_spec(weights).signs) return false;
   return weights.at("bits").get<int>() < 8 || !options.at("mixed").is_null();
-}
-
-/// Rewrites the quantized model and tells what could not be.
-void write_qoperators(ir::Model& model, StepContext& context) {
-  const passes::QOperators done = passes::to_qoperators(model);
-  json kept = json::array();
-  for (const auto& [node, reason] : done.kept) kept.push_back({{"node", node}, {"reason", reason}});
-  context.control.info("quantize: " + std::to_string(done.converted) + " operators in QOperator form" +
-                       (done.microsoft ? ", some of com.microsoft" : "") + ", " + std::to_string(done.kept.size()) +
-                       " stay in QDQ form");
-  context.record["quantized"]["qoperators"] = {
-      {"converted", done.converted}, {"microsoft", done.microsoft}, {"kept", std::move(kept)}};
 }
 
 bool needs_gradients(const json& options) {
@@ -158,7 +148,7 @@ void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   const passes::QdqPlan plan = writer.plan(placement, *choice.calibrator, raised);
   model = writer.write(plan, placement.layers, choice.correct_bias);
   record_result(placement, plan, statistics, raised, context);
-  if (context.options.at("format") == "qoperator") write_qoperators(model, context);
+  write_format(model, context);
   context.control.info(told(choice, found));
   context.record["quantized"]["choice"] = std::move(found);
 }

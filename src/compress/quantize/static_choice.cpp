@@ -122,7 +122,7 @@ class Chooser {
       return can_widen ? writer_.widened(layer) : std::optional<std::set<std::string>>();
     };
     json weights = context_.options.at("weights");
-    if (weights.at("rounding") == "auto" && weights.at("bits") == 8) {
+    if (weights.at("rounding") == "auto" && weights.at("bits") == 8 && !weight_spec(weights).signs) {
       weights["sequential"] = false;
       weights["samples"] = kRoundingSamples;
       make.round = [&](const std::vector<Layer>& some) { writer_.round_by_samples(some, weights); };

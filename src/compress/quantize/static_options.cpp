@@ -4,6 +4,7 @@
 #include "compress/quantize/calibrator.h"
 #include "compress/quantize/common.h"
 #include "compress/quantize/engine.h"
+#include "compress/quantize/format.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/mixed.h"
 #include "compress/quantize/static_choice.h"
@@ -47,10 +48,7 @@ std::vector<Option> declare() {
         scales_option()}},
       mixed_option(),
       target_engine_option(),
-      {"format", kString, "\"qdq\"",
-       "qdq: QuantizeLinear and DequantizeLinear around float operators; qoperator: QLinearConv, QLinearMatMul and, from "
-       "com.microsoft, QGemm, QLinearAdd and the like, where there is one",
-       {"qdq", "qoperator"}},
+      format_option(),
       {"smooth", kString, "\"auto\"",
        "SmoothQuant moves outliers of activations into the weights: auto (with attention, if it helps the output), off, "
        "or the strength α from 0 to 1"},
@@ -82,32 +80,21 @@ std::vector<Option> declare() {
                                         "ones, or adaround: learned, up or down, or brecq: learned block by block, which "
                                         "needs the training plug-in; auto: gptq below 8 bits"))
     list.front().children.push_back(option);
+  list.front().children.push_back(sign_quantizer_option());
   for (Option option : target_options()) list.push_back(option);
   return list;
 }
 
-/// Whether activations may get 16 bits.
-bool may_be_wide(const json& options) {
-  const json& activations = options.at("activations");
-  return activations.at("bits") == 16 || !activations.at("wide").empty() || options.at("protect").at("as") == "int16";
+void require_activation_bits(int bits) {
+  if (bits != 16 && (bits < 2 || bits > 8))
+    throw Error(ErrorCode::kUnsupported, "quantize.activations.bits", "activations are integers of 2 to 8 or of 16 bits",
+                "2 to 8 or 16", std::to_string(bits));
 }
 
-void require_8_or_16_bits(int bits) {
-  if (bits != 8 && bits != 16)
-    throw Error(ErrorCode::kUnsupported, "quantize.activations.bits", "activations are integers of 8 or 16 bits", "8 or 16",
-                std::to_string(bits));
-}
-
-/// QLinear operators take integers of 8 bits only.
-void require_qoperators(const json& options) {
-  if (options.at("format") != "qoperator") return;
-  const json& mixed = options.at("mixed");
-  if (options.at("weights").at("bits") == 4 || !mixed.is_null())
-    throw Error(ErrorCode::kUnsupported, "quantize.format", "QLinear operators take no 4-bit weights",
-                "weights stored in bytes, or format qdq", mixed.is_null() ? "4" : "mixed");
-  if (may_be_wide(options))
-    throw Error(ErrorCode::kUnsupported, "quantize.format", "QLinear operators take no 16-bit activations",
-                "8-bit activations, or format qdq", "16");
+/// Whether weights may take less than a byte.
+bool may_pack(const json& options) {
+  const WeightSpec spec = weight_spec(options.at("weights"));
+  return packs_weights(options) && (spec.signs || spec.bits <= 4 || !options.at("mixed").is_null());
 }
 
 }  // namespace
@@ -119,7 +106,7 @@ std::span<const Option> static_options() {
 
 void validate_static(const ir::Model& model, const StepContext& context) {
   require_weight_bits(context.options);
-  require_8_or_16_bits(context.options.at("activations").at("bits"));
+  require_activation_bits(context.options.at("activations").at("bits"));
   require_not_quantized(model.graph);
   strength_option(context.options, "smooth");
   engine_of(context.options).check(context.options);
@@ -133,7 +120,7 @@ void validate_static(const ir::Model& model, const StepContext& context) {
   validate_calibration_check({activation_request(model, context.options)}, context);
   place_integers(model.graph, context.options, "quantize");
   ir::Model trial = model;
-  const bool newest = context.options.at("weights").at("bits") == 4 || mixed || may_be_wide(context.options);
+  const bool newest = may_pack(context.options) || may_be_wide(context.options);
   passes::raise_opset(trial, newest ? 21 : 13);
 }
 

@@ -7,6 +7,7 @@
 #include "compress/quantize/engine.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/params.h"
+#include "compress/quantize/sign_levels.h"
 
 namespace pare::compress {
 namespace {
@@ -29,7 +30,8 @@ passes::QuantParams group_params(const std::vector<std::string>& group, const St
         own != given.end() && !wide ? own->second : calibrator.range(statistics.of(group[i]), activations);
     range = i == 0 ? one : Range{std::min(range.low, one.low), std::max(range.high, one.high)};
   }
-  const ActivationSpec spec{.bits = wide ? 16 : 8, .power_of_two = activations.at("scales") == "power-of-two"};
+  ActivationSpec spec = activation_spec(activations);
+  if (wide) spec.bits = 16;
   return activations.at("scheme") == "affine" ? affine_params(range, spec) : symmetric_params(range, spec);
 }
 
@@ -146,14 +148,22 @@ const std::set<std::string>& StaticWriter::all_wide() const {
 WeightSpec StaticWriter::spec_of(const Layer& layer) const {
   WeightSpec spec = weight_spec(context_.options.at("weights"));
   if (const auto found = bits_.find(layer.weight_name); found != bits_.end()) spec.bits = found->second;
+  spec.bytes = !packs_weights(context_.options);
   return spec;
 }
 
 const passes::QuantParams& StaticWriter::rounded(const Layer& layer) const {
   const auto [found, first] = weights_.try_emplace(layer.weight_name);
-  if (first)
-    found->second = weight_params(*model_.graph.constant(layer.weight.value), layer.weight.output_axis,
-                                  spec_of(layer));
+  if (!first) return found->second;
+  const Tensor& weight = *model_.graph.constant(layer.weight.value);
+  const WeightSpec spec = spec_of(layer);
+  if (spec.signs) {
+    SignLevels signs = sign_levels(weight, layer.weight.output_axis, spec);
+    integers_[layer.weight_name] = std::move(signs.integers);
+    found->second = std::move(signs.params);
+  } else {
+    found->second = weight_params(weight, layer.weight.output_axis, spec);
+  }
   return found->second;
 }
 

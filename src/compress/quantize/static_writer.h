@@ -85,7 +85,7 @@ class StaticWriter {
   std::map<std::string, Range> ranges_;
   std::set<std::string> floats_;
   mutable std::map<std::string, passes::QuantParams> weights_;  ///< by initializer: each choice asks for them again
-  std::map<std::string, Tensor> integers_;                      ///< of those rounded by samples
+  mutable std::map<std::string, Tensor> integers_;              ///< of those rounded by samples, or to signs
 };
 
 }  // namespace pare::compress

@@ -28,14 +28,18 @@ std::span<const Option> options() {
          {},
          {},
          {},
-         {{"bits", kInt, "4", "of a weight; 4 are stored as int4, others in bytes", {}, 2, 8},
+         {{"bits", kInt, "4", "of a weight; up to 4 are stored as int4 (2 as int2 in models of opset 25), more in bytes", {}, 2, 8},
           {"scheme",
            kString,
            "\"affine\"",
            "affine: with a zero point, since the few weights of a group are seldom symmetric; symmetric: around 0",
            {"affine", "symmetric"}},
           {"group_size", kInt, "32", "input channels of a matrix that share a scale; 0: all of an output channel", {}, 0,
-           1e6}}}};
+           1e6},
+          {"conv_group_size", kInt, "0",
+           "input channels of a convolution that share a scale, at each position of the kernel; layers with fewer inputs, and "
+           "all at 0, have one for each output channel",
+           {}, 0, 1e6}}}};
     for (Option option : rounding_options("nearest; by training samples gptq: later inputs make up for the error of "
                                           "earlier ones, or adaround: learned, up or down, or brecq: learned block by "
                                           "block, which needs the training plug-in; auto: gptq where there are some"))
@@ -62,7 +66,8 @@ Placement place(const ir::Model& model, const json& options) {
   return place_layers(model.graph, options, {}, excluded, "quantize");
 }
 
-/// Convolutions have a scale for each output channel; the layers nearest to inputs and outputs may have bits of their own.
+/// Matrices and convolutions have groups of their own sizes; the layers nearest to inputs and outputs may have bits of their
+/// own.
 class Specs {
  public:
   Specs(const ir::Graph& graph, const json& options) : graph_(graph), options_(options) {
@@ -71,7 +76,10 @@ class Specs {
   }
   WeightSpec operator()(const Layer& layer) const {
     WeightSpec spec = weight_spec(options_.at("weights"));
-    if (graph_.constant(layer.weight.value)->rank() != 2) spec.group = 0;
+    if (graph_.constant(layer.weight.value)->rank() != 2) {
+      spec.group = options_.at("weights").at("conv_group_size");
+      if (layer.weight.view.inputs < spec.group) spec.group = 0;
+    }
     if (edges_.count(layer.node)) spec.bits = options_.at("edge_bits");
     return spec;
   }
@@ -89,12 +97,12 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_rounding_data(context.options.at("weights"), context);
   if (strength_option(context.options, "awq").on() && !has_samples(context))
     throw Error(ErrorCode::kUsage, "quantize.awq", "AWQ needs a train split in the data file");
-  const auto group = context.options.at("weights").at("group_size").get<std::int64_t>();
   if (context.options.at("edge_bits") == 1)
     throw Error(ErrorCode::kUsage, "quantize.edge_bits", "weights take 2 bits or more", "0 or 2 to 8", "1");
   const Specs spec(model.graph, context.options);
   for (const Layer& layer : place(model, context.options).layers)
-    if (spec(layer).group > 0) require_group_divides(layer, group);
+    if (const WeightSpec one = spec(layer); one.group > 0)
+      require_group_divides(layer, one.group, model.graph.node(layer.node).is("Conv") ? "conv_group_size" : "group_size");
   ir::Model trial = model;
   passes::raise_opset(trial, 21);
 }

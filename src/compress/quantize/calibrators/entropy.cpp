@@ -59,9 +59,9 @@ double divergence(const std::vector<double>& bins, const Sums& sums, std::size_t
 Range range(const ActivationHistogram& seen, const nlohmann::json& options) {
   const double low = seen.min(), high = seen.max();
   const std::vector<double> bins = magnitudes_of(seen);
-  // Two-sided ranges have half of their 256 integers on either side; uint8 spends all of them on a one-sided one.
+  // Two-sided ranges have half of their 2^bits integers on either side; unsigned ones spend all of them on a one-sided range.
   const bool one_sided = options.at("scheme") == "affine" && (low >= 0 || high <= 0);
-  const std::size_t levels = one_sided ? 256 : 128;
+  const std::size_t levels = std::size_t{1} << (options.value("bits", 8) - (one_sided ? 0 : 1));
   if (bins.size() <= levels) return {low, high};
   const Sums sums(bins);
   std::size_t best = bins.size();

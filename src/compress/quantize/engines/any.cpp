@@ -14,6 +14,7 @@ const Engine& any_engine() {
                                 .source = "ONNX QuantizeLinear",
                                 .scheme = "affine",
                                 .wide_activations = true,
+                                .packed_weights = true,
                                 .check = check};
   return engine;
 }

@@ -9,7 +9,8 @@ namespace {
 void check(const nlohmann::json& options) {
   const Engine& engine = onnxruntime_engine();
   refuse_4_bit_weights(engine, options);
-  if (options.at("activations").at("scheme") == "symmetric")
+  refuse_few_bit_activations(engine, options);
+  if (options.at("activations").value("scheme", "auto") == "symmetric")
     cannot(engine, "activations.scheme", "a Relu before int8 around 0 keeps its layer from fusing", "affine", "symmetric");
 }
 

@@ -9,7 +9,9 @@ namespace {
 void check(const nlohmann::json& options) {
   const Engine& engine = openvino_engine();
   refuse_4_bit_weights(engine, options);
+  refuse_affine_weights(engine, options);
   refuse_16_bit_activations(engine, options);
+  refuse_few_bit_activations(engine, options);
   refuse_qoperators(engine, options);
 }
 

@@ -8,10 +8,15 @@ namespace {
 
 void check(const nlohmann::json& options) {
   const Engine& engine = tensorrt_engine();
-  if (options.at("activations").at("scheme") == "affine")
+  const nlohmann::json& activations = options.at("activations");
+  if (activations.value("scheme", "auto") == "affine")
     cannot(engine, "activations.scheme", "it knows no zero points", "symmetric", "affine");
+  if (activations.value("quantizer", "auto") == "lsq+")
+    cannot(engine, "activations.quantizer", "it knows no zero points", "lsq or pact", "lsq+");
   refuse_4_bit_weights(engine, options);
+  refuse_affine_weights(engine, options);
   refuse_16_bit_activations(engine, options);
+  refuse_few_bit_activations(engine, options);
   refuse_qoperators(engine, options);
 }
 

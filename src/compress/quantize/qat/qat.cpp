@@ -3,6 +3,7 @@
 //
 //   place (placement.h) → scales of least squared error → FakeQuantize → train (training/) → integers → QDQ
 #include "compress/quantize/common.h"
+#include "compress/quantize/format.h"
 #include "compress/quantize/qat/student.h"
 #include "compress/training/train_model.h"
 #include "pare/error.h"
@@ -75,6 +76,7 @@ LoopHooks hooks_of(const QatStudent& student, const json& options) {
   hooks.on_start = [&student, &options, decay](exec::Trainer& trainer, std::int64_t) {
     for (const auto& [weight, shared] : student.shared())
       trainer.set_update_rule(shared.centroids, centroid_rule(shared.clusters, options));
+    for (const std::string& name : student.fixed()) trainer.set_update_rule(name, {.rate = 0, .decay = {}});
     for (const std::string& name : student.clipping_points())
       trainer.set_update_rule(name, {.rate = 1, .decay = decay});
   };
@@ -93,7 +95,8 @@ json told(const QatPlan& plan, const QatStudent& student, const passes::QdqPlan&
     context.control.warn("quantize: '" + node + "' stays float: " + reason);
   }
   for (const auto& [weight, quantizer] : plan.weights)
-    weights[weight] = {{"bits", quantizer.bits}, {"quantizer", std::string(name(quantizer.how.scheme))}};
+    weights[weight] = {{"bits", quantizer.bits},
+                       {"quantizer", quantizer.power_of_two ? "power-of-two" : std::string(name(quantizer.how.scheme))}};
   for (const auto& [weight, shared] : student.shared())
     weights[weight]["clusters"] = {{"values", shared.clusters.centroids.size()},
                                    {"by", shared.clusters.by_channel ? "channel" : "tensor"}};
@@ -129,6 +132,7 @@ void apply(ir::Model& model, const Statistics& statistics, StepContext& context)
   model = student.floats();
   passes::insert_qdq(model, integers);
   context.record["quantized"] = told(plan, student, integers, statistics, raised, context);
+  write_format(model, context);
 }
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {

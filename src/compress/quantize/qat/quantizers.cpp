@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "compress/quantize/engine.h"
+#include "compress/quantize/format.h"
 #include "compress/quantize/group_size.h"
 #include "compress/quantize/qat/grouping.h"
 #include "compress/quantize/qat/scale_search.h"
@@ -19,6 +21,21 @@ using nlohmann::json;
 struct WeightChoice {
   FakeScheme scheme;
   int bits;
+  bool power_of_two = false;
+
+  /// What its integers lie between.
+  std::int64_t low() const {
+    if (ir::derives_scale(scheme)) return -1;
+    if (scheme == FakeScheme::kDorefa) return 1 - (std::int64_t{1} << bits);
+    return bits == 8 ? -127 : -(std::int64_t{1} << (bits - 1));  // bytes are symmetric, as static quantization stores them
+  }
+  std::int64_t high() const {
+    if (ir::derives_scale(scheme) || scheme == FakeScheme::kDorefa) return -low();
+    return (std::int64_t{1} << (bits - 1)) - 1;
+  }
+  bool packs() const {
+    return passes::narrowest_type(static_cast<double>(low()), static_cast<double>(high())) == DType::kInt4;
+  }
 };
 
 [[noreturn]] void refuse_bits(const std::string& quantizer, const std::string& expected, int bits) {
@@ -26,7 +43,7 @@ struct WeightChoice {
               std::to_string(bits));
 }
 
-WeightChoice weight_choice(const json& weights) {
+WeightChoice free_choice(const json& weights) {
   const auto quantizer = weights.at("quantizer").get<std::string>();
   const bool given = !weights.at("bits").is_null();
   const int bits = given ? weights.at("bits").get<int>() : quantizer == "binary" ? 1 : quantizer == "ternary" ? 2 : 4;
@@ -45,6 +62,20 @@ WeightChoice weight_choice(const json& weights) {
   }
   if (bits < 2) refuse_bits("lsq", "2 to 8 (1: binary)", bits);
   return {FakeScheme::kLsq, bits};
+}
+
+WeightChoice weight_choice(const json& weights) {
+  WeightChoice choice = free_choice(weights);
+  choice.power_of_two = weights.at("scales") == "power-of-two";
+  if (choice.power_of_two && choice.scheme != FakeScheme::kLsq)
+    throw Error(ErrorCode::kUsage, "quantize.weights.scales",
+                "does not go with the quantizer " + std::string(ir::name(choice.scheme)) + ", whose scale follows from the weights",
+                "free, or the quantizer lsq", "power-of-two");
+  return choice;
+}
+
+WeightChoice edge_choice(const json& options) {
+  return {FakeScheme::kLsq, options.at("edge_bits"), options.at("weights").at("scales") == "power-of-two"};
 }
 
 /// The parts of a weight that share a scale.
@@ -93,29 +124,25 @@ Quantizer weight_quantizer(const Tensor& weight, int output_axis, const WeightCh
   out.bits = choice.bits;
   out.how.scheme = choice.scheme;
   out.how.axis = per_channel ? output_axis : -1;
-  const std::int64_t half = std::int64_t{1} << (choice.bits - 1);
-  if (ir::derives_scale(choice.scheme)) {
-    out.how.low = -1;
-    out.how.high = 1;
-    return out;
-  }
+  out.how.low = choice.low();
+  out.how.high = choice.high();
+  if (ir::derives_scale(choice.scheme)) return out;
   if (choice.scheme == FakeScheme::kDorefa) {
-    out.how.high = 2 * half - 1;
-    out.how.low = -out.how.high;
     out.scale = fitted_scale(weight, out.how);
     return out;
   }
-  out.how.high = half - 1;
-  out.how.low = choice.bits == 8 ? -127 : -half;  // bytes are symmetric, as static quantization stores them
+  out.power_of_two = choice.power_of_two;
+  if (out.power_of_two) out.how.scheme = FakeScheme::kFixed;
+  const auto best = out.power_of_two ? best_power_of_two : best_step;
   const auto parts = parts_of(weight, out.how.axis);
   for (const std::vector<float>& part : parts)
-    out.scale.push_back(static_cast<float>(best_step(points_of(part), out.how.low, out.how.high)));
+    out.scale.push_back(static_cast<float>(best(points_of(part), out.how.low, out.how.high)));
   fill_empty(out.scale, parts);
   return out;
 }
 
 Quantizer activation_quantizer(const std::vector<std::string>& group, const Statistics& statistics,
-                               const std::string& quantizer, int bits) {
+                               const std::string& quantizer, int bits, const Engine& engine) {
   std::vector<const ActivationHistogram*> seen;
   for (const std::string& value : group) seen.push_back(&statistics.of(value));
   const bool positive = std::all_of(seen.begin(), seen.end(), [](const auto* one) { return one->min() >= 0; });
@@ -124,19 +151,22 @@ Quantizer activation_quantizer(const std::vector<std::string>& group, const Stat
   out.bits = bits;
   out.how.activation = true;
   out.how.high = (std::int64_t{1} << bits) - 1;
-  if (quantizer == "lsq+" || (!positive && quantizer != "lsq")) {
+  const bool centred = engine.scheme == "symmetric";
+  if (quantizer == "lsq+" || (!positive && quantizer != "lsq" && !centred)) {
     const EvenGrid grid = best_grid(points, out.how.high);
     out.scale = {static_cast<float>(grid.step)};
     out.offset = static_cast<float>(grid.start);
     return out;
   }
-  if (!positive) {
+  if (!positive || (centred && !engine.unsigned_where_positive)) {
+    out.is_signed = centred;
     out.how.low = -(std::int64_t{1} << (bits - 1));
     out.how.high = -out.how.low - 1;
   }
   const double step = best_step(points, out.how.low, out.how.high);
-  if (quantizer == "pact") out.how.scheme = FakeScheme::kPact;
-  out.scale = {static_cast<float>(quantizer == "pact" ? step * static_cast<double>(out.how.high) : step)};
+  const bool pact = quantizer == "pact" && positive;
+  if (pact) out.how.scheme = FakeScheme::kPact;
+  out.scale = {static_cast<float>(pact ? step * static_cast<double>(out.how.high) : step)};
   return out;
 }
 
@@ -194,7 +224,11 @@ std::vector<Option> quantizer_options() {
          {"channel", "tensor"}},
         {"group_size", kInt, "0",
          "input channels of a matrix that share a scale, with activations in float; 0: all of an output channel", {}, 0,
-         1e6}}},
+         1e6},
+        {"scales", kString, "\"free\"",
+         "free: learned; power-of-two: those of least squared error when it starts, which stay while the weights learn (fixed "
+         "point)",
+         {"free", "power-of-two"}}}},
       {"activations",
        kGroup,
        "{}",
@@ -214,6 +248,8 @@ std::vector<Option> quantizer_options() {
         {"decay", kFloat, "null", "of the clipping points of pact; as weight_decay if not given", {}, 0, 10},
         {"samples", kInt, "512", "training samples by which scales start; 0: all", {}, 0, 1e12}}},
       {"edge_bits", kInt, "8", "of weights and inputs of the first and the last layers; 0: as the others", {}, 0, 8},
+      target_engine_option(),
+      format_option(),
   };
 }
 
@@ -239,6 +275,12 @@ void validate_quantizers(const ir::Model& model, const json& options) {
     if (group_of(*model.graph.constant(layer.weight.value), options) > 0) require_group_divides(layer, group);
   if (options.at("edge_bits") == 1)
     throw Error(ErrorCode::kUsage, "quantize.edge_bits", "activations take 2 bits or more", "0 or 2 to 8", "1");
+  json stored = options;  // the checks ask for 4-bit integers by `bits`
+  const WeightChoice inner = weight_choice(options.at("weights"));
+  const bool four = (inner.scheme == FakeScheme::kLsq && inner.bits == 4) || options.at("edge_bits") == 4;
+  stored["weights"]["bits"] = four ? 4 : 8;
+  engine_of(options).check(stored);
+  require_qoperators(stored);
 }
 
 StatisticsRequest quantizer_request(const ir::Model& model, const json& options) {
@@ -253,7 +295,10 @@ QatPlan plan_quantizers(const ir::Model& model, const Statistics& statistics, co
   plan.placement = quantizer_placement(model, options);
   const int edge_bits = options.at("edge_bits");
   const std::set<ir::NodeId> edges = edge_bits > 0 ? edge_layers(model.graph) : std::set<ir::NodeId>();
-  const WeightChoice inner = weight_choice(options.at("weights")), edge{FakeScheme::kLsq, edge_bits};
+  const WeightChoice inner = weight_choice(options.at("weights")), edge = edge_choice(options);
+  const Engine& engine = engine_of(options);
+  plan.integer_bias = engine.integer_bias;
+  plan.bytes = !packs_weights(options);
   for (const Layer& layer : plan.placement.layers) {
     if (plan.weights.count(layer.weight_name)) continue;  // shared
     plan.weights[layer.weight_name] =
@@ -265,15 +310,15 @@ QatPlan plan_quantizers(const ir::Model& model, const Statistics& statistics, co
     const bool at_edge = feeds_any(model.graph, group, edges);
     plan.activations.push_back(activation_quantizer(group, statistics,
                                                     at_edge ? "auto" : activations.at("quantizer").get<std::string>(),
-                                                    at_edge ? edge_bits : activations.at("bits").get<int>()));
+                                                    at_edge ? edge_bits : activations.at("bits").get<int>(), engine));
   }
   return plan;
 }
 
 std::int64_t opset_of_quantizers(const json& options) {
-  const WeightChoice choice = weight_choice(options.at("weights"));
-  const bool narrow = choice.scheme == FakeScheme::kLsq && choice.bits == 4;
-  return narrow || options.at("edge_bits") == 4 || options.at("weights").at("group_size") > 0 ? 21 : 13;
+  const bool edges = options.at("edge_bits") > 0 && edge_choice(options).packs();
+  const bool packed = packs_weights(options) && (edges || weight_choice(options.at("weights")).packs());
+  return packed || options.at("weights").at("group_size") > 0 ? 21 : 13;
 }
 
 }  // namespace pare::compress

@@ -19,18 +19,23 @@ struct Quantizer {
   std::vector<float> scale;     ///< one, or one an index of the axis; empty where the scheme derives it
   std::optional<float> offset;  ///< learned (LSQ+)
   std::int64_t group = 0;       ///< of a matrix: input channels that share a step (grouping.h); 0: all
+  bool power_of_two = false;    ///< of a weight: the scale is a power of two, and stays
+  bool is_signed = false;       ///< of an activation: int8 with zero point 0
 };
 
 struct QatPlan {
   Placement placement;
   std::map<std::string, Quantizer> weights;  ///< by initializer
   std::vector<Quantizer> activations;        ///< by group of the placement
+  bool integer_bias = true;                  ///< as the target has them
+  bool bytes = false;                        ///< few bits too are stored in bytes
 };
 
-/// The groups `weights` and `activations`, and `edge_bits`.
+/// The groups `weights` and `activations`, `edge_bits`, `target` and `format`.
 std::vector<Option> quantizer_options();
 
-/// Error(kUsage) where options contradict each other, Error(kUnsupported) naming a layer whose inputs groups do not divide.
+/// Error(kUsage) where options contradict each other, Error(kUnsupported) naming a layer whose inputs groups do not divide, or
+/// what the target or the format cannot express.
 void validate_quantizers(const ir::Model& model, const nlohmann::json& options);
 
 /// Whether only weights are rounded, and activations stay float.

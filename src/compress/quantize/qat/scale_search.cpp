@@ -31,6 +31,23 @@ Ends ends_of(std::span<const Point> points) {
   return ends;
 }
 
+/// The smallest step that clips nothing.
+double covering_step(std::span<const Point> points, std::int64_t low, std::int64_t high) {
+  const Ends seen = ends_of(points);
+  const double step = seen.high / static_cast<double>(high);
+  return low < 0 ? std::max(step, seen.low / static_cast<double>(low)) : step;
+}
+
+/// The first of least error.
+double best_of(std::span<const Point> points, std::span<const double> steps, std::int64_t low, std::int64_t high) {
+  double best = steps.front(), error = std::numeric_limits<double>::infinity();
+  for (const double step : steps) {
+    const double now = squared_error(points, step, static_cast<double>(low), static_cast<double>(high));
+    if (now < error) error = now, best = step;
+  }
+  return best;
+}
+
 /// Both ends in hundredths of what was seen.
 class EndSearch {
  public:
@@ -95,17 +112,19 @@ std::vector<Point> points_of(std::span<const float> values) {
 }
 
 double best_step(std::span<const Point> points, std::int64_t low, std::int64_t high) {
-  const auto least = static_cast<double>(low), most = static_cast<double>(high);
-  const Ends seen = ends_of(points);
-  double largest = seen.high / most;
-  if (low < 0) largest = std::max(largest, seen.low / least);
+  const double largest = covering_step(points, low, high);
+  std::vector<double> steps;
+  for (int at = kSteps; at >= 1; --at) steps.push_back(largest * at / kSteps);
+  return largest > 0 ? best_of(points, steps, low, high) : 1;
+}
+
+double best_power_of_two(std::span<const Point> points, std::int64_t low, std::int64_t high) {
+  constexpr int kHalvings = 8;  // a step of 1/256 of what covers all would clip nearly everything
+  const double largest = covering_step(points, low, high);
   if (largest <= 0) return 1;
-  double best = largest, error = std::numeric_limits<double>::infinity();
-  for (int at = kSteps; at >= 1; --at) {
-    const double step = largest * at / kSteps, now = squared_error(points, step, least, most);
-    if (now < error) error = now, best = step;
-  }
-  return best;
+  std::vector<double> steps = {std::exp2(std::ceil(std::log2(largest)))};
+  while (steps.size() <= kHalvings) steps.push_back(steps.back() / 2);
+  return best_of(points, steps, low, high);
 }
 
 EvenGrid best_grid(std::span<const Point> points, std::int64_t levels) { return EndSearch(points, levels).run(); }

@@ -17,6 +17,9 @@ struct Point {
 std::vector<Point> points_of(std::span<const ActivationHistogram* const> seen);
 std::vector<Point> points_of(std::span<const float> values);
 
+/// The same among powers of two.
+double best_power_of_two(std::span<const Point> points, std::int64_t low, std::int64_t high);
+
 /// An even grid: step, and the value of its integer `low`.
 struct EvenGrid {
   double step = 1, start = 0;

@@ -57,6 +57,7 @@ std::vector<ValueId> QatStudent::parameters(const std::string& base, const Quant
     learned_.push_back(name_of(model.graph, ids.back()));
   };
   add("_scale", quantizer.scale);
+  if (quantizer.power_of_two) fixed_.push_back(learned_.back()), learned_.pop_back();
   if (quantizer.how.scheme == ir::FakeScheme::kPact) clipping_points_.push_back(learned_.back());
   if (quantizer.offset) add("_offset", {*quantizer.offset});
   return ids;
@@ -143,7 +144,7 @@ Tensor QatStudent::weight_of(const std::string& initializer) const {
 void QatStudent::insert_bias(const Layer& layer) {
   Graph& graph = model.graph;
   const ValueId bias = graph.node(layer.node).input(2);
-  if (graph.node(layer.node).is("MatMul") || bias == ir::kNoValue) return;
+  if (!plan_.integer_bias || graph.node(layer.node).is("MatMul") || bias == ir::kNoValue) return;
   const auto step = steps_.find(name_of(floats_.graph, floats_.graph.node(layer.node).input(0)));
   if (step == steps_.end()) return;
   const std::string base = name_of(graph, bias) + "_of_" + layer.name;
@@ -165,6 +166,7 @@ passes::QuantParams QatStudent::activation_params(const Quantizer& quantizer, co
   std::optional<float> offset;
   if (given.size() > 1) offset = model.graph.constant(given[1])->data<float>()[0];
   const ir::FakeLevels grid = ir::fake_levels(quantizer.how, Tensor(DType::kFloat32, {0}), scale, offset);
+  if (quantizer.is_signed) return {.scale = grid.steps, .zero_point = {0}, .dtype = DType::kInt8};
   return {.scale = grid.steps,
           .zero_point = {grid.zero_point - static_cast<std::int32_t>(quantizer.how.low)},
           .dtype = DType::kUint8,
@@ -181,8 +183,9 @@ passes::QuantParams QatStudent::weight_params_of(const Layer& layer, Tensor& int
       ir::fake_levels(quantizer.how, quantizer.group > 0 ? grouping.gathered(weight) : weight,
                       scale ? scale->data<float>() : std::span<const float>(), std::nullopt);
   if (quantizer.group > 0) found.levels = grouping.scattered(found.levels);
-  const bool nibbles = quantizer.bits == 4 && quantizer.how.scheme == ir::FakeScheme::kLsq;
-  passes::QuantParams params{.scale = found.steps, .dtype = nibbles ? DType::kInt4 : DType::kInt8};
+  const DType narrowest =
+      passes::narrowest_type(static_cast<double>(quantizer.how.low), static_cast<double>(quantizer.how.high));
+  passes::QuantParams params{.scale = found.steps, .dtype = plan_.bytes ? DType::kInt8 : narrowest};
   params.zero_point.assign(found.steps.size(), 0);
   params.axis = quantizer.group > 0 ? 1 - layer.weight.output_axis : static_cast<int>(quantizer.how.axis);
   params.block = quantizer.group;
@@ -198,17 +201,19 @@ void QatStudent::add_weight(const Layer& layer, passes::QdqPlan& plan, int& rais
   const ir::Node& node = model.graph.node(layer.node);
   const Tensor* bias = node.is("MatMul") ? nullptr : floats_.graph.constant(floats_.graph.node(layer.node).input(2));
   const auto input = plan.activations.find(name_of(floats_.graph, floats_.graph.node(layer.node).input(0)));
-  if (bias == nullptr || input == plan.activations.end()) return;
+  if (!plan.integer_bias || bias == nullptr || input == plan.activations.end()) return;
   const Tensor* trained =
       model.graph.constant(model.graph.find_value(name_of(floats_.graph, floats_.graph.node(layer.node).input(2))));
   const passes::QuantParams before = params;
-  const int raised_here = raise_for_bias(params, input->second.scale[0], trained->data<float>());
+  const int raised_here = raise_for_bias(params, input->second.scale[0], trained->data<float>(),
+                                         plan_.weights.at(layer.weight_name).power_of_two);
   if (raised_here > 0) integers = passes::quantize_tensor(passes::dequantize_tensor(integers, before), params);
   raised += raised_here;
 }
 
 passes::QdqPlan QatStudent::integers(int& raised) const {
   passes::QdqPlan plan;
+  plan.integer_bias = plan_.integer_bias;
   for (std::size_t g = 0; g < plan_.activations.size(); ++g) {
     if (!grouped_.count(g)) continue;
     const passes::QuantParams params = activation_params(plan_.activations[g], grouped_.at(g));

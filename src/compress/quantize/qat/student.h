@@ -26,6 +26,8 @@ class QatStudent {
   /// Scales and offsets that are learned, and of these the clipping points of PACT.
   const std::vector<std::string>& learned() const noexcept { return learned_; }
   const std::vector<std::string>& clipping_points() const noexcept { return clipping_points_; }
+  /// Scales that stay as they are.
+  const std::vector<std::string>& fixed() const noexcept { return fixed_; }
 
   /// The values that a weight's clusters share.
   struct SharedWeight {
@@ -62,7 +64,7 @@ class QatStudent {
   std::map<std::string, ir::ValueId> rounded_weights_;       ///< what layers read of it
   std::map<std::string, SharedWeight> shared_;
   bool keep_clusters_;
-  std::vector<std::string> learned_, clipping_points_;
+  std::vector<std::string> learned_, clipping_points_, fixed_;
 };
 
 }  // namespace pare::compress
