@@ -144,7 +144,8 @@ TEST(NBits, BlocksOfConvolutionsBecomeFloats) {
     const ir::Model model = b.finish({b.node("Relu", {b.node("Conv", {x, d}, {}, "y")}, {}, "relu")});
     test::expect_like_reference(model, {{"x", test::random_tensor(shape, 9)}}, 2e-4);
     const auto kernels = test::kernels_of(*runtime::backend().compile(model, {}), {{"x", shape}});
-    EXPECT_EQ(kernels.size(), 1U) << "the Relu is fused";
+    EXPECT_LE(kernels.size(), 3U) << "channels last, the convolution with its Relu, channels first";
+    EXPECT_TRUE(std::ranges::any_of(kernels, [](const std::string& name) { return name.find("conv") != std::string::npos; }));
     for (const std::string& kernel : kernels) EXPECT_EQ(kernel.find("reference"), std::string::npos) << kernel;
   }
 }
