@@ -3,8 +3,9 @@
 #include <algorithm>
 #include <set>
 
+#include "ir/groups.h"
 #include "ir/infer.h"
-#include "ir/sparsity.h"
+#include "ir/op.h"
 
 namespace pare::ir {
 namespace {
@@ -50,33 +51,92 @@ std::vector<NodeId> only_for(const Graph& graph, const std::set<NodeId>& candida
   return out;
 }
 
+/// Whether a subgraph reads what one of the nodes makes.
+bool read_inside(const Graph& graph, const std::vector<std::string>& captured, const std::vector<NodeId>& nodes) {
+  return std::any_of(captured.begin(), captured.end(), [&](const std::string& name) {
+    const ValueId value = graph.find_value(name);
+    return value != kNoValue && std::find(nodes.begin(), nodes.end(), graph.producer(value)) != nodes.end();
+  });
+}
+
+/// Equal, with no size that is not known.
+bool as_large(const Value& a, const Value& b) {
+  return a.dtype == b.dtype && a.shape.ranked() && a.shape == b.shape &&
+         std::none_of(a.shape.dims().begin(), a.shape.dims().end(), [](const Dim& dim) { return dim.is_unknown(); });
+}
+
+/// Whether the node computes its first output, the only one that is read, from `value` and constants alone, element by
+/// element, or in another layout if `layouts`.
+bool passes_on(const Model& model, NodeId id, ValueId value, bool layouts) {
+  const Graph& graph = model.graph;
+  const Node& node = graph.node(id);
+  const Operator* op = find_operator(node, model.opset(node.domain));
+  const bool layout =
+      node.is("Squeeze") || node.is("Unsqueeze") || node.is("Reshape") || node.is("Flatten") || node.is("Transpose");
+  if (!op || !(op->elementwise || (layouts && layout)) || node.outputs.size() != 1) return false;
+  return std::count(node.inputs.begin(), node.inputs.end(), value) == 1 &&
+         std::all_of(node.inputs.begin(), node.inputs.end(),
+                     [&](ValueId input) { return input == value || input == kNoValue || graph.constant(input); });
+}
+
+/// The block of one layer; its `last` is kNoNode where the result is never as large as the input.
+Block plain_layer(const Model& model, NodeId id) {
+  const Graph& graph = model.graph;
+  const Node& layer = graph.node(id);
+  Block block{layer.name, kNoNode, id, 0, layer.input(0), {}, {id}};
+  for (std::size_t slot = 1; slot < layer.outputs.size(); ++slot)
+    if (const ValueId other = layer.output(slot);
+        other != kNoValue && (graph.is_output(other) || !graph.value(other).consumers.empty()))
+      return block;
+  if (block.around == kNoValue || graph.constant(block.around) || layer.output(0) == kNoValue) return block;
+  std::vector<NodeId> passed;
+  ValueId value = layer.output(0);
+  for (NodeId at = id; !graph.is_output(value);) {
+    passed.push_back(at);
+    if (as_large(graph.value(block.around), graph.value(value))) {
+      block.last = at;
+      block.nodes = passed;
+    }
+    at = graph.sole_consumer(value);
+    if (at == kNoNode || !passes_on(model, at, value, block.last == kNoNode)) break;
+    value = graph.node(at).output(0);
+  }
+  return block;
+}
+
 }  // namespace
 
-std::vector<ResidualBlock> residual_blocks(const Model& model) {
+std::vector<Block> plain_layers(const Model& model) {
+  const std::vector<std::string> captured = model.graph.captured_names();
+  std::vector<Block> blocks;
+  for (NodeId id : model.graph.nodes()) {
+    if (!layer_weight(model.graph, id)) continue;
+    Block block = plain_layer(model, id);
+    if (block.last != kNoNode && !read_inside(model.graph, captured, block.nodes)) blocks.push_back(std::move(block));
+  }
+  return blocks;
+}
+
+std::vector<Block> residual_blocks(const Model& model) {
   const Graph& graph = model.graph;
   const std::vector<std::string> captured = graph.captured_names();
-  std::vector<ResidualBlock> blocks;
+  std::vector<Block> blocks;
   for (NodeId id : graph.nodes()) {
     const Node& node = graph.node(id);
     if (!node.is("Add") || graph.constant(node.input(0)) || graph.constant(node.input(1))) continue;
     for (const std::size_t slot : {std::size_t{0}, std::size_t{1}}) {
-      ResidualBlock block{node.name, id, slot, node.input(slot), node.input(1 - slot), {}, {}};
-      const Shape &a = graph.value(block.around).shape, &b = graph.value(block.branch).shape;
-      if (block.around == block.branch || !a.ranked() || !(a == b)) continue;
+      Block block{node.name, id, id, slot, node.input(slot), {}, {}};
+      const ValueId branch = node.input(1 - slot);
+      const Shape &a = graph.value(block.around).shape, &b = graph.value(branch).shape;
+      if (block.around == branch || !a.ranked() || !(a == b)) continue;
       std::set<NodeId> found;
-      if (!ancestors(graph, block.branch, block.around, found)) continue;
+      if (!ancestors(graph, branch, block.around, found)) continue;
       block.nodes = only_for(graph, found, id);
       // The branch's last node must go: another reader of the branch keeps it all.
-      if (std::find(block.nodes.begin(), block.nodes.end(), graph.producer(block.branch)) == block.nodes.end()) continue;
+      if (std::find(block.nodes.begin(), block.nodes.end(), graph.producer(branch)) == block.nodes.end()) continue;
       for (NodeId inner : block.nodes)
-        if (find_weight(graph, inner)) block.layers.push_back(inner);
-      const bool read_inside = std::any_of(block.nodes.begin(), block.nodes.end(), [&](NodeId inner) {
-        return std::any_of(captured.begin(), captured.end(), [&](const std::string& name) {
-          const ValueId value = graph.find_value(name);
-          return value != kNoValue && graph.producer(value) == inner;
-        });
-      });
-      if (block.layers.empty() || read_inside) continue;
+        if (layer_weight(graph, inner)) block.layers.push_back(inner);
+      if (block.layers.empty() || read_inside(graph, captured, block.nodes)) continue;
       blocks.push_back(std::move(block));
       break;
     }
@@ -84,15 +144,16 @@ std::vector<ResidualBlock> residual_blocks(const Model& model) {
   return blocks;
 }
 
-void remove_blocks(Model& model, const std::vector<ResidualBlock>& blocks) {
+void remove_blocks(Model& model, const std::vector<Block>& blocks) {
   Graph& graph = model.graph;
-  for (const ResidualBlock& block : blocks) {
-    const ValueId sum = graph.node(block.sum).output(0), around = graph.node(block.sum).input(block.slot);
-    graph.replace_uses(sum, around);
-    if (!graph.is_output(sum)) continue;
-    Node& node = graph.node(block.sum);  // an output keeps its name
-    graph.set_input(block.sum, 0, around);
-    graph.set_input(block.sum, 1, kNoValue);
+  for (const Block& block : blocks) {
+    // As the reader has it now: a block in front may be gone.
+    const ValueId result = graph.node(block.last).output(0), around = graph.node(block.reader).input(block.slot);
+    graph.replace_uses(result, around);
+    if (!graph.is_output(result)) continue;
+    Node& node = graph.node(block.last);  // an output, which is a sum, keeps its name
+    graph.set_input(block.last, 0, around);
+    graph.set_input(block.last, 1, kNoValue);
     node.inputs.resize(1);
     node.op_type = "Identity";
   }

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 
 #include "../ir/groups_fixture.h"
+#include "base/vector_width.h"
 #include "compress/prune/importance.h"
 
 namespace pare::compress {
@@ -90,6 +91,83 @@ TEST(Filters, MacBudgets) {
   EXPECT_FALSE(missed.gate_passed) << "half of the channels leave a quarter of most MACs";
   EXPECT_FALSE(missed.run["steps"][0]["budget"]["met"].get<bool>());
   EXPECT_LT(missed.run["after"]["macs"].get<double>(), 0.4 * missed.run["before"]["macs"].get<double>());
+}
+
+TEST(Filters, LatencyBudgets) {
+  World world("filters_latency");
+  world.model = residual_model(32);
+  const PipelineResult met = world.run("steps: [{prune: {method: filters, latency: 0.8, round_to: 1}}]");
+  const auto& budget = met.run["steps"][0]["budget"];
+  EXPECT_TRUE(met.gate_passed);
+  EXPECT_EQ(budget["of"], "latency");
+  EXPECT_TRUE(budget["met"].get<bool>());
+  EXPECT_LE(budget["reached"].get<double>(), 0.8);
+  EXPECT_GT(budget["ratio"].get<double>(), 0);
+  EXPECT_LT(met.run["after"]["macs"].get<double>(), met.run["before"]["macs"].get<double>());
+  const PipelineResult missed = world.run("steps: [{prune: {method: filters, latency: 0.001}}]");
+  EXPECT_FALSE(missed.gate_passed);
+  EXPECT_FALSE(missed.run["steps"][0]["budget"]["met"].get<bool>());
+  EXPECT_LT(missed.run["after"]["macs"].get<double>(), 0.5 * missed.run["before"]["macs"].get<double>())
+      << "the best that can be reached is what comes back";
+}
+
+TEST(Filters, RoundingAsTheKernelsLikeIt) {
+  const auto kept = [](const std::string& options) {
+    World world("filters_round");
+    world.model = residual_model(64);
+    const PipelineResult run = world.run("steps: [{prune: {method: filters, ratio: 0.45" + options + "}}]");
+    return run.model.graph.value(run.model.graph.find_value("body.weight")).constant->dim(0);
+  };
+  EXPECT_EQ(kept(", round_to: 1"), 36);
+  EXPECT_EQ(kept(""), 40) << "a multiple of 8";
+  const std::int64_t lanes = vector_floats();
+  EXPECT_EQ(kept(", round_to: auto"), (36 + lanes - 1) / lanes * lanes);
+  EXPECT_EQ(kept(", round_to: '32'"), 64);
+  for (const std::string wrong : {"0", "2000", "eight", "-8", "1.5"})
+    EXPECT_EQ(error_of([&] { kept(", round_to: '" + wrong + "'"); }).code(), ErrorCode::kUsage) << wrong;
+}
+
+TEST(Filters, AThresholdTakesWhatIsWorthLessThanAShareOfTheMean) {
+  World world("filters_threshold");
+  ir::Model model = residual_model(8);
+  // Six filters of one norm, two of a tenth of it; the coupled others as they are.
+  Tensor body = random_tensor({8, 8, 3, 3}, 31);
+  for (std::int64_t f = 0; f < 8; ++f) {
+    const double norm = l1(body, f);
+    for (std::size_t i = 0; i < 72; ++i)
+      body.mutable_data<float>()[static_cast<std::size_t>(f) * 72 + i] *=
+          static_cast<float>((f == 2 || f == 5 ? 0.1 : 1.0) / norm);
+  }
+  model.graph.set_constant(model.graph.find_value("body.weight"), body);
+  world.model = model;
+  const auto kept = [&](const std::string& options) {
+    const PipelineResult run =
+        world.run("steps: [{prune: {method: filters, include: [body], round_to: 1, " + options + "}}]");
+    return run.model.graph.value(run.model.graph.find_value("body.weight")).constant->dim(0);
+  };
+  // The mean is (6 + 0.2) / 8 = 0.775 of a large one's norm.
+  EXPECT_EQ(kept("threshold: 0.1"), 8);
+  EXPECT_EQ(kept("threshold: 0.2"), 6);
+  EXPECT_EQ(kept("threshold: 1.2"), 6);
+  EXPECT_EQ(kept("threshold: 1.3"), 2) << "all score less; a fifth stays";
+  EXPECT_EQ(kept("threshold: 1.3, most: 0.5"), 4);
+  EXPECT_EQ(kept("threshold: 0"), 8);
+}
+
+TEST(Filters, OptionsThatContradictOrHaveNoEffectAreRefused) {
+  World world("filters_conflicts");
+  const auto refusal = [&](const std::string& options) {
+    const Error error = error_of([&] { world.run("steps: [{prune: {method: filters, " + options + "}}]"); });
+    EXPECT_EQ(error.code(), ErrorCode::kUsage) << options;
+    return std::string(error.what());
+  };
+  EXPECT_NE(refusal("threshold: 0.5, scope: global").find("prune.threshold"), std::string::npos);
+  EXPECT_NE(refusal("threshold: 0.5, ratio: 0.5").find("prune.threshold"), std::string::npos);
+  EXPECT_NE(refusal("threshold: 0.5, latency: 0.5").find("prune.latency"), std::string::npos);
+  EXPECT_NE(refusal("macs: 0.5, latency: 0.5").find("prune.latency"), std::string::npos);
+  EXPECT_NE(refusal("ratio: 0.5, most: 0.9").find("prune.most"), std::string::npos);
+  EXPECT_NE(refusal("ratio: 0.5, damping: 0.1").find("prune.damping"), std::string::npos);
+  EXPECT_NE(refusal("ratio: 0.5, reconstruct: bias, damping: 0.1").find("prune.damping"), std::string::npos);
 }
 
 /// Two filters of three weights each, in one unit each.

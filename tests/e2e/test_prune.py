@@ -127,6 +127,77 @@ def test_blocks_budget_that_cannot_be_met(small_data, tmp_path):
     assert out.exists() and len(weights(out)) < len(weights(RESNET10)), "the best that was reached is written"
 
 
+def test_a_latency_budget(pare, test_images, small_data, tmp_path):
+    out = tmp_path / "p.onnx"
+    record = prune(pare, RESNET10, out, "--method", "filters", "--latency", 0.7, "--data", small_data)
+    budget, after, before = record["steps"][0]["budget"], record["after"], record["before"]
+    assert budget["of"] == "latency" and budget["met"] and 0 < budget["reached"] <= 0.7 and 0 < budget["ratio"] < 0.99
+    assert after["macs"] < before["macs"] and after["latency"]["median_ms"] < before["latency"]["median_ms"]
+    lanes = 16 if "avx512" in record["environment"]["isa"] else 8
+    groups = [group for group in record["steps"][0]["filters"]["groups"] if group["reason"] is None]
+    assert groups and all(group["kept"] % lanes == 0 or group["kept"] == group["channels"] for group in groups)
+    same_as_onnx_runtime(out, test_images[0][:100], tmp_path)
+
+
+@pytest.mark.parametrize("method", ["filters", "blocks"])
+def test_a_latency_budget_that_cannot_be_met(small_data, tmp_path, method):
+    out = tmp_path / "p.onnx"
+    result = run_pare("prune", RESNET10, "-o", out, "--method", method, "--latency", 0.001, "--data", small_data, "--samples", 32)
+    assert result.code == 8 and "latency" in result.error
+    assert out.exists() and out.stat().st_size < RESNET10.stat().st_size, "the best that was reached is written"
+
+
+def image_model(path, nodes, weights, opset=20):
+    """`x` [N, 3, 16, 16] through the nodes; convolutions of 3×3 pad. `weights`: shapes by name."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    rng = np.random.default_rng(4)
+    constants = [numpy_helper.from_array((rng.standard_normal(dims) * 0.3).astype(np.float32), name) for name, dims in weights.items()]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, 16, 16])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=9), str(path))
+
+
+def conv_node(name, x, y):
+    from onnx import helper
+    return helper.make_node("Conv", [x, name + ".w"], [y], name=name, kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+
+
+def upsampling_nodes(opset):
+    """A transposed convolution up, GroupNorm, a pixel shuffle by DepthToSpace in its default mode."""
+    from onnx import helper
+    scale = 4 if opset < 21 else 16
+    nodes = [conv_node("stem", "x", "a"),
+             helper.make_node("ConvTranspose", ["a", "up.w"], ["b"], name="up", kernel_shape=[2, 2], strides=[2, 2]),
+             helper.make_node("GroupNormalization", ["b", "scale", "bias"], ["c"], name="norm", num_groups=4),
+             helper.make_node("Relu", ["c"], ["d"]), conv_node("deep", "d", "e"),
+             helper.make_node("DepthToSpace", ["e"], ["f"], name="shuffle", blocksize=2), conv_node("head", "f", "y")]
+    return nodes, {"stem.w": (12, 3, 3, 3), "up.w": (12, 16, 2, 2), "scale": (scale,), "bias": (scale,), "deep.w": (32, 16, 3, 3),
+                   "head.w": (2, 8, 3, 3)}
+
+
+@pytest.mark.parametrize("opset", [18, 21])
+def test_up_convolutions_group_norms_and_pixel_shuffle(pare, tmp_path, opset):
+    import onnx
+    import onnxruntime
+    nodes, weights_by_name = upsampling_nodes(opset)
+    image_model(tmp_path / "m.onnx", nodes, weights_by_name, opset)
+    record = prune(pare, tmp_path / "m.onnx", tmp_path / "p.onnx", "--method", "filters", "--ratio", 0.5, "--round-to", 1)
+    groups = {group["group"]: group for group in record["steps"][0]["filters"]["groups"]}
+    assert {name: group["kept"] for name, group in groups.items() if group["reason"] is None} == {"stem": 6, "up": 8, "deep": 16}
+    smaller = {tensor.name: list(tensor.dims) for tensor in onnx.load(str(tmp_path / "p.onnx")).graph.initializer}
+    assert smaller["up.w"] == [6, 8, 2, 2] and smaller["deep.w"] == [16, 8, 3, 3] and smaller["head.w"] == [2, 4, 3, 3]
+    assert smaller["scale"] == [2 if opset < 21 else 8]
+    image = np.random.default_rng(5).standard_normal((2, 3, 16, 16)).astype(np.float32)
+    np.savez(tmp_path / "in.npz", x=image)
+    pare("run", tmp_path / "p.onnx", "--inputs", tmp_path / "in.npz", "-o", tmp_path / "y.npz")
+    wanted = onnxruntime.InferenceSession(str(tmp_path / "p.onnx"), providers=["CPUExecutionProvider"]).run(None, {"x": image})[0]
+    with np.load(tmp_path / "y.npz") as got:
+        assert np.abs(got["y"] - wanted).max() < 1e-4 * np.ptp(wanted)
+    only = prune(pare, tmp_path / "m.onnx", tmp_path / "o.onnx", "--method", "filters", "--ratio", 0.5, "--round-to", 1, "--include", "up")
+    assert [group["group"] for group in only["steps"][0]["filters"]["groups"] if group["reason"] is None] == ["up"]
+
+
 def layer_error(pare, model, out, small_data, *flags):
     prune(pare, model, out, "--method", "obs", "--sparsity", 0.7, "--data", small_data, "--samples", 128, *flags)
     compared = pare("compare", model, out, "--data", small_data, "--limit", 64, "--json").json
@@ -382,6 +453,11 @@ def outputs_only_model(path):
     (["--method", "taylor", "--schedule", "cubic"], ["schedule", "epochs above 0"]),
     (["--method", "wanda", "--schedule", "linear", "--epochs", 1, "--rewind", "start"], ["rewind", "iterative"]),
     (["--method", "obs", "--threshold", 0.1], ["prune.threshold"]),
+    (["--method", "filters", "--threshold", 0.5, "--scope", "global"], ["prune.scope", "threshold"]),
+    (["--method", "filters", "--most", 0.5], ["prune.most", "no effect"]),
+    (["--method", "filters", "--damping", 0.1], ["prune.damping", "least_squares"]),
+    (["--method", "filters", "--round-to", "seven"], ["prune.round_to", "auto", "seven"]),
+    (["--method", "blocks", "--latency", 0.5, "--macs", 0.5], ["latency", "macs"]),
 ])
 def test_refusals(refused, trainer, small_data, flags, words):
     refused(2, words, "prune", RESNET10, "--data", small_data, "-o", "p.onnx", *flags)

@@ -1,4 +1,4 @@
-// prune/blocks: takes whole residual blocks out, those that change least.
+// prune/blocks: takes whole residual blocks out, or layers where there are none, those that change least.
 #include <algorithm>
 #include <cmath>
 #include <numeric>
@@ -6,20 +6,20 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
+#include "compress/prune/cost_share.h"
 #include "compress/prune/reestimate.h"
 #include "compress/prune/samples.h"
 #include "compress/statistics.h"
 #include "compress/targets.h"
 #include "ir/blocks.h"
 #include "ir/judged.h"
-#include "ir/infer.h"
 #include "pare/error.h"
 
 namespace pare::compress {
 namespace {
 
+using ir::Block;
 using nlohmann::json;
-using ir::ResidualBlock;
 
 std::span<const Option> options() {
   using enum OptionType;
@@ -31,10 +31,16 @@ std::span<const Option> options() {
          "what a block is worth: how far the model's output moves without it and those that went before (output), how far "
          "it turns what passes it (influence), or chance (random)",
          {"output", "influence", "random"}},
+        {"kind",
+         kString,
+         "\"auto\"",
+         "what a block is: what a sum adds to a value that goes around it (residual), a layer with its activation whose "
+         "output is as large as its input (plain); auto: residual where there are any, else plain",
+         {"auto", "residual", "plain"}},
         {"count", kInt, "null", "blocks to remove; 1 when no budget is given", {}, 1, 100000},
-        {"macs", kFloat, "null", "budget instead of a count: share of the MACs that may stay", {}, 0.001, 1},
         {"samples", kInt, "128", "training samples that blocks are judged on; 0: all", {}, 0, 1e9},
     };
+    for (Option option : budget_options()) list.push_back(option);
     for (Option option : reestimate_options()) list.push_back(option);
     for (Option option : target_options()) list.push_back(option);
     return list;
@@ -42,38 +48,46 @@ std::span<const Option> options() {
   return table;
 }
 
+std::vector<Block> blocks_of(const ir::Model& model, const std::string& kind) {
+  std::vector<Block> blocks;
+  if (kind != "plain") blocks = ir::residual_blocks(model);
+  if (kind == "plain" || (kind == "auto" && blocks.empty())) blocks = ir::plain_layers(model);
+  return blocks;
+}
+
 /// Blocks that include and exclude leave; either may name a sum or a layer of the block.
-std::vector<ResidualBlock> target_blocks(const ir::Model& model, const json& options) {
-  std::vector<ResidualBlock> blocks = ir::residual_blocks(model), out;
-  std::vector<ir::NodeId> sums;
-  for (const ResidualBlock& block : blocks) sums.push_back(block.sum);
+std::vector<Block> target_blocks(const ir::Model& model, const json& options) {
+  std::vector<Block> blocks = blocks_of(model, options.at("kind")), out;
+  std::vector<ir::NodeId> others;  // that no list of layers names
+  for (const Block& block : blocks) {
+    others.push_back(block.last);
+    others.insert(others.end(), block.layers.begin(), block.layers.end());
+  }
   const std::vector<Layer> layers = find_layers(model.graph);
   const auto named = [&](const char* key) {
-    return select_nodes(model.graph, layers, sums, options.at(key).get<std::vector<std::string>>(),
+    return select_nodes(model.graph, layers, others, options.at(key).get<std::vector<std::string>>(),
                         std::string("prune.") + key);
   };
   const std::set<ir::NodeId> in = named("include"), out_of = named("exclude");
-  const auto holds = [](const std::set<ir::NodeId>& nodes, const ResidualBlock& block) {
-    return nodes.count(block.sum) > 0 || std::any_of(block.layers.begin(), block.layers.end(),
-                                                     [&](ir::NodeId id) { return nodes.count(id) > 0; });
+  const auto holds = [](const std::set<ir::NodeId>& nodes, const Block& block) {
+    return nodes.count(block.last) > 0 ||
+           std::any_of(block.layers.begin(), block.layers.end(), [&](ir::NodeId id) { return nodes.count(id) > 0; });
   };
-  for (ResidualBlock& block : blocks)
+  for (Block& block : blocks)
     if ((in.empty() || holds(in, block)) && !holds(out_of, block)) out.push_back(std::move(block));
   if (out.empty())
     throw Error(ErrorCode::kUnsupported, "prune",
-                blocks.empty() ? "the model has no residual block that can be removed"
-                               : "include and exclude leave no residual block",
-                "a sum of a value and what layers compute from it");
+                blocks.empty() ? "the model has no block that can be removed" : "include and exclude leave no block",
+                "a sum of a value and what layers compute from it, or a layer whose output is as large as its input");
   return out;
 }
 
 void validate(const ir::Model& model, const StepContext& context) {
   const json& options = context.options;
-  if (!options.at("count").is_null() && !options.at("macs").is_null())
-    throw Error(ErrorCode::kUsage, "prune.macs", "contradicts prune.count", "one of them", "both");
-  const std::vector<ResidualBlock> blocks = target_blocks(model, options);
+  budget_of(options, std::vector<std::string>{"count"});
+  const std::vector<Block> blocks = target_blocks(model, options);
   if (!options.at("count").is_null() && options.at("count").get<std::size_t>() > blocks.size())
-    throw Error(ErrorCode::kUsage, "prune.count", "there are not so many residual blocks",
+    throw Error(ErrorCode::kUsage, "prune.count", "there are not so many blocks",
                 "1 to " + std::to_string(blocks.size()), options.at("count").dump());
   if (options.at("importance") != "random" && (!context.dataset.train || context.dataset.train->size() == 0))
     throw Error(ErrorCode::kUsage, "prune.importance",
@@ -83,14 +97,13 @@ void validate(const ir::Model& model, const StepContext& context) {
 
 /// 1 − the mean over samples and positions of the cosine between what goes around the block and the sum (Men et al.,
 /// ShortGPT, 2024, equation 1); channels are the second axis of images, the last of anything else.
-std::vector<double> influences(const ir::Model& model, const std::vector<ResidualBlock>& blocks,
-                               const StepContext& context) {
+std::vector<double> influences(const ir::Model& model, const std::vector<Block>& blocks, const StepContext& context) {
   exec::CompileOptions compile{.threads = resolve_threads(context.execution.threads),
                                .max_memory = context.execution.max_memory};
   std::set<std::string> wanted;
   const auto name = [&](ir::ValueId id) { return model.graph.value(id).name; };
-  for (const ResidualBlock& block : blocks)
-    for (ir::ValueId id : {block.around, model.graph.node(block.sum).output(0)})
+  for (const Block& block : blocks)
+    for (ir::ValueId id : {block.around, model.graph.node(block.last).output(0)})
       if (!model.graph.is_input(id)) wanted.insert(name(id));
   compile.observed.assign(wanted.begin(), wanted.end());
   const auto executor = context.backend.compile(model, compile);
@@ -100,7 +113,7 @@ std::vector<double> influences(const ir::Model& model, const std::vector<Residua
     for (const auto& [key, tensor] : batch.inputs) seen[key] = tensor;
     executor->observe(batch.inputs, [&](const std::string& key, const Tensor& tensor) { seen[key] = tensor.clone(); });
     for (std::size_t b = 0; b < blocks.size(); ++b) {
-      const Tensor &x = seen.at(name(blocks[b].around)), &y = seen.at(name(model.graph.node(blocks[b].sum).output(0)));
+      const Tensor &x = seen.at(name(blocks[b].around)), &y = seen.at(name(model.graph.node(blocks[b].last).output(0)));
       const std::int64_t channels = x.dim(x.rank() == 4 ? 1 : x.rank() - 1);
       const std::int64_t inner = x.rank() == 4 ? x.dim(2) * x.dim(3) : 1, outer = x.numel() / channels / inner;
       const auto u = x.data<float>(), v = y.data<float>();
@@ -158,23 +171,16 @@ class OutputError {
   std::vector<Tensor> wanted_;
 };
 
-ir::Model without(const ir::Model& model, std::vector<ResidualBlock> blocks) {
+ir::Model without(const ir::Model& model, std::vector<Block> blocks) {
   ir::Model out = model;
   ir::remove_blocks(out, blocks);
   return out;
 }
 
-double total_macs(const ir::Model& model, const data::Dataset& dataset) {
-  double total = 0;
-  for (const auto& [node, count] : ir::count_macs(model, measured_shapes(model, dataset)))
-    total += static_cast<double>(count);
-  return total;
-}
-
 /// Chooses blocks one after the other.
 class Choice {
  public:
-  Choice(const ir::Model& model, const std::vector<ResidualBlock>& blocks, const StepContext& context)
+  Choice(const ir::Model& model, const std::vector<Block>& blocks, const StepContext& context)
       : model_(model), blocks_(blocks), context_(context), kind_(context.options.at("importance")) {
     if (kind_ == "influence") scores_ = influences(model, blocks, context);
     if (kind_ == "random") {
@@ -200,20 +206,20 @@ class Choice {
   bool is_gone(const std::vector<std::size_t>& gone, std::size_t block) const {
     return std::any_of(gone.begin(), gone.end(), [&](std::size_t g) {
       const auto& nodes = blocks_[g].nodes;
-      return g == block || std::find(nodes.begin(), nodes.end(), blocks_[block].sum) != nodes.end();
+      return g == block || std::find(nodes.begin(), nodes.end(), blocks_[block].last) != nodes.end();
     });
   }
 
   double score_without(const std::vector<std::size_t>& gone, std::size_t further) {
     context_.control.check_cancelled();
-    std::vector<ResidualBlock> list;
+    std::vector<Block> list;
     for (std::size_t b : gone) list.push_back(blocks_[b]);
     list.push_back(blocks_[further]);
     return (*error_)(without(model_, list));
   }
 
   const ir::Model& model_;
-  const std::vector<ResidualBlock>& blocks_;
+  const std::vector<Block>& blocks_;
   const StepContext& context_;
   std::string kind_;
   std::vector<double> scores_;
@@ -222,26 +228,31 @@ class Choice {
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {
   const json& options = context.options;
-  const std::vector<ResidualBlock> blocks = target_blocks(model, options);
-  const bool budget = !options.at("macs").is_null();
+  const std::vector<Block> blocks = target_blocks(model, options);
+  const std::optional<std::string> budget = budget_of(options);
   const std::size_t wanted = budget                          ? blocks.size()
                              : options.at("count").is_null() ? 1
                                                              : options.at("count").get<std::size_t>();
-  const double before = total_macs(model, context.dataset);
+  CostShare macs(model, "macs", context);
+  std::optional<CostShare> latency;
+  if (budget == "latency") latency.emplace(model, "latency", context);
   Choice choice(model, blocks, context);
   std::vector<std::size_t> gone;
-  std::vector<ResidualBlock> removed;
+  std::vector<Block> removed;
   json entries = json::array();
   double share = 1;
-  while (gone.size() < wanted && (!budget || share > options.at("macs").get<double>())) {
+  while (gone.size() < wanted && (!budget || share > options.at(*budget).get<double>())) {
     const auto [block, score] = choice.next(gone);
     if (block == blocks.size()) break;  // what is left went with those around it
     gone.push_back(block);
     removed.push_back(blocks[block]);
-    share = total_macs(without(model, removed), context.dataset) / before;
+    const ir::Model smaller = without(model, removed);
+    const double macs_left = macs(smaller);
+    share = latency ? (*latency)(smaller) : macs_left;
     json layers = json::array();
     for (ir::NodeId id : blocks[block].layers) layers.push_back(model.graph.node(id).name);
-    entries.push_back({{"block", blocks[block].name}, {"layers", layers}, {"score", score}, {"macs", share}});
+    entries.push_back({{"block", blocks[block].name}, {"layers", layers}, {"score", score}, {"macs", macs_left}});
+    if (latency) entries.back()["latency"] = share;
   }
   const ir::Model original = model;
   ir::remove_blocks(model, removed);
@@ -251,16 +262,12 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
     reestimate(original, model, weights, context);
   }
   context.record["blocks"] = {{"candidates", blocks.size()}, {"removed", entries}};
-  if (budget)
-    context.record["budget"] = {{"of", "macs"},
-                                {"wanted", options.at("macs")},
-                                {"reached", share},
-                                {"met", share <= options.at("macs").get<double>()}};
+  if (budget) context.record["budget"] = (latency ? *latency : macs).record(share);
 }
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {
   std::vector<std::string> names;
-  for (const ResidualBlock& block : target_blocks(model, options)) names.push_back(block.name);
+  for (const Block& block : target_blocks(model, options)) names.push_back(block.name);
   return names;
 }
 
@@ -269,7 +276,7 @@ std::vector<std::string> target_names(const ir::Model& model, const json& option
 const Method& block_pruning() {
   static const Method method = {"prune",
                                 "blocks",
-                                "takes out the residual blocks that change least",
+                                "takes out the residual blocks, or layers, that change least",
                                 "Men et al., ShortGPT: Layers in Large Language Models are More Redundant Than You "
                                 "Expect, 2024 (influence); Veit, Wilber & Belongie, Residual Networks Behave Like "
                                 "Ensembles of Relatively Shallow Networks, 2016",

@@ -2,22 +2,20 @@
 // in the layers around. Channels that residual sums, depthwise convolutions, attention and the like couple go together
 // (ir/groups.h). BatchNorm is folded before, so a norm counts its scale.
 #include <algorithm>
-#include <functional>
+#include <map>
+#include <set>
 
-#include "base/threads.h"
+#include "base/vector_width.h"
 #include "compress/method.h"
+#include "compress/prune/cost_share.h"
 #include "compress/prune/importance.h"
 #include "compress/prune/reconstruct.h"
 #include "compress/prune/samples.h"
 #include "compress/prune/unit_budget.h"
 #include "compress/prune/unit_selection.h"
 #include "compress/prune/zeros.h"
-#include "compress/statistics.h"
 #include "compress/targets.h"
-#include "eval/measure.h"
-#include "eval/turns.h"
 #include "ir/groups.h"
-#include "ir/infer.h"
 #include "pare/error.h"
 #include "passes/prepare_groups.h"
 
@@ -38,14 +36,6 @@ std::span<const Option> options() {
     std::vector<Option> list = {
         {"importance", kString, "\"l1\"", "what a channel's worth is judged by", importance_names()},
         {"ratio", kFloat, "null", "share of the channels to remove; 0.3 when no budget is given", {}, 0, 0.99},
-        {"macs", kFloat, "null", "budget instead of a ratio: share of the MACs that may stay", {}, 0.001, 1},
-        {"latency",
-         kFloat,
-         "null",
-         "budget instead of a ratio: share of the latency, measured on this machine, that may stay",
-         {},
-         0.001,
-         1},
         {"threshold",
          kFloat,
          "null",
@@ -63,10 +53,21 @@ std::span<const Option> options() {
          "\"layer\"",
          "the share of each coupled group (layer), or of all ranked together (global)",
          {"layer", "global"}},
-        {"most", kFloat, "0.8", "largest share that a group may lose with scope global or a threshold", {}, 0, 0.99},
-        {"round_to", kInt, "8", "keep a multiple of this many channels, as kernels like them", {}, 1, 1024},
+        {"most",
+         kFloat,
+         "null",
+         "largest share that a group may lose with scope global or a threshold; 0.8 if not given",
+         {},
+         0,
+         0.99},
+        {"round_to",
+         kString,
+         "null",
+         "keep a multiple of this many channels; auto: of as many float32 numbers as a vector of this machine holds "
+         "(16 with AVX-512, 8 with AVX2), as its kernels like them; 8 if not given, auto with a latency budget"},
         {"samples", kInt, "512", "training samples that activations and gradients are measured on, and reconstruct works on", {}, 1, 1e9},
     };
+    for (Option option : budget_options()) list.push_back(option);
     for (Option option : reconstruct_options()) list.push_back(option);
     for (Option option : target_options()) list.push_back(option);
     return list;
@@ -85,9 +86,11 @@ std::vector<ir::ChannelGroup> target_groups(const ir::Model& model, const ir::Mo
   const std::vector<Layer> layers = find_layers(model.graph);
   const auto include = options.at("include").get<std::vector<std::string>>();
   const auto exclude = options.at("exclude").get<std::vector<std::string>>();
-  const std::set<ir::NodeId> in = select_nodes(model.graph, layers, {}, include, "prune.include");
-  const std::set<ir::NodeId> out = select_nodes(model.graph, layers, {}, exclude, "prune.exclude");
   std::vector<ir::ChannelGroup> groups = ir::channel_groups(model, {.through_norms = options.at("norms")});
+  std::vector<ir::NodeId> others;  // recurrent layers and transposed convolutions have names too
+  for (const ir::ChannelGroup& group : groups) others.insert(others.end(), group.layers.begin(), group.layers.end());
+  const std::set<ir::NodeId> in = select_nodes(model.graph, layers, others, include, "prune.include");
+  const std::set<ir::NodeId> out = select_nodes(model.graph, layers, others, exclude, "prune.exclude");
   for (ir::ChannelGroup& group : groups) {
     const auto names = [&](const std::set<ir::NodeId>& nodes) {
       return std::any_of(group.layers.begin(), group.layers.end(), [&](ir::NodeId id) { return nodes.count(id) > 0; });
@@ -106,22 +109,41 @@ std::vector<ir::ChannelGroup> target_groups(const ir::Model& model, const ir::Mo
 
 void require_some(const std::vector<ir::ChannelGroup>& groups) {
   if (groups.empty())
-    throw Error(ErrorCode::kUnsupported, "prune", "the model has no layer with channels", "Conv, Gemm or MatMul");
+    throw Error(ErrorCode::kUnsupported, "prune", "the model has no layer with channels",
+                "Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU or RNN");
   for (const ir::ChannelGroup& group : groups)
     if (group.blocked.empty()) return;
   throw Error(ErrorCode::kUnsupported, "prune",
               "no channel can be removed; '" + groups[0].name + "': " + groups[0].blocked);
 }
 
-/// One way to say how much goes.
+/// Channels are kept in multiples of this.
+std::int64_t rounding_of(const json& options) {
+  const json& given = options.at("round_to");
+  constexpr std::int64_t kDefault = 8, kLargest = 1024;
+  const bool timed = !options.at("latency").is_null();
+  const std::string text = !given.is_null() ? given.get<std::string>() : timed ? "auto" : std::to_string(kDefault);
+  if (text == "auto") return vector_floats();
+  const bool digits = !text.empty() && text.size() <= 4 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
+    return c >= '0' && c <= '9';
+  });
+  if (!digits || std::stoll(text) < 1 || std::stoll(text) > kLargest)
+    throw Error(ErrorCode::kUsage, "prune.round_to", "is no number of channels",
+                "auto or an integer from 1 to " + std::to_string(kLargest), text);
+  return std::stoll(text);
+}
+
+/// One way to say how much goes, and nothing that would have no effect on it.
 void require_one_amount(const json& options) {
-  std::string given;
-  for (const char* key : {"ratio", "macs", "latency", "threshold"}) {
-    if (options.at(key).is_null()) continue;
-    if (!given.empty())
-      throw Error(ErrorCode::kUsage, std::string("prune.") + key, "contradicts prune." + given, "one of them", "both");
-    given = key;
-  }
+  budget_of(options, std::vector<std::string>{"ratio", "threshold"});
+  const bool threshold = !options.at("threshold").is_null(), global = options.at("scope") == "global";
+  if (threshold && global)
+    throw Error(ErrorCode::kUsage, "prune.scope", "contradicts prune.threshold, which judges each channel by itself",
+                "one of them", "both");
+  if (!options.at("most").is_null() && !threshold && !global)
+    throw Error(ErrorCode::kUsage, "prune.most", "has no effect where every group loses the same share",
+                "scope global or a threshold", "scope layer");
+  rounding_of(options);
 }
 
 void require_data(const StepContext& context) {
@@ -145,8 +167,8 @@ void validate(const ir::Model& model, const StepContext& context) {
 UnitRule rule_of(const json& options) {
   UnitRule rule;
   rule.global = options.at("scope") == "global";
-  rule.most = options.at("most");
-  rule.round_to = options.at("round_to");
+  if (!options.at("most").is_null()) rule.most = options.at("most");
+  rule.round_to = rounding_of(options);
   rule.ratio = options.at("ratio").is_null() ? 0.3 : options.at("ratio").get<double>();
   if (!options.at("threshold").is_null()) rule.threshold = options.at("threshold");
   return rule;
@@ -159,50 +181,20 @@ ir::Model pruned(const ir::Model& model, const std::vector<ir::ChannelGroup>& gr
   return out;
 }
 
-double total_macs(const ir::Model& model, const data::Dataset& dataset) {
-  double total = 0;
-  for (const auto& [node, count] : ir::count_macs(model, measured_shapes(model, dataset)))
-    total += static_cast<double>(count);
-  return total;
-}
-
-/// Latency of `model` as a share of the original's, both timed in turns on this machine.
-double latency_share(exec::Executor& original, const ir::Model& model, const NamedTensors& inputs,
-                     const StepContext& context) {
-  context.control.check_cancelled();
-  auto executor = context.backend.compile(
-      model, {.threads = resolve_threads(context.execution.threads), .max_memory = context.execution.max_memory});
-  const std::vector<eval::Contestant> pair = {{&original, inputs}, {executor.get(), inputs}};
-  const auto times = eval::measure_in_turns(pair, {.seconds = 0.3});
-  return times[1].median_ms / times[0].median_ms;
-}
-
-/// The rule that meets the option `macs` or `latency`, and what the record tells of it.
+/// The rule that meets the budget, and what the record tells of it. Many ratios come to the same channels when these are
+/// rounded: each set is measured once.
 UnitRule within_budget(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
-                       const std::vector<std::vector<double>>& scores, UnitRule rule, StepContext& context) {
-  const bool macs = !context.options.at("macs").is_null();
-  const double wanted = context.options.at(macs ? "macs" : "latency");
-  std::function<double(const UnitRule&)> cost;
-  const double before = total_macs(model, context.dataset);
-  std::unique_ptr<exec::Executor> original;
-  NamedTensors inputs;
-  if (macs) {
-    cost = [&](const UnitRule& one) {
-      return total_macs(pruned(model, groups, select_units(groups, scores, one)), context.dataset) / before;
-    };
-  } else {
-    original = context.backend.compile(model, {.threads = resolve_threads(context.execution.threads)});
-    inputs = eval::random_inputs(model, measured_shapes(model, context.dataset), context.execution.seed);
-    cost = [&](const UnitRule& one) {
-      return latency_share(*original, pruned(model, groups, select_units(groups, scores, one)), inputs, context);
-    };
-  }
-  const BudgetResult result = meet_budget(rule, wanted, macs ? 12 : 7, cost);
-  context.record["budget"] = {{"of", macs ? "macs" : "latency"},
-                              {"wanted", wanted},
-                              {"reached", result.cost},
-                              {"ratio", result.rule.ratio},
-                              {"met", result.met}};
+                       const std::vector<std::vector<double>>& scores, const UnitRule& rule, const std::string& of,
+                       StepContext& context) {
+  CostShare share(model, of, context);
+  std::map<RemovedUnits, double> known;
+  const BudgetResult result = meet_budget(rule, share.wanted(), of == "macs" ? 12 : 7, [&](const UnitRule& one) {
+    const RemovedUnits removed = select_units(groups, scores, one);
+    const auto found = known.find(removed);
+    return found != known.end() ? found->second : known[removed] = share(pruned(model, groups, removed));
+  });
+  context.record["budget"] = share.record(result.cost);
+  context.record["budget"]["ratio"] = result.rule.ratio;
   return result.rule;
 }
 
@@ -250,8 +242,8 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   require_some(groups);
   const std::vector<std::vector<double>> scores = score_groups(model, groups, context);
   UnitRule rule = rule_of(context.options);
-  if (!context.options.at("macs").is_null() || !context.options.at("latency").is_null())
-    rule = within_budget(model, groups, scores, rule, context);
+  if (const auto budget = budget_of(context.options))
+    rule = within_budget(model, groups, scores, rule, *budget, context);
   const RemovedUnits removed = select_units(groups, scores, rule);
   json entries = json::array();
   std::int64_t before = 0, after = 0;

@@ -154,8 +154,8 @@ std::vector<Option> reconstruct_options() {
            {"none", "bias", "least_squares"}},
           {"damping",
            kFloat,
-           "0.01",
-           "of the mean variance of a layer's inputs, added to each (least_squares)",
+           "null",
+           "of the mean variance of a layer's inputs, added to each (least_squares); 0.01 if not given",
            {},
            1e-8,
            10}};
@@ -163,6 +163,9 @@ std::vector<Option> reconstruct_options() {
 
 void require_reconstruction_data(const StepContext& context) {
   const auto kind = context.options.at("reconstruct").get<std::string>();
+  if (kind != "least_squares" && !context.options.at("damping").is_null())
+    throw Error(ErrorCode::kUsage, "prune.damping", "has no effect without reconstruct: least_squares", "least_squares",
+                kind);
   if (kind != "none" && (!context.dataset.train || context.dataset.train->size() == 0))
     throw Error(ErrorCode::kUsage, "prune.reconstruct", "'" + kind + "' needs a train split in the data file");
 }
@@ -172,6 +175,8 @@ void reconstruct(const ir::Model& original, ir::Model& model, const std::vector<
   const auto kind = context.options.at("reconstruct").get<std::string>();
   if (kind == "none") return;
   const bool least_squares = kind == "least_squares";
+  const json& given = context.options.at("damping");
+  const double damping = given.is_null() ? 0.01 : given.get<double>();
   std::map<ir::NodeId, Layer> before;
   for (const Layer& layer : find_layers(original.graph)) before.emplace(layer.node, layer);
   json layers = json::array();
@@ -186,7 +191,7 @@ void reconstruct(const ir::Model& original, ir::Model& model, const std::vector<
     }
     const JointLayer joint{layer, value_to_match(model.graph, layer, bias), kept_outputs(was, groups, removed)};
     const JointSums sums = joint_sums(original, model, joint, least_squares, context.options.at("samples"), context);
-    layers.push_back(correct(model.graph, layer, bias, sums, context.options.at("damping")));
+    layers.push_back(correct(model.graph, layer, bias, sums, damping));
   }
   context.record["reconstruction"] = {{"by", kind}, {"samples", context.options.at("samples")}, {"layers", layers}};
 }
