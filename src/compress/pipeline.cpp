@@ -163,7 +163,10 @@ class Run {
     expand_for(step, model_);
     step.method->validate(model_, context);
     const ir::Model previous = model_;
-    const Statistics statistics = gather_statistics(model_, step.method->needs(model_, step.options), context);
+    const auto gather = Clock::now();
+    const std::vector<StatisticsRequest> needs = step.method->needs(model_, step.options);
+    const Statistics statistics = gather_statistics(model_, needs, context);
+    if (!needs.empty()) record["calibration_seconds"] = seconds_since(gather);
     step.method->apply(model_, statistics, context);
     ir::infer_shapes(model_);
     ir::require_valid(model_, "the model after " + std::string(step.method->step));

@@ -6,6 +6,7 @@
 #include "base/rng.h"
 #include "base/threads.h"
 #include "compress/calibration_samples.h"
+#include "compress/finite.h"
 #include "data/padding.h"
 #include "ir/infer.h"
 #include "pare/error.h"
@@ -29,13 +30,6 @@ Wanted merge_requests(const std::vector<StatisticsRequest>& requests, std::int64
     wanted.samples = std::max(wanted.samples, samples);
   }
   return wanted;
-}
-
-[[noreturn]] void not_finite(const ir::Graph& graph, const std::string& value) {
-  ir::ValueId id = graph.find_value(value);
-  ir::NodeId producer = id == ir::kNoValue ? ir::kNoNode : graph.producer(id);
-  std::string subject = producer == ir::kNoNode ? "input '" + value + "'" : "layer '" + graph.node(producer).name + "'";
-  throw Error(ErrorCode::kBadInput, subject, "produces values that are not finite on the calibration data");
 }
 
 }  // namespace
@@ -119,7 +113,7 @@ Statistics gather_statistics(const ir::Model& model, const std::vector<Statistic
   auto see = [&](const std::string& value, const Tensor& tensor) {
     if (!wanted.values.count(value)) return;
     if (!statistics.at(value).add(tensor.data<float>(), wanted.with_bins.count(value) > 0))
-      not_finite(model.graph, value);
+      throw not_finite(model.graph, value, tensor);
   };
   const auto batch_size = static_cast<std::size_t>(forward_batch(model, 32));
   const std::int64_t fixed = fixed_batch(model);

@@ -16,7 +16,8 @@ using opset::Change;
   throw Error(ErrorCode::kUnsupported, "node '" + node.name + "'",
               node.op_type + " of opset " + std::to_string(from) + " cannot be converted to opset " +
                   std::to_string(target) + ": in opset " + std::to_string(change.since) + " " +
-                  std::string(change.what) + ", and " + why);
+                  std::string(change.what) + ", and " + why + "; export the model anew with opset " +
+                  std::to_string(target) + " or later");
 }
 
 void raise_graph(ir::Graph& graph, std::vector<const ir::Graph*>& outer, std::int64_t from, std::int64_t target) {

@@ -24,7 +24,7 @@ std::string low_rank_table(const Json& step) {
 std::string step_details(const Json& run) {
   std::string out;
   for (const Json& step : list(run, "steps"))
-    out += low_rank_table(step) + pruning_details(step) + quantization_details(step);
+    out += low_rank_table(step) + pruning_details(step) + quantization_choice(step) + quantization_details(step);
   return out;
 }
 

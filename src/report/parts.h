@@ -18,6 +18,7 @@ std::string training_curves(const Json& run);
 std::string layer_charts(const Json& run);
 std::string step_details(const Json& run);  ///< per layer: low-rank factors, channel groups
 std::string pruning_details(const Json& step);       ///< what was zeroed and removed, and how it was ranked
+std::string quantization_choice(const Json& step);   ///< what quantization chose, why, and what each part cost
 std::string quantization_details(const Json& step);  ///< layers back in float, and how calibration spreads
 /// `done`, or the entry's `reason` why it was not.
 std::string outcome_of(const Json& entry, const std::string& done);

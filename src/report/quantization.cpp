@@ -1,4 +1,5 @@
-// What quantization found out: layers that went back to float for the metric's sake, and how calibration spreads.
+// What quantization found out about accuracy: layers that went back to float for the metric's sake, and how calibration
+// spreads.
 #include "report/format.h"
 #include "report/html.h"
 #include "report/parts.h"

@@ -91,6 +91,45 @@ TEST(Calibrator, MseOfASymmetricRange) {
   }
 }
 
+/// The grid that is written decides: powers of two leave only a handful of scales, 16 bits many more levels.
+TEST(Calibrator, MseScoresTheGridThatIsWritten) {
+  for (Case& one : cases()) {
+    one.values.erase(one.values.begin(), one.values.begin() + 18000);
+    const ActivationHistogram seen = seen_of(one.values);
+    const double low = seen.min(), high = seen.max();
+    nlohmann::json options = kAffine;
+    options["scales"] = "power-of-two";
+    const ActivationSpec two{.power_of_two = true};
+    double best = INFINITY;
+    for (int a = low < 0 ? 1 : 100; a <= 100; ++a)
+      for (int b = 1; b <= 100; ++b)
+        best = std::min(best, squared_error(one.values, affine_params({low * a / 100, high * b / 100}, two), 0, 255));
+    const auto error = [&](const nlohmann::json& by) {
+      return squared_error(one.values, affine_params(find_calibrator("mse").range(seen, by), two), 0, 255);
+    };
+    EXPECT_LE(error(options), 1.02 * best) << one.name;
+    EXPECT_LE(error(options), 1.001 * error(kAffine)) << one.name;
+    nlohmann::json wide = kAffine;
+    wide["bits"] = 16;
+    const Range range = find_calibrator("mse").range(seen, wide);
+    EXPECT_GE(range.high, 0.97 * high) << one.name << ": 65535 levels have no need to clip";
+  }
+}
+
+TEST(Calibrator, ARangeOfNothingBecomesWhatWasSeen) {
+  std::vector<float> values(100000, 0.0F);
+  values[5] = 4;  // beyond the percentile: 99.99 % are 0
+  ActivationHistogram seen;
+  ASSERT_TRUE(seen.add(values, true));
+  ASSERT_TRUE(seen.add(std::vector<float>(100000, 0.0F), true));
+  const Calibrator& percentile = find_calibrator("percentile");
+  EXPECT_LT(percentile.range(seen, kAffine).high, 0.01) << "the bin that holds 0";
+  EXPECT_EQ(calibrated_range(percentile, seen, kAffine).high, 4);
+  ActivationHistogram dead;
+  ASSERT_TRUE(dead.add(std::vector<float>(10, 0.0F), true));
+  EXPECT_EQ(calibrated_range(percentile, dead, kAffine).high, 0);
+}
+
 /// Migacz's algorithm as his slides spell it, bin by bin. -1: infinite.
 double plain_divergence(const std::vector<double>& bins, std::size_t i, std::size_t levels) {
   std::vector<double> p(bins.begin(), bins.begin() + static_cast<std::ptrdiff_t>(i)), q(i, 0.0);

@@ -151,6 +151,85 @@ TEST(Gptq, MakesLessNoiseThanTheNearestLayerAfterLayerToo) {
   EXPECT_NE(parallel, sequential);
 }
 
+/// A row [N, 1, 64] of the image → two convolutions along it, the second with pads by its size → mean → head.
+ir::Model line_model(float bias) {
+  Builder b;
+  const ir::ValueId x = b.input("image", {ir::Dim::symbol("N"), 1, 8, 8});
+  const ir::ValueId shape = b.constant("line_shape", Tensor::from({3}, std::vector<std::int64_t>{0, 1, 64}));
+  const ir::ValueId line = b.add("Reshape", "line", {x, shape});
+  Tensor biases(DType::kFloat32, {8});
+  for (float& one : biases.mutable_data<float>()) one = bias;
+  const ir::ValueId first =
+      b.add("Conv", "first",
+            {line, b.constant("first.weight", random_tensor({8, 1, 5}, 1)), b.constant("first.bias", biases)},
+            {{"strides", std::vector<std::int64_t>{2}}});
+  const ir::ValueId second =
+      b.add("Conv", "second",
+            {b.add("Relu", "relu", {first}), b.constant("second.weight", random_tensor({8, 8, 4}, 2)),
+             b.constant("second.bias", random_tensor({8}, 3))},
+            {{"auto_pad", std::string("SAME_UPPER")}});
+  const ir::ValueId flat =
+      b.add("Flatten", "flatten", {b.add("GlobalAveragePool", "mean", {b.add("Relu", "relu_2", {second})})});
+  return b.finish(b.add("Gemm", "head", {flat, b.constant("head.weight", random_tensor({4, 8}, 4, 1.0F))},
+                        {{"transB", std::int64_t{1}}}));
+}
+
+TEST(Gptq, ConvolutionsAlongALineAndPaddedBySizeAreRoundedBySamples) {
+  const auto noise = [](const std::string& weights, nlohmann::json* record) {
+    World world("gptq_line");
+    world.model = line_model(0);
+    world.dataset = image_data(false);
+    const PipelineResult result =
+        world.run("steps: [{quantize: {method: weight_only, weights: {bits: 3, group_size: 0, " + weights +
+                  "}, exclude: [head]}}]");
+    if (record) *record = result.run["steps"][0];
+    const NamedTensors inputs = world.dataset.train->batch({0, 1, 2, 3, 4, 5, 6, 7}).inputs;
+    const Tensor a = ir::evaluate(world.model, inputs).begin()->second,
+                 b = ir::evaluate(result.model, inputs).begin()->second;
+    double sum = 0;
+    for (std::size_t i = 0; i < a.data<float>().size(); ++i)
+      sum += std::pow(static_cast<double>(a.data<float>()[i]) - static_cast<double>(b.data<float>()[i]), 2);
+    return sum;
+  };
+  nlohmann::json record;
+  const double nearest = noise("rounding: nearest", nullptr);
+  EXPECT_LT(noise("rounding: gptq", &record), 0.7 * nearest);
+  EXPECT_FALSE(record.contains("rounded_to_nearest")) << record["rounded_to_nearest"];
+  EXPECT_LT(noise("rounding: adaround", nullptr), 0.7 * nearest);
+}
+
+TEST(Gptq, ALayerThatIsRoundedToTheNearestIsToldOf) {
+  World world("gptq_told");
+  world.model = line_model(-1000);  // no ReLU opens
+  world.dataset = image_data(false);
+  std::vector<std::string> warnings;
+  world.control.log = [&](LogLevel level, const std::string& text) {
+    if (level == LogLevel::kWarning) warnings.push_back(text);
+  };
+  const nlohmann::json record =
+      world.run("steps: [{quantize: {method: weight_only, weights: {group_size: 0}}}]").run["steps"][0];
+  ASSERT_EQ(record["rounded_to_nearest"].size(), 1U);
+  EXPECT_EQ(record["rounded_to_nearest"][0]["node"], "second");
+  EXPECT_EQ(record["rounded_to_nearest"][0]["reason"], "its input is 0 in all samples");
+  EXPECT_EQ(std::ranges::count(warnings, "quantize: 'second' is rounded to the nearest: its input is 0 in all samples"),
+            1);
+}
+
+TEST(Gptq, ABiasThatRaisesScalesIsToldOf) {
+  World world("gptq_raised");
+  const ir::ValueId bias = world.model.graph.find_value("body.bias");
+  Tensor huge = world.model.graph.constant(bias)->clone();
+  huge.mutable_data<float>()[0] = 1e7F;
+  world.model.graph.set_constant(bias, huge);
+  world.dataset = image_data(false);
+  const nlohmann::json record =
+      world.run("steps: [{quantize: {weights: {rounding: gptq}, protect: {macs: 0}, bias_correction: false}}]")
+          .run["steps"][0];
+  ASSERT_TRUE(record.contains("rounded_to_nearest"));
+  EXPECT_EQ(record["rounded_to_nearest"][0]["node"], "body");
+  EXPECT_NE(record["rounded_to_nearest"][0]["reason"].get<std::string>().find("bias"), std::string::npos);
+}
+
 TEST(WeightParams, EnergyMovesTheClipping) {
   // One outlier: where its input is silent it is clipped, where only it counts it is kept.
   Tensor weight(DType::kFloat32, {1, 64});

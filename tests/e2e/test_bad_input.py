@@ -9,6 +9,7 @@ from onnx import helper, numpy_helper
 from conftest import FMNIST, MODELS, PARE, idx, listing, run_pare, write_idx
 
 CONVNET = MODELS / "fmnist_convnet.onnx"
+MLP = MODELS / "fmnist_mlp.onnx"
 
 
 def edited(path, edit):
@@ -262,6 +263,104 @@ def test_run_with_a_wrong_name(refused, tmp_path):
     np.savez(tmp_path / "x.npz", wrong=np.zeros((1, 1, 28, 28), np.float32))
     refused(3, ["wrong"], "run", CONVNET, "--inputs", "x.npz", "-o", "y.npz")
     refused(2, ["--input"], "run", CONVNET)
+
+
+# Quantization ------------------------------------------------------------------------------------------------------------------
+
+def test_calibration_without_training_samples(refused, tmp_path):
+    data_yaml(tmp_path, *test_images())
+    refused(2, ["quantize", "calibration needs a train split"], "quantize", CONVNET, "--data", "d.yaml", "-o", "q.onnx")
+    for flags, key in ((["--weights-rounding", "gptq"], "weights.rounding"), (["--awq", "auto"], "quantize.awq")):
+        refused(2, [key, "train split"], "quantize", CONVNET, "--data", "d.yaml", "--method", "weight_only", "-o", "q.onnx", *flags)
+    refused(2, ["quantize.weighting", "train split"], "quantize", CONVNET, "--data", "d.yaml", "--method", "codebook", "--weighting",
+            "inputs", "-o", "q.onnx")
+
+
+@pytest.mark.parametrize("code,method,flags,words", [
+    (2, "static", ["--weights-bits", 17], ["weights.bits", "1 to 16", "17"]),
+    (4, "static", ["--weights-bits", 9], ["weights.bits", "1 to 8", "9"]),
+    (4, "static", ["--activations-bits", 12], ["activations.bits", "2 to 8 or 16", "got 12"]),
+    (4, "dynamic", ["--weights-bits", 4], ["weights.bits", "8", "got 4"]),
+    (2, "dynamic", ["--weights-bits", 0], ["weights.bits", "0"]),
+    (2, "weight_only", ["--weights-bits", 1], ["weights.bits", "2 to 8", "1"]),
+    (2, "weight_only", ["--weights-bits", 9], ["weights.bits", "2 to 8", "9"]),
+    (2, "qat", ["--weights-bits", 9], ["weights.bits", "9"])])
+def test_bits_out_of_range(refused, fmnist, code, method, flags, words):
+    refused(code, words, "quantize", CONVNET, "--data", fmnist, "--method", method, "-o", "q.onnx", *flags)
+
+
+def test_group_that_does_not_divide(refused, fmnist):
+    refused(4, ["node '/fc1/Gemm'", "group_size", "exclude", "a divisor of 784", "got 48"], "quantize", MLP, "--data", fmnist, "--method",
+            "weight_only", "--weights-group-size", 48, "-o", "q.onnx")
+
+
+def through_sqrt(model):
+    """NaN where the image is as bright as can be, (1 − 0.286)/0.353 = 2.02, which nothing behind the second convolution shows."""
+    graph = model.graph
+    image, first = graph.input[0].name, next(node for node in graph.node if node.op_type == "Conv")
+    second = [node for node in graph.node if node.op_type == "Conv"][1]
+    graph.initializer.append(numpy_helper.from_array(np.float32(2), "top"))
+    graph.initializer.append(numpy_helper.from_array(np.float32(0), "nothing"))
+    first.input[0] = "rooted"
+    odd = [helper.make_node("Sub", ["top", image], ["darkness"], name="darken"),
+           helper.make_node("Sqrt", ["darkness"], ["rooted"], name="root")]
+    made = second.output[0]
+    second.output[0] = "broken"
+    mended = [helper.make_node("IsNaN", ["broken"], ["is_nan"], name="find"),
+              helper.make_node("Where", ["is_nan", "nothing", "broken"], [made], name="mend")]
+    nodes = [*odd, *graph.node]
+    at = next(i for i, node in enumerate(nodes) if node.name == second.name and node.op_type == "Conv") + 1
+    nodes[at:at] = mended
+    del graph.node[:]
+    graph.node.extend(nodes)
+
+
+@pytest.mark.parametrize("flags", [[], ["--method", "weight_only"], ["--method", "weight_only", "--weights-rounding", "adaround"],
+                                   ["--method", "weight_only", "--weights-rounding", "nearest", "--awq", "0.5"],
+                                   ["--method", "codebook", "--weighting", "inputs"]],
+                         ids=["static", "gptq", "adaround", "awq", "codebook"])
+def test_activations_that_are_not_finite(refused, tmp_path, flags):
+    images, labels = test_images(64)
+    data_yaml(tmp_path, images, labels, "train: {format: idx, images: bright, labels: labels}\n")
+    write_idx(tmp_path / "bright", np.full_like(images, 255))
+    edited(tmp_path / "bad.onnx", through_sqrt)
+    refused(3, ["layer 'root'", "'rooted'", "NaN", "finite"], "quantize", "bad.onnx", "--data", "d.yaml", "-o", "q.onnx", *flags)
+
+
+def test_constant_activations(refused, tmp_path):
+    images, labels = test_images(64)
+    data_yaml(tmp_path, images, labels, "train: {format: idx, images: grey, labels: labels}\n")
+    write_idx(tmp_path / "grey", np.full_like(images, 100))
+    first = next(node for node in onnx.load(str(CONVNET)).graph.node if node.op_type == "Conv")
+    refused(3, [f"layer '{first.name}'", f"'{first.input[0]}'", "58 calibration samples", f"--exclude {first.name}"], "quantize", CONVNET,
+            "--data", "d.yaml", "-o", "q.onnx")
+
+
+def old_resize(model):
+    """An image of opset 12 that is scaled as only opsets 11 and 12 can."""
+    graph = model.graph
+    image, first = graph.input[0].name, next(node for node in graph.node if node.op_type == "Conv")
+    graph.initializer.append(numpy_helper.from_array(np.zeros(0, np.float32), "roi"))
+    graph.initializer.append(numpy_helper.from_array(np.ones(4, np.float32), "scales"))
+    first.input[0] = "resized"
+    nodes = [helper.make_node("Resize", [image, "roi", "scales"], ["resized"], name="old", mode="linear",
+                              coordinate_transformation_mode="tf_half_pixel_for_nn"), *graph.node]
+    del graph.node[:]
+    graph.node.extend(nodes)
+    next(o for o in model.opset_import if o.domain == "").version = 12
+
+
+@pytest.mark.parametrize("flags,words", [
+    ([], ["opset 13", "method dynamic (opset 11)"]),
+    (["--weights-bits", 4], ["opset 21", "int4 weights need opset 21", "stored in bytes (opset 13)"]),
+    (["--activations-bits", 16], ["16-bit activations need opset 21", "8 bits (opset 13)"]),
+    (["--method", "weight_only"], ["groups", "need opset 21", "group_size 0 (opset 13)", "exclude"]),
+    (["--method", "codebook", "--entries", 16], ["indices of 4 bits need opset 21", "more than 16 entries"])],
+    ids=["static", "int4", "int16", "weight_only", "codebook"])
+def test_opset_too_low_for_the_type(refused, small_data, tmp_path, flags, words):
+    edited(tmp_path / "old.onnx", old_resize)
+    refused(4, ["node 'old'", "Resize", "export the model anew with opset 13", *words], "quantize", "old.onnx", "--data", small_data, "-o",
+            "q.onnx", *flags)
 
 
 # Recipes and flags -------------------------------------------------------------------------------------------------------------

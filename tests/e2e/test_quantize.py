@@ -193,6 +193,91 @@ def test_power_of_two_scales(pare, small_data, test_images, tmp_path):
     same_answers(out, test_images[0][:200], tmp_path)
 
 
+def test_dynamic_with_power_of_two_scales(pare, small_data, test_images, tmp_path):
+    import onnx.numpy_helper
+    out = tmp_path / "q.onnx"
+    record = pare("quantize", CONVNET, "--data", small_data, "-o", out, "--method", "dynamic", "--weights-scales", "power-of-two", "--json").json
+    assert record["after"]["test"]["top1"] >= record["before"]["test"]["top1"] - 1  # of 500 images
+    scales = [onnx.numpy_helper.to_array(tensor) for tensor in graph_of(out).initializer if tensor.name.endswith("weight_scale")]
+    assert len(scales) == 3 and all((np.frexp(scale)[0] == 0.5).all() for scale in scales)
+    same_answers(out, test_images[0][:200], tmp_path)
+
+
+def edited(source, path, edit):
+    """A copy of a model after edit(constants by name, graph), which may put other arrays there."""
+    import onnx
+    import onnx.numpy_helper
+    model = onnx.load(str(source))
+    constants = {tensor.name: onnx.numpy_helper.to_array(tensor).copy() for tensor in model.graph.initializer}
+    edit(constants, model.graph)
+    del model.graph.initializer[:]
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(array, name) for name, array in constants.items())
+    onnx.save(model, str(path))
+    return path
+
+
+def skew(constants, graph):
+    """The same answers, with channels of the first convolution a thousandfold apart and ReLU6-like bounds that never bind."""
+    import onnx.helper
+    s = np.logspace(-1.5, 1.5, constants["conv1.bias"].size).astype(np.float32)
+    constants["conv1.weight"] *= s[:, None, None, None]
+    constants["conv1.bias"] *= s
+    constants["conv2.weight"] /= s[None, :, None, None]
+    constants.update(low=np.float32(0), high=np.float32(1e4))
+    for node in graph.node:
+        if node.op_type == "Relu":
+            node.CopyFrom(onnx.helper.make_node("Clip", [node.input[0], "low", "high"], list(node.output), name=node.name))
+
+
+def test_equalization_evens_out_channels_past_relu6(pare, small_data, test_images, tmp_path):
+    model = edited(CONVNET, tmp_path / "skewed.onnx", skew)
+    flags = ["--data", small_data, "--weights-granularity", "tensor", "--protect-macs", 0, "--activations-samples", 64, "--json"]
+    plain = pare("quantize", model, *flags, "-o", tmp_path / "a.onnx").json
+    even = pare("quantize", model, *flags, "-o", tmp_path / "b.onnx", "--equalize").json
+    assert even["after"]["test"]["snr_db"] > plain["after"]["test"]["snr_db"] + 6
+    choice = even["steps"][0]["quantized"]["choice"]
+    assert choice["equalized"] == ["/conv1/Conv → /conv2/Conv"]
+    assert choice["relu6"]["opened"] == ["/Relu"] and choice["relu6"]["snr_db"] >= 40 and choice["parts"]["equalize"] > 0
+    graph = graph_of(tmp_path / "b.onnx")
+    assert count(graph, "Clip") == 1, "behind the second convolution the bound is not in the way of anything"
+    same_answers(tmp_path / "b.onnx", test_images[0][:200], tmp_path)
+
+
+def lift(constants, graph):
+    """The same answers, with four channels of the first layer far above 0, which the second layer's bias takes back."""
+    high = np.zeros_like(constants["fc1.bias"])
+    high[:4] = 200
+    constants["fc1.bias"] += high
+    constants["fc2.bias"] -= constants["fc2.weight"] @ high
+
+
+def test_absorption_takes_what_is_always_there(pare, small_data, test_images, tmp_path):
+    model = edited(MLP, tmp_path / "high.onnx", lift)
+    flags = ["--data", small_data, "--equalize", "--protect-macs", 0, "--activations-samples", 64, "--json"]
+    left = pare("quantize", model, *flags, "-o", tmp_path / "a.onnx", "--no-absorb-bias").json
+    absorbed = pare("quantize", model, *flags, "-o", tmp_path / "b.onnx").json
+    assert absorbed["after"]["test"]["snr_db"] > left["after"]["test"]["snr_db"] + 6
+    choice = absorbed["steps"][0]["quantized"]["choice"]
+    assert "absorbed" not in left["steps"][0]["quantized"]["choice"] and choice["absorbed"]["largest"]["/fc1/Gemm → /fc2/Gemm"] > 0
+    same_answers(tmp_path / "b.onnx", test_images[0][:200], tmp_path)
+
+
+def test_the_report_tells_what_was_chosen(pare, small_data, tmp_path):
+    import json
+    text = pare("quantize", RESNET10, "--data", small_data, "-o", tmp_path / "q.onnx", "--report", tmp_path / "r", "--protect-snr", 60,
+                "--activations-samples", 64).out
+    assert "quantize" in text
+    step = json.loads((tmp_path / "r" / "run.json").read_text())["steps"][0]
+    choice = step["quantized"]["choice"]
+    assert choice["outputs"] == ["logits"] and step["calibration_seconds"] > 0
+    assert set(choice["parts"]) == {"calibrator", "bias_correction", "protect"} and choice["seconds"] >= max(choice["parts"].values())
+    page = (tmp_path / "r" / "report.html").read_text()
+    for words in ("What quantization chose", f">{choice['calibrator']}<", "min-max", "Bias correction", "Repairs", "of the MACs"):
+        assert words in page, words
+    repaired = choice["protected"]["nodes"] + choice["protected"]["gptq"]
+    assert repaired and all(node in page for node in repaired)
+
+
 @pytest.mark.parametrize("flags", [["--vector", 4, "--entries", 256], ["--vector", 4, "--granularity", "group", "--channels", 16],
                                    ["--vector", 2, "--entries", 16, "--granularity", "position"],
                                    ["--entries", 8, "--weighting", "inputs"]], ids=["vector", "group", "product", "weighted"])

@@ -49,6 +49,119 @@ TEST(Report, WhatQuantizationFoundOut) {
     }
 }
 
+TEST(Report, WhatQuantizationChose) {
+  Json run = rich_run();
+  Json& step = run["steps"][1];
+  step["options"]["protect"] = {{"snr", 30}};
+  step["calibration_seconds"] = 4.25;
+  step["rounded_to_nearest"] = {{{"node", "far<1>"}, {"reason", "its input is 0 in all samples"}}};
+  Json& quantized =
+      step["quantized"] = {{"nodes", {"a", "b"}},
+                           {"samples", 512},
+                           {"skipped", {{{"node", "mask_fc"}, {"reason", "its input is made of constants alone"}}}}};
+  quantized["choice"] = {
+      {"outputs", {"boxes", "scores<0>"}},
+      {"samples", 16},
+      {"seconds", 72.0},
+      {"rounding", "gptq"},
+      {"calibrator", "mse"},
+      {"calibrators", {{"min-max", 21.25}, {"mse", 24.5}, {"percentile", 23.0}}},
+      {"biases_corrected", false},
+      {"bias_correction", {{"with_db", 23.9}, {"without_db", 24.5}}},
+      {"smooth",
+       {{"off_db", 17.5},
+        {"tried", {{{"alpha", 0.5}, {"snr_db", 24.1}}, {{"alpha", 0.65}, {"snr_db", 26.2}}}},
+        {"alpha", 0.65},
+        {"folded", {{"x", "into norm"}}},
+        {"multiplied", Json::object()},
+        {"left", {{"y", "others read it"}}}}},
+      {"equalized", {"a → b"}},
+      {"relu6", {{"opened", {"clip"}}, {"kept", Json::object()}, {"snr_db", 51.25}}},
+      {"absorbed", {{"largest", {{"a → b", 1.5}}}, {"left", Json::object()}}},
+      {"fitted", {{"values", 9}, {"with_db", 25.5}, {"without_db", 24.5}, {"seconds", 1}}},
+      {"mixed",
+       {{"average", 4.125}, {"layers", {{{"node", "c1"}, {"bits", 4}, {"snr_db", {{"4", 31.5}, {"8", 50.25}}}}}}}},
+      {"protected",
+       {{"nodes", {"stem", "wide"}},
+        {"int16", {"wide"}},
+        {"gptq", {"tail"}},
+        {"mac_share", 0.042},
+        {"before_db", 24.5},
+        {"after_db", 31.75},
+        {"float_db", 31.9},
+        {"sensitivity",
+         {{{"node", "stem"},
+           {"snr_db", 19.25},
+           {"mac_share", 0.03},
+           {"float", true},
+           {"int16", false},
+           {"gptq_db", 20.5}},
+          {{"node", "wide"},
+           {"snr_db", 22.5},
+           {"mac_share", 0.012},
+           {"float", false},
+           {"int16", true},
+           {"int16_db", 44.5}},
+          {{"node", "tail"},
+           {"snr_db", 26.5},
+           {"mac_share", 0.2},
+           {"float", false},
+           {"int16", false},
+           {"gptq_db", 41.5}},
+          {{"node", "other"}, {"snr_db", 50.5}, {"mac_share", 0.2}, {"float", false}, {"int16", false}}}}}},
+      {"parts",
+       {{"smooth", 30.5},
+        {"calibrator", 7.5},
+        {"bias_correction", 2.5},
+        {"protect", 21.5},
+        {"rounding", 9.5},
+        {"mixed", 3.5},
+        {"fit", 6.5},
+        {"equalize", 1.5},
+        {"calibration_check", 8.5}}}};
+  const std::string page = render(run);
+  expect_parts(page,
+               {"What quantization chose",
+                "SNR of boxes, scores&lt;0&gt; on 16 samples, in 1 min 12 s",
+                "512 samples",
+                "4.2 s",
+                "strength 0.65: 1 values folded, 0 multiplied, 1 left",
+                "17.5 dB → 26.2 dB",
+                "30.5 s",
+                ">mse<",
+                "min-max 21.2 dB, mse 24.5 dB, percentile 23.0 dB",
+                "7.5 s",
+                "not kept",
+                "24.5 dB → 23.9 dB",
+                "2.5 s",
+                "9 values",
+                "24.5 dB → 25.5 dB",
+                "1 pair, biases of 1 absorbed, 1 ReLU6 became ReLU (51.2 dB)",
+                "4.12 bits of a weight on average",
+                "gptq, 1 layer to the nearest",
+                "weights of 1 layer rounded by GPTQ, 1 layer with 16-bit inputs, 1 layer in float, 4.20 % of the MACs",
+                "24.5 dB → 31.8 dB",
+                "21.5 s",
+                "19.2 dB",
+                "44.5 dB",
+                "41.5 dB",
+                "Bits by layer",
+                "4: 31.5, 8: 50.25",
+                "far&lt;1&gt;",
+                "its input is 0 in all samples",
+                "mask_fc",
+                "made of constants alone"});
+  EXPECT_EQ(page.find(">other<"), std::string::npos) << "only repaired layers";
+  Json& choice = run["steps"][1]["quantized"]["choice"];
+  for (const Json parts = choice; const auto& [part, unused] : parts.items()) {
+    Json less = run;
+    less["steps"][1]["quantized"]["choice"].erase(part);
+    render(less);
+  }
+  choice = {{"note", "the model has no output of floats: nothing to choose by"}, {"calibrator", "min-max"}};
+  expect_parts(render(run), {"no output of floats", ">min-max<"});
+}
+
 TEST(Report, WhatPruningFoundOut) {
   Json run = rich_run();
   Json& step = run["steps"][0];

@@ -4,6 +4,7 @@
 #include <memory>
 
 #include "base/threads.h"
+#include "compress/finite.h"
 #include "compress/layerwise/energy_sum.h"
 #include "compress/layerwise/gram_sum.h"
 #include "compress/layerwise/hidden.h"
@@ -26,7 +27,7 @@ std::string key_of(const ir::Graph& graph, const Layer& layer) {
   key += "|" + std::to_string(groups_of(node)) + "|" + to_string(graph.constant(layer.weight.value)->dims());
   for (const char* attribute : {"strides", "pads", "dilations"})
     for (std::int64_t x : node.ints_or(attribute, {})) key += "," + std::to_string(x);
-  return key;
+  return key + "," + node.string_or("auto_pad", "");
 }
 
 struct Gathered {
@@ -124,7 +125,9 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
     if (const auto found = by_value.find(value); found != by_value.end())
       for (Gathered* one : found->second) {
         const bool matrix = !model.graph.node(one->first->node).is("Conv");
-        add(model.graph, matrix ? hidden.shown(tensor, batch) : tensor, *one);
+        const Tensor shown = matrix ? hidden.shown(tensor, batch) : tensor;
+        require_finite(model.graph, value, shown);
+        add(model.graph, shown, *one);
       }
   };
   auto executor = context.backend.compile(up_to(model, options.observed), options);
@@ -160,9 +163,8 @@ ir::Model up_to(const ir::Model& model, const std::vector<std::string>& values) 
 std::string why_no_hessian(const ir::Graph& graph, const Layer& layer) {
   const Node& node = graph.node(layer.node);
   if (!node.is("Conv")) return "";
-  if (graph.constant(layer.weight.value)->rank() != 4) return "only convolutions of images are unfolded";
-  const std::string padding = node.string_or("auto_pad", "NOTSET");
-  return padding == "NOTSET" || padding == "VALID" ? "" : "auto_pad is " + padding;
+  const std::int64_t axes = graph.constant(layer.weight.value)->rank() - 2;
+  return axes <= 3 ? "" : "convolutions over " + std::to_string(axes) + " axes are not unfolded";
 }
 
 std::vector<std::vector<Layer>> runs_of(const ir::Graph& graph, const std::vector<Layer>& layers) {

@@ -4,6 +4,7 @@
 
 #include "base/linear_algebra.h"
 #include "base/threads.h"
+#include "compress/finite.h"
 #include "compress/layerwise/hessian.h"
 #include "compress/layerwise/unfold.h"
 #include "compress/prune/samples.h"
@@ -69,6 +70,8 @@ JointSums joint_sums(const ir::Model& original, const ir::Model& changed, const 
   visit_samples(changed, samples, 16, context, "reconstruction", [&](const data::Batch& batch) {
     const Tensor wanted = before->run(batch.inputs).at(joint.value);
     const NamedTensors got = after->run(batch.inputs);
+    require_finite(original.graph, joint.value, wanted);
+    for (const auto& [name, tensor] : got) require_finite(changed.graph, name, tensor);
     const bool conv = node.is("Conv");
     const std::int64_t positions = got.at(joint.value).numel() / sums.outputs;
     std::vector<float> rows(static_cast<std::size_t>(positions * width));

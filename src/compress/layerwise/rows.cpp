@@ -5,6 +5,7 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
+#include "compress/finite.h"
 #include "compress/layerwise/hessian.h"
 #include "compress/layerwise/hidden.h"
 #include "compress/layerwise/unfold.h"
@@ -82,7 +83,9 @@ std::map<ir::NodeId, LayerRows> sample_rows(const ir::Model& model, const std::v
     const auto see = [&](const std::string& value, const Tensor& tensor) {
       for (const Layer* layer : readers[value]) {
         const bool matrix = !graph.node(layer->node).is("Conv");
-        picker.add(*layer, matrix ? hidden.shown(tensor, batch.inputs) : tensor, found.at(layer->node));
+        const Tensor shown = matrix ? hidden.shown(tensor, batch.inputs) : tensor;
+        require_finite(graph, value, shown);
+        picker.add(*layer, shown, found.at(layer->node));
       }
     };
     for (const auto& [value, tensor] : batch.inputs)

@@ -10,7 +10,8 @@ namespace {
 /// [N, C, P] → [N, P, C], in tiles whose both sides stay in the cache.
 std::vector<float> channels_last(const Tensor& x) {
   constexpr std::int64_t kTile = 32;
-  const std::int64_t channels = x.dim(1), pixels = x.dim(2) * x.dim(3), strips = (pixels + kTile - 1) / kTile;
+  const std::int64_t channels = x.dim(1), pixels = element_count(Dims(x.dims().begin() + 2, x.dims().end()));
+  const std::int64_t strips = (pixels + kTile - 1) / kTile;
   std::vector<float> out(static_cast<std::size_t>(x.numel()));
   const float* from = x.data<float>().data();
   parallel_for(x.dim(0) * strips, 8, [&](std::int64_t begin, std::int64_t end) {
@@ -29,31 +30,33 @@ std::vector<float> channels_last(const Tensor& x) {
 }  // namespace
 
 Unfolder::Unfolder(const Tensor& x, const ir::Node& conv, const Dims& weight)
-    : samples_(x.dim(0)),
-      channels_(x.dim(1)),
-      height_(x.dim(2)),
-      width_(x.dim(3)),
-      inputs_(weight[1]),
-      stride_(conv.ints_or("strides", {1, 1})),
-      dilation_(conv.ints_or("dilations", {1, 1})),
-      pads_(conv.ints_or("pads", {0, 0, 0, 0})),
-      kernel_{weight[2], weight[3]},
-      rows_((height_ + pads_[0] + pads_[2] - dilation_[0] * (kernel_[0] - 1) - 1) / stride_[0] + 1),
-      columns_((width_ + pads_[1] + pads_[3] - dilation_[1] * (kernel_[1] - 1) - 1) / stride_[1] + 1),
-      last_(channels_last(x)) {}
+    : samples_(x.dim(0)), channels_(x.dim(1)), inputs_(weight[1]), last_(channels_last(x)) {
+  const ir::EvaluateContext context{conv, 0, {}};
+  const ir::ops::Window window = ir::ops::read_window(context, Dims(weight.begin() + 2, weight.end()));
+  const auto axes = ir::ops::resolve(context, window, Dims(x.dims().begin() + 2, x.dims().end()));
+  width_ = axes.back();
+  if (axes.size() > 1) height_ = axes[axes.size() - 2];
+  if (axes.size() > 2) depth_ = axes[axes.size() - 3];
+}
 
 void Unfolder::row(std::int64_t group, std::int64_t position, float* out) const {
-  const std::int64_t sample = position / (rows_ * columns_), p = position % (rows_ * columns_);
-  for (std::int64_t t = 0; t < kernel_[0] * kernel_[1]; ++t, out += inputs_) {
-    const std::int64_t y = p / columns_ * stride_[0] - pads_[0] + t / kernel_[1] * dilation_[0];
-    const std::int64_t z = p % columns_ * stride_[1] - pads_[1] + t % kernel_[1] * dilation_[1];
-    if (y < 0 || y >= height_ || z < 0 || z >= width_) {
-      std::fill_n(out, inputs_, 0.0F);
-    } else {
-      const std::int64_t at = ((sample * height_ + y) * width_ + z) * channels_ + group * inputs_;
-      std::copy_n(&last_[static_cast<std::size_t>(at)], inputs_, out);
+  const auto inside = [](const ir::ops::WindowAxis& axis, std::int64_t at) { return at >= 0 && at < axis.in; };
+  const std::int64_t x = position % width_.out, y = position / width_.out % height_.out;
+  const std::int64_t z = position / (width_.out * height_.out) % depth_.out;
+  const std::int64_t sample = position / (width_.out * height_.out * depth_.out);
+  for (std::int64_t i = 0; i < depth_.kernel; ++i)
+    for (std::int64_t j = 0; j < height_.kernel; ++j) {
+      const std::int64_t d = depth_.source(z, i), h = height_.source(y, j);
+      const bool there = inside(depth_, d) && inside(height_, h);
+      const std::int64_t line = ((sample * depth_.in + d) * height_.in + h) * width_.in;
+      for (std::int64_t k = 0; k < width_.kernel; ++k, out += inputs_) {
+        const std::int64_t w = width_.source(x, k);
+        if (there && inside(width_, w))
+          std::copy_n(&last_[static_cast<std::size_t>((line + w) * channels_ + group * inputs_)], inputs_, out);
+        else
+          std::fill_n(out, inputs_, 0.0F);
+      }
     }
-  }
 }
 
 void Unfolder::rows(std::int64_t group, std::int64_t first, std::int64_t count, std::span<float> out) const {

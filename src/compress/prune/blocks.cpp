@@ -6,6 +6,7 @@
 
 #include "base/rng.h"
 #include "base/threads.h"
+#include "compress/finite.h"
 #include "compress/prune/cost_share.h"
 #include "compress/prune/reestimate.h"
 #include "compress/prune/samples.h"
@@ -111,7 +112,10 @@ std::vector<double> influences(const ir::Model& model, const std::vector<Block>&
   visit_samples(model, context.options.at("samples"), 16, context, "influence", [&](const data::Batch& batch) {
     NamedTensors seen;
     for (const auto& [key, tensor] : batch.inputs) seen[key] = tensor;
-    executor->observe(batch.inputs, [&](const std::string& key, const Tensor& tensor) { seen[key] = tensor.clone(); });
+    executor->observe(batch.inputs, [&](const std::string& key, const Tensor& tensor) {
+      require_finite(model.graph, key, tensor);
+      seen[key] = tensor.clone();
+    });
     for (std::size_t b = 0; b < blocks.size(); ++b) {
       const Tensor &x = seen.at(name(blocks[b].around)), &y = seen.at(name(model.graph.node(blocks[b].last).output(0)));
       const std::int64_t channels = x.dim(x.rank() == 4 ? 1 : x.rank() - 1);

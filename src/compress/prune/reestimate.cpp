@@ -5,6 +5,7 @@
 #include <map>
 
 #include "base/threads.h"
+#include "compress/finite.h"
 #include "compress/layerwise/hessian.h"
 #include "compress/layerwise/layer_bias.h"
 #include "compress/prune/samples.h"
@@ -56,11 +57,13 @@ std::map<std::string, Moments> moments_of(const ir::Model& model, const Values& 
   for (const auto& [name, last] : values) options.observed.push_back(name);
   const auto executor = context.backend.compile(up_to(model, options.observed), options);
   std::map<std::string, Moments> moments;
-  visit_samples(model, context.options.at("reestimate").at("samples"), 16, context, "statistics", [&](const data::Batch& batch) {
-    executor->observe(batch.inputs, [&](const std::string& name, const Tensor& tensor) {
-      moments[name].add(tensor, values.at(name));
-    });
-  });
+  visit_samples(model, context.options.at("reestimate").at("samples"), 16, context, "statistics",
+                [&](const data::Batch& batch) {
+                  executor->observe(batch.inputs, [&](const std::string& name, const Tensor& tensor) {
+                    require_finite(model.graph, name, tensor);
+                    moments[name].add(tensor, values.at(name));
+                  });
+                });
   return moments;
 }
 

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/threads.h"
+#include "compress/finite.h"
 #include "compress/layerwise/hessian.h"
 #include "compress/prune/importance.h"
 #include "compress/prune/samples.h"
@@ -117,6 +118,7 @@ MeasuresOfLayers measure_activations(const ir::Model& model, const std::vector<i
   MeasuresOfLayers measures;
   visit_samples(model, samples, 32, context, "activations", [&](const data::Batch& batch) {
     executor->observe(batch.inputs, [&](const std::string& value, const Tensor& tensor) {
+      require_finite(model.graph, value, tensor);
       for (Place& place : places.at(value)) add_activations(tensor, place, measures[place.layer]);
     });
   });

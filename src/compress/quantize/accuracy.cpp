@@ -107,8 +107,7 @@ std::set<std::string> keep_accuracy(const ir::Model& before, const ir::Model& fl
   std::optional<Reverts> reverts;
   if (!whole.met(0)) {
     if (!probe.usable())
-      throw Error(ErrorCode::kUnsupported, kSubject,
-                  "the first output is not float: it cannot be told which layers hurt most");
+      throw Error(ErrorCode::kUnsupported, kSubject, probe.why_not() + ": it cannot be told which layers hurt most");
     reverts.emplace(metric, start, worst_first(floats, layers, probe, limits, one, context), limits, all);
     reverts->know(0, whole.drop(0));
     count = reverts->search();

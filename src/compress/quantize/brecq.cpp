@@ -7,6 +7,7 @@
 #include "base/rng.h"
 #include "base/text.h"
 #include "base/threads.h"
+#include "compress/finite.h"
 #include "compress/layerwise/hessian.h"
 #include "compress/prune/samples.h"
 #include "compress/quantize/block_samples.h"
@@ -34,8 +35,10 @@ BlockSamples observe(const ir::Model& model, const ir::Model& seen, const Block&
   BlockSamples found;
   visit_samples(model, samples, kBatch, context, "block", [&](const data::Batch& batch) {
     const NamedTensors inputs = given ? given->run(batch.inputs) : NamedTensors{};
+    for (const auto& [name, tensor] : inputs) require_finite(seen.graph, name, tensor);
     for (const std::string& name : block.inputs) found.add(name, inputs.count(name) ? inputs.at(name) : batch.inputs.at(name));
     const Tensor output = wanted->run(batch.inputs).at(block.output);
+    require_finite(model.graph, block.output, output);
     found.add(block.output, output);
     found.count(output.rank() > 0 ? output.dim(0) : 0);
   });

@@ -1,5 +1,7 @@
 #include "compress/quantize/calibrator.h"
 
+#include <algorithm>
+
 #include "base/text.h"
 #include "pare/error.h"
 
@@ -8,6 +10,14 @@ namespace pare::compress {
 #define PARE_CALIBRATOR(file, function) const Calibrator& function();
 #include "compress/quantize/calibrators.inc"
 #undef PARE_CALIBRATOR
+
+Range calibrated_range(const Calibrator& calibrator, const ActivationHistogram& seen, const nlohmann::json& options) {
+  const Range range = calibrator.range(seen, options);
+  const double kept = std::max(-range.low, range.high), whole = std::max(-seen.min(), seen.max());
+  // A bin on either side of 0 is all that is left of it.
+  const double nothing = seen.has_bins() && whole > seen.bin_width() ? seen.bin_width() : 0;
+  return kept > nothing ? range : Range{seen.min(), seen.max()};
+}
 
 std::span<const Calibrator* const> calibrators() {
   static const Calibrator* const table[] = {

@@ -21,6 +21,10 @@ struct Calibrator {
   Range (*range)(const ActivationHistogram&, const nlohmann::json& options);
 };
 
+/// The calibrator's range; all that was seen where it would be left with nothing but 0, as a percentile of values that
+/// are nearly always 0.
+Range calibrated_range(const Calibrator& calibrator, const ActivationHistogram& seen, const nlohmann::json& options);
+
 /// All rows of calibrators.inc.
 std::span<const Calibrator* const> calibrators();
 /// Error(kUsage) with a suggestion when unknown.

@@ -123,8 +123,9 @@ void validate(const ir::Model& model, const StepContext& context) {
     const std::int64_t inputs = weight.numel() / std::max<std::int64_t>(1, weight.dim(layer.weight.output_axis));
     if (inputs % vector != 0) throw not_whole_vectors(layer, inputs, vector);
   }
-  ir::Model trial = model;
-  passes::raise_opset(trial, opset_of(context.options));
+  const std::int64_t opset = opset_of(context.options);
+  require_opset(model, opset, opset == 21 ? "indices of 4 bits need" : "codebooks need",
+                opset == 21 ? "more than 16 entries (opset 13)" : "");
 }
 
 /// The mean square of the input that each weight meets, in the weight's layout: the diagonal of the Hessian of the

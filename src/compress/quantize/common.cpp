@@ -115,6 +115,20 @@ void require_8_bits(const nlohmann::json& options, const std::string& group) {
                 std::to_string(bits));
 }
 
+void require_opset(const ir::Model& model, std::int64_t opset, const std::string& asked_by,
+                   const std::string& instead) {
+  ir::Model trial = model;
+  try {
+    passes::raise_opset(trial, opset);
+  } catch (const Error& error) {
+    const std::string told = error.what(), subject = error.subject() + ": ";
+    throw Error(error.code(), error.subject(),
+                (told.starts_with(subject) ? told.substr(subject.size()) : told) +
+                    (instead.empty() ? "" : ", or take " + instead) + ": " + asked_by + " opset " +
+                    std::to_string(opset));
+  }
+}
+
 void require_not_quantized(const ir::Graph& graph) {
   constexpr std::string_view kTypes[] = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"};
   for (ir::NodeId id : graph.nodes())

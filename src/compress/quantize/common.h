@@ -40,6 +40,11 @@ void require_weight_bits(const nlohmann::json& options);
 /// Error(kUnsupported) unless `group`.bits is 8.
 void require_8_bits(const nlohmann::json& options, const std::string& group);
 
+/// Error(kUnsupported) naming the node that has no form at `opset`, what asks for that opset ("int4 weights"), and what
+/// to do: `instead` ("weights of 3 or 5 bits (opset 13)", "": nothing else goes), or another export of the model.
+void require_opset(const ir::Model& model, std::int64_t opset, const std::string& asked_by,
+                   const std::string& instead = {});
+
 /// Error(kUnsupported) naming a node that quantizes already.
 void require_not_quantized(const ir::Graph& graph);
 

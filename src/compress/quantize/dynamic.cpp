@@ -43,8 +43,7 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_8_bits(context.options, "weights");
   require_not_quantized(model.graph);
   place(model, context.options);
-  ir::Model trial = model;
-  passes::raise_opset(trial, 11);
+  require_opset(model, 11, "DynamicQuantizeLinear needs");
 }
 
 /// What DynamicQuantizeLinear makes of one value.

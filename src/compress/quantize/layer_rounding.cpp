@@ -58,6 +58,9 @@ struct LayerRounder {
   void round(const Layer& layer, const LayerInputs& inputs) {
     context.control.check_cancelled();
     const Tensor& weight = *model.graph.constant(layer.weight.value);
+    if (std::ranges::all_of(inputs.sums, [](double sum) { return sum == 0; }) &&
+        std::ranges::all_of(inputs.hessian, [](double sum) { return sum == 0; }))
+      return tell_nearest(context, layer, "its input is 0 in all samples");
     const bool centered = correct_bias && has_bias(model.graph, layer);
     if (!levels.count(layer.weight_name)) {
       const std::vector<double> own = centered ? centered_hessian(inputs) : std::vector<double>{};
@@ -134,11 +137,20 @@ void require_rounding_data(const nlohmann::json& weights, const StepContext& con
                 rounding_name(weights, false) + " needs a train split in the data file");
 }
 
+void tell_nearest(const StepContext& context, const Layer& layer, const std::string& reason) {
+  nlohmann::json& told = context.record["rounded_to_nearest"];
+  if (std::ranges::any_of(told, [&](const auto& one) { return one.at("node") == layer.name; })) return;
+  told.push_back({{"node", layer.name}, {"reason", reason}});
+  context.control.warn("quantize: '" + layer.name + "' is rounded to the nearest: " + reason);
+}
+
 BiasShifts round_layers(const ir::Model& model, const std::vector<Layer>& layers, const SpecOf& spec,
                         const nlohmann::json& weights, bool correct_bias, const StepContext& context,
                         passes::QdqPlan& plan) {
   LayerRounder rounder{model, spec, weights, correct_bias && !rounding_needs_gradients(weights), context, plan, {}};
   const auto round = [&](const Layer& layer, const LayerInputs& inputs) { rounder.round(layer, inputs); };
+  for (const Layer& layer : layers)
+    if (const std::string why = why_no_hessian(model.graph, layer); !why.empty()) tell_nearest(context, layer, why);
   const auto samples = weights.at("samples").get<std::int64_t>();
   if (!weights.at("sequential").get<bool>()) {
     visit_inputs(model, layers, samples, context, round);

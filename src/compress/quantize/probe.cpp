@@ -4,9 +4,12 @@
 #include <cmath>
 #include <limits>
 
+#include "base/float16.h"
 #include "base/threads.h"
+#include "compress/finite.h"
 #include "compress/statistics.h"
 #include "data/padding.h"
+#include "ir/judged.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -38,6 +41,36 @@ std::vector<Probe::Batch> batches_of(const ir::Model& model, const data::Split& 
 
 const data::Split& deciding_split(const StepContext& context) {
   return context.dataset.val && context.dataset.val->size() > 0 ? *context.dataset.val : *context.dataset.train;
+}
+
+/// The output of that name, or all of floats; of those whose size may depend on the data only where there are no
+/// others.
+std::vector<ir::ValueId> judged_outputs(const ir::Graph& graph, const std::string& chosen) {
+  if (!chosen.empty()) return {ir::judged_output(graph, chosen)};
+  std::vector<ir::ValueId> all = ir::judgeable_outputs(graph), fixed;
+  for (const ir::ValueId id : all) {
+    const ir::Shape& shape = graph.value(id).shape;
+    if (shape.ranked() && std::ranges::none_of(shape.dims(), [](const ir::Dim& dim) { return dim.is_unknown(); }))
+      fixed.push_back(id);
+  }
+  return fixed.empty() ? all : fixed;
+}
+
+Tensor as_float32(const Tensor& tensor) {
+  if (tensor.dtype() == DType::kFloat32) return tensor;
+  Tensor out(DType::kFloat32, tensor.dims());
+  auto values = out.mutable_data<float>();
+  for (std::size_t i = 0; i < values.size(); ++i)
+    values[i] = static_cast<float>(element_as_double(tensor, static_cast<std::int64_t>(i)));
+  return out;
+}
+
+/// Σx² of what is finite.
+double power_of(const Tensor& tensor) {
+  double sum = 0;
+  for (const float x : tensor.data<float>())
+    if (std::isfinite(x)) sum += static_cast<double>(x) * static_cast<double>(x);
+  return sum;
 }
 
 struct Channels {
@@ -80,33 +113,54 @@ void add_channels(const Tensor& tensor, Channels& channels) {
 double decibels(double noise) { return noise <= 1e-20 ? 200 : -10 * std::log10(noise); }
 
 Probe::Probe(const ir::Model& model, std::int64_t samples, const StepContext& context) : context_(context) {
-  if (model.graph.outputs.empty()) return;
-  const std::string output = model.graph.value(model.graph.outputs[0]).name;
+  for (const ir::ValueId id : judged_outputs(model.graph, context.dataset.output))
+    outputs_.push_back({model.graph.value(id).name, {}});
+  if (outputs_.empty()) {
+    why_not_ = "the model has no output of floats";
+    return;
+  }
   batches_ = batches_of(model, deciding_split(context), samples, context, samples_);
   auto executor = context.backend.compile(model, compile_options(context));
   for (const Batch& batch : batches_) {
-    const Tensor answer = batch.judged(executor->run(batch.inputs).at(output));
-    if (answer.dtype() != DType::kFloat32) return;
-    for (float value : answer.data<float>()) signal_ += static_cast<double>(value) * static_cast<double>(value);
-    reference_.push_back(answer.clone());
+    const NamedTensors answers = executor->run(batch.inputs);
+    for (Output& output : outputs_) {
+      output.wanted.push_back(as_float32(batch.judged(answers.at(output.name))).clone());
+      output.power += power_of(output.wanted.back());
+    }
   }
-  if (signal_ > 0 && std::isfinite(signal_)) output_ = output;
+  std::erase_if(outputs_, [](const Output& output) { return output.power == 0; });
+  if (outputs_.empty()) why_not_ = "the model's outputs of floats are 0 or not finite on all samples";
+}
+
+std::vector<std::string> Probe::outputs() const {
+  std::vector<std::string> names;
+  for (const Output& output : outputs_) names.push_back(output.name);
+  return names;
+}
+
+double Probe::noise(const Output& output, std::size_t batch, const Tensor& answer) const {
+  const Tensor& reference = output.wanted[batch];
+  const auto wanted = reference.data<float>(), got = answer.data<float>();
+  if (wanted.size() != got.size()) return power_of(reference);
+  double noise = 0;
+  for (std::size_t k = 0; k < got.size(); ++k) {
+    if (!std::isfinite(wanted[k])) continue;
+    const double off = static_cast<double>(wanted[k]) - static_cast<double>(got[k]);
+    noise += off * off;
+  }
+  return noise;
 }
 
 double Probe::noise(const ir::Model& model) const {
   context_.control.check_cancelled();
   auto executor = context_.backend.compile(model, compile_options(context_));
-  double noise = 0;
+  double sum = 0;
   for (std::size_t i = 0; i < batches_.size(); ++i) {
-    const Tensor answer = batches_[i].judged(executor->run(batches_[i].inputs).at(output_));
-    const auto wanted = reference_[i].data<float>(), got = answer.data<float>();
-    if (wanted.size() != got.size()) throw Error(ErrorCode::kInternal, output_, "quantization changed the output");
-    for (std::size_t k = 0; k < got.size(); ++k) {
-      const double off = static_cast<double>(wanted[k]) - static_cast<double>(got[k]);
-      noise += off * off;
-    }
+    const NamedTensors answers = executor->run(batches_[i].inputs);
+    for (const Output& output : outputs_)
+      sum += noise(output, i, as_float32(batches_[i].judged(answers.at(output.name)))) / output.power;
   }
-  return std::isfinite(noise) ? noise / signal_ : std::numeric_limits<double>::infinity();
+  return std::isfinite(sum) ? sum / static_cast<double>(outputs_.size()) : std::numeric_limits<double>::infinity();
 }
 
 std::map<std::string, InputChannels> value_channels(const ir::Model& model,
@@ -121,7 +175,10 @@ std::map<std::string, InputChannels> value_channels(const ir::Model& model,
     if (!inputs.count(value)) options.observed.push_back(value);
   }
   auto see = [&](const std::string& value, const Tensor& tensor) {
-    if (auto found = by_value.find(value); found != by_value.end()) add_channels(tensor, found->second);
+    const auto found = by_value.find(value);
+    if (found == by_value.end()) return;
+    require_finite(model.graph, value, tensor);
+    add_channels(tensor, found->second);
   };
   auto executor = context.backend.compile(model, options);
   std::int64_t taken = 0;

@@ -25,19 +25,31 @@ class Probe {
   /// `samples` > 0 of them, chosen by the seed. Batches are small: memory is that of one.
   Probe(const ir::Model& model, std::int64_t samples, const StepContext& context);
 
-  /// Whether the model has a float output to judge by (its first).
-  bool usable() const noexcept { return !output_.empty(); }
+  /// Whether there is an output to judge by: the one that the data names, else all of floats that are not 0 throughout
+  /// (a detector has boxes and scores).
+  bool usable() const noexcept { return !outputs_.empty(); }
+  /// Why not.
+  const std::string& why_not() const noexcept { return why_not_; }
+  std::vector<std::string> outputs() const;  ///< that are judged
   std::int64_t samples() const noexcept { return samples_; }
-  /// Σ(a−b)²/Σa² of the output against the float model; infinite when it is not finite.
+  /// Σ(a−b)²/Σa² of each output against the float model, and the mean over the outputs: each counts by its own power.
+  /// Elements that are not finite in the float model do not count; infinite when others are not finite. An output that
+  /// has another size than the float model's, as what survives a threshold may, has lost what it said in that batch.
   double noise(const ir::Model& model) const;
 
  private:
+  struct Output {
+    std::string name;
+    std::vector<Tensor> wanted;  ///< by batch, float32
+    double power = 0;            ///< of all batches
+  };
+  double noise(const Output& output, std::size_t batch, const Tensor& answer) const;
+
   const StepContext& context_;
-  std::string output_;
+  std::string why_not_;
   std::int64_t samples_ = 0;
   std::vector<Batch> batches_;
-  std::vector<Tensor> reference_;
-  double signal_ = 0;
+  std::vector<Output> outputs_;
 };
 
 /// 10·log10(1/noise), at most 200.

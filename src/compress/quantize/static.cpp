@@ -10,9 +10,11 @@
 #include "compress/quantize/calibration_check.h"
 #include "compress/quantize/calibrator.h"
 #include "compress/quantize/common.h"
+#include "compress/quantize/constant_inputs.h"
 #include "compress/quantize/format.h"
 #include "compress/quantize/layer_rounding.h"
 #include "compress/quantize/mixed.h"
+#include "compress/quantize/part_timer.h"
 #include "compress/quantize/static_choice.h"
 #include "compress/quantize/static_options.h"
 #include "pare/error.h"
@@ -96,7 +98,8 @@ void record_result(const Placement& placement, const passes::QdqPlan& plan, cons
 
 void mix_precision(const ir::Model& floats, StaticWriter& writer, const Probe& probe, StepContext& context, json& found) {
   if (!probe.usable() && !mixed_needs_gradients(context.options))
-    throw Error(ErrorCode::kUnsupported, "quantize.mixed", "the first output is not float: no noise can be measured");
+    throw Error(ErrorCode::kUnsupported, "quantize.mixed", probe.why_not() + ": no noise can be measured");
+  const PartTimer timer(found, "mixed");
   const MixedChoice choice = choose_mixed(floats, writer, probe.usable() ? &probe : nullptr, context, found);
   writer.keep_float(choice.floats);
   writer.set_bits(choice.bits);
@@ -104,7 +107,8 @@ void mix_precision(const ir::Model& floats, StaticWriter& writer, const Probe& p
 
 /// Until max_drop is kept.
 void revert_layers(const ir::Model& before, const ir::Model& floats, const StaticWriter& writer, const Probe& probe,
-                   Choice& choice, StepContext& context) {
+                   Choice& choice, StepContext& context, json& found) {
+  const PartTimer timer(found, "max_drop");
   const auto with = [&](const std::set<std::string>& names) {
     Choice other = choice;
     other.floats = names;
@@ -122,31 +126,48 @@ void apply(ir::Model& model, const Statistics& gathered, StepContext& context) {
   ir::Model floats = model;
   Statistics statistics = gathered;
   json found = json::object();
+  const std::map<std::string, std::string> constant =
+      constant_inputs(model, place_integers(model.graph, context.options, "quantize").layers, gathered,
+                      needs(model, context.options), context);
   std::optional<Probe> probe;
   const bool mixed = !context.options.at("mixed").is_null();
   const bool aware = !mixed && !context.options.at("max_drop").is_null();  // a layer in float would break its budget
   const bool check = !context.options.at("calibration_check").is_null();
   if (mixed || aware || check || leaves_choice(model, context.options))
     probe.emplace(model, context.options.at("protect").at("samples"), context);
-  if (probe && probe->usable()) found["samples"] = probe->samples();
-  if (probe && !probe->usable()) found["note"] = "the first output is not float: nothing to choose by";
-  equalize_layers(floats, statistics, context, found);
+  if (probe && probe->usable()) found["samples"] = probe->samples(), found["outputs"] = probe->outputs();
+  if (probe && !probe->usable()) {
+    found["note"] = probe->why_not() + ": nothing to choose by";
+    context.control.warn("quantize: " + probe->why_not() + ": the defaults are taken, and no choice is measured");
+  }
+  equalize_layers(floats, statistics, probe ? &*probe : nullptr, context, found);
   choose_smoothing(floats, statistics, probe ? &*probe : nullptr, context, found);
   StaticWriter writer(floats, statistics, context);
+  for (const auto& [layer, reason] : constant) writer.keep_float({layer});
   if (mixed) mix_precision(floats, writer, *probe, context, found);
   const bool automatic = few_bits(context.options);
-  if (rounds_by_samples(context.options.at("weights"), automatic)) writer.round_by_samples();
+  if (rounds_by_samples(context.options.at("weights"), automatic)) {
+    const PartTimer timer(found, "rounding");
+    writer.round_by_samples();
+  }
   found["rounding"] = rounding_name(context.options.at("weights"), automatic);
   Choice choice = choose(floats, writer, statistics, probe ? &*probe : nullptr, context, found);
-  if (aware) revert_layers(model, floats, writer, *probe, choice, context);
+  if (aware) revert_layers(model, floats, writer, *probe, choice, context, found);
   found["calibrator"] = choice.calibrator->name;
   found["biases_corrected"] = choice.correct_bias;
   found["seconds"] = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  if (check) check_calibration(floats, {activation_request(floats, context.options)}, writer, choice, *probe, context);
+  if (check) {
+    const PartTimer timer(found, "calibration_check");
+    check_calibration(floats, {activation_request(floats, context.options)}, writer, choice, *probe, context);
+  }
   int raised = 0;
-  const Placement placement = writer.place(choice.floats, choice.wide);
+  Placement placement = writer.place(choice.floats, choice.wide);
+  for (const auto& [layer, reason] : constant) placement.skipped.push_back({layer, reason});
   const passes::QdqPlan plan = writer.plan(placement, *choice.calibrator, raised);
   model = writer.write(plan, placement.layers, choice.correct_bias);
+  for (const Layer& layer : placement.layers)
+    if (writer.rounded_by_samples(layer) && !plan.integers.count(layer.weight_name))
+      tell_nearest(context, layer, "its scales were raised so that its bias fits into 32 bits");
   record_result(placement, plan, statistics, raised, context);
   write_format(model, context);
   context.control.info(told(choice, found));

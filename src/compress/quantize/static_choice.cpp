@@ -2,13 +2,17 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <limits>
 
+#include "compress/layerwise/hessian.h"
 #include "compress/quantize/absorb.h"
 #include "compress/quantize/common.h"
 #include "compress/quantize/engine.h"
 #include "compress/quantize/equalize.h"
 #include "compress/quantize/fit_activations.h"
+#include "compress/quantize/open_relu6.h"
+#include "compress/quantize/part_timer.h"
 #include "compress/quantize/protect.h"
 #include "compress/quantize/smooth.h"
 #include "pare/error.h"
@@ -57,6 +61,7 @@ class Chooser {
 
  private:
   double choose_calibrator(Choice& choice, const Probe& probe, bool automatic, json& found) {
+    const PartTimer timer(found, "calibrator");
     if (!automatic) return probe.noise(writer_.write(choice));
     double least = std::numeric_limits<double>::infinity();
     Choice best = choice;
@@ -72,6 +77,7 @@ class Chooser {
   }
 
   double try_without_correction(Choice& choice, const Probe& probe, double noise, json& found) {
+    const PartTimer timer(found, "bias_correction");
     Choice plain = choice;
     plain.correct_bias = false;
     const double without = probe.noise(writer_.write(plain));
@@ -83,6 +89,7 @@ class Chooser {
 
   double try_fitting(const Choice& choice, const Probe& probe, double noise, json& found) {
     if (!context_.options.at("activations").at("fit").get<bool>()) return noise;
+    const PartTimer timer(found, "fit");
     const auto start = std::chrono::steady_clock::now();
     std::map<std::string, Range> ranges = fit_activations(model_, writer_, choice, statistics_, context_);
     const std::size_t values = ranges.size();
@@ -104,6 +111,7 @@ class Chooser {
   }
 
   void protect(Choice& choice, const std::vector<Layer>& layers, const Probe& probe, double noise, json& found) {
+    const PartTimer timer(found, "protect");
     const auto start = std::chrono::steady_clock::now();
     const bool can_widen = may_widen(model_, context_.options);
     Repairers make;
@@ -125,7 +133,10 @@ class Chooser {
     if (weights.at("rounding") == "auto" && weights.at("bits") == 8 && !weight_spec(weights).signs) {
       weights["sequential"] = false;
       weights["samples"] = kRoundingSamples;
-      make.round = [&](const std::vector<Layer>& some) { writer_.round_by_samples(some, weights); };
+      make.round = [&](std::vector<Layer> some) {
+        std::erase_if(some, [&](const Layer& layer) { return !why_no_hessian(model_.graph, layer).empty(); });
+        writer_.round_by_samples(some, weights);
+      };
       make.unround = [&](const Layer& layer) { writer_.round_to_nearest(layer); };
     }
     const Protection protection = protect_layers(model_, layers, probe, noise, limits(), make, context_);
@@ -219,11 +230,24 @@ bool may_widen(const ir::Model& model, const json& options) {
 bool leaves_choice(const ir::Model& model, const json& options) {
   return options.at("activations").at("calibrator") == kAutomatic || options.at("bias_correction").get<bool>() ||
          options.at("protect").at("macs").get<double>() > 0 || options.at("activations").at("fit").get<bool>() ||
+         options.at("equalize").get<bool>() ||
          (strength_option(options, "smooth").automatic && has_attention(model.graph));
 }
 
-void equalize_layers(ir::Model& model, Statistics& statistics, StepContext& context, json& found) {
+void equalize_layers(ir::Model& model, Statistics& statistics, const Probe* probe, StepContext& context, json& found) {
   if (!context.options.at("equalize").get<bool>()) return;
+  const PartTimer timer(found, "equalize");
+  if (probe && probe->usable()) {
+    const OpenedRelu6 relu6 =
+        open_relu6(model, place_integers(model.graph, context.options, "quantize").layers, *probe, context);
+    if (!relu6.opened.empty() || !relu6.kept.empty())
+      found["relu6"] = {{"opened", relu6.opened}, {"kept", relu6.kept}, {"snr_db", relu6.snr_db}};
+    if (!relu6.opened.empty())
+      context.control.info("quantize: " + std::to_string(relu6.opened.size()) + " of " +
+                           std::to_string(relu6.opened.size() + relu6.kept.size()) +
+                           " ReLU6 between layers became ReLU; that alone leaves the output at " +
+                           std::to_string(std::lround(relu6.snr_db)) + " dB");
+  }
   const auto pairs = equalize(model, place_integers(model.graph, context.options, "quantize").layers);
   found["equalized"] = pairs;
   if (context.options.at("absorb_bias").get<bool>()) {
@@ -244,6 +268,7 @@ void choose_smoothing(ir::Model& model, Statistics& statistics, const Probe* pro
   const Strength option = strength_option(context.options, "smooth");
   const bool automatic = option.automatic && has_attention(model.graph) && probe && probe->usable();
   if (!automatic && !option.alpha) return;
+  const PartTimer timer(found, "smooth");
   const Placement placement = place_integers(model.graph, context.options, "quantize");
   const auto inputs = input_channels(model, placement.layers, kSamples, context);
   std::optional<Attempt> best;

@@ -19,8 +19,10 @@ bool may_widen(const ir::Model& model, const nlohmann::json& options);
 /// A probe that judges by the float model's output; one is made only where the options leave something open.
 bool leaves_choice(const ir::Model& model, const nlohmann::json& options);
 
-/// Rewrites the model by cross-layer equalization when the options ask for it; statistics are gathered anew.
-void equalize_layers(ir::Model& model, Statistics& statistics, StepContext& context, nlohmann::json& found);
+/// Rewrites the model by cross-layer equalization when the options ask for it; statistics are gathered anew. `probe`:
+/// null or unusable: ReLU6 stays.
+void equalize_layers(ir::Model& model, Statistics& statistics, const Probe* probe, StepContext& context,
+                     nlohmann::json& found);
 
 /// Rewrites the model by SmoothQuant and gathers its statistics anew, as the option says; with `auto` the best α of a
 /// few, and only when the quantized model then answers with less noise. `found` tells the user.

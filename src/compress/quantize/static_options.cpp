@@ -1,5 +1,7 @@
 #include "compress/quantize/static_options.h"
 
+#include <algorithm>
+
 #include "compress/quantize/calibration_check.h"
 #include "compress/quantize/calibrator.h"
 #include "compress/quantize/common.h"
@@ -35,25 +37,27 @@ std::vector<Option> declare() {
          "\"auto\"",
          "affine: unsigned with a zero point; symmetric: signed around 0; auto: as the target wants it, else affine",
          {"auto", "affine", "symmetric"}},
-        {"calibrator",
-         kString,
-         "\"auto\"",
+        {"calibrator", kString, "\"auto\"",
          "from what was seen to a range; auto: the one of min-max, mse and percentile that disturbs the output least",
          names},
         {"percentile", kFloat, "99.99", "share of the values that the calibrator percentile keeps", {}, 50, 100},
         {"samples", kInt, "512", "training samples that are looked at; 0: all", {}, 0, 1e12},
         {"fit", kBool, "false",
-         "scales and zero points become those by which the layers that read a value answer most like in float, if that helps "
+         "scales and zero points become those by which the layers that read a value answer most like in float, if that "
+         "helps "
          "the output"},
         scales_option()}},
       mixed_option(),
       target_engine_option(),
       format_option(),
       {"smooth", kString, "\"auto\"",
-       "SmoothQuant moves outliers of activations into the weights: auto (with attention, if it helps the output), off, "
+       "SmoothQuant moves outliers of activations into the weights: auto (with attention, if it helps the output), "
+       "off, "
        "or the strength α from 0 to 1"},
       {"equalize", kBool, "false",
-       "layers with only ReLU or pooling between them trade scale channel by channel first (cross-layer equalization)"},
+       "layers with only ReLU or pooling between them trade scale channel by channel first (cross-layer equalization); "
+       "ReLU6 "
+       "becomes ReLU where the output stays within 40 dB"},
       {"absorb_bias", kBool, "true",
        "with equalize: what a channel is nearly always above goes into the next layer's bias (high-bias absorption)"},
       {"bias_correction", kBool, "true", "biases make up for the rounding of weights, where that helps the output"},
@@ -66,13 +70,20 @@ std::vector<Option> declare() {
        {},
        {{"snr", kFloat, "30", "dB of the output's signal to noise at which no further layer is kept", {}, 0, 200},
         {"macs", kFloat, "0.1", "of all MACs may be those of such layers; 0: protect nothing", {}, 0, 1},
-        {"as", kString, "\"auto\"",
-         "what such layers become: float; int16 (their inputs get 16 bits and their weights stay integers); auto: int16 where "
+        {"as",
+         kString,
+         "\"auto\"",
+         "what such layers become: float; int16 (their inputs get 16 bits and their weights stay integers); auto: "
+         "int16 where "
          "that is nearly as good, costs the layer little time and the target has it, else float",
          {"auto", "float", "int16"}},
         {"samples", kInt, "16", "of val (else train) by which all this is chosen", {}, 1, 1e6}}},
-      {"max_drop", kFloat, "null",
-       "points of the metric on val that may be lost: while it is more, the layers that hurt most go back to float", {}, 0,
+      {"max_drop",
+       kFloat,
+       "null",
+       "points of the metric on val that may be lost: while it is more, the layers that hurt most go back to float",
+       {},
+       0,
        100},
       calibration_check_option(),
   };
@@ -97,6 +108,18 @@ bool may_pack(const json& options) {
   return packs_weights(options) && (spec.signs || spec.bits <= 4 || !options.at("mixed").is_null());
 }
 
+/// The opset that the integers of these options need, or why not and what goes instead.
+void require_types(const ir::Model& model, const json& options) {
+  if (may_pack(options))
+    return require_opset(model, 21, "int4 weights need",
+                         options.at("mixed").is_null() ? "weights of 5 or more bits, stored in bytes (opset 13)"
+                                                       : "no mixed bits, or a target whose weights are bytes (opset 13)");
+  if (may_be_wide(options))
+    return require_opset(model, 21, "16-bit activations need",
+                         "activations of 8 bits (opset 13), excluding layers that suffer from them");
+  require_opset(model, 13, "QuantizeLinear by channel needs", "the method dynamic (opset 11)");
+}
+
 }  // namespace
 
 std::span<const Option> static_options() {
@@ -119,9 +142,7 @@ void validate_static(const ir::Model& model, const StepContext& context) {
     throw Error(ErrorCode::kUsage, "quantize.max_drop", "the data has no val split to decide on");
   validate_calibration_check({activation_request(model, context.options)}, context);
   place_integers(model.graph, context.options, "quantize");
-  ir::Model trial = model;
-  const bool newest = may_pack(context.options) || may_be_wide(context.options);
-  passes::raise_opset(trial, newest ? 21 : 13);
+  require_types(model, context.options);
 }
 
 }  // namespace pare::compress

@@ -27,7 +27,7 @@ passes::QuantParams group_params(const std::vector<std::string>& group, const St
   for (std::size_t i = 0; i < group.size(); ++i) {
     const auto own = given.find(group[i]);
     const Range one =
-        own != given.end() && !wide ? own->second : calibrator.range(statistics.of(group[i]), activations);
+        own != given.end() && !wide ? own->second : calibrated_range(calibrator, statistics.of(group[i]), activations);
     range = i == 0 ? one : Range{std::min(range.low, one.low), std::max(range.high, one.high)};
   }
   ActivationSpec spec = activation_spec(activations);

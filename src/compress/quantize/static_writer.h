@@ -50,14 +50,15 @@ class StaticWriter {
     weights_.clear();
   }
   /// Layers that stay float whatever a choice says.
-  void keep_float(std::set<std::string> layers) {
-    floats_ = std::move(layers);
+  void keep_float(const std::set<std::string>& layers) {
+    floats_.insert(layers.begin(), layers.end());
     groups_.clear();
   }
   /// Rounds the weights by what the layers see of training samples (layer_rounding.h); without it, to the nearest.
   void round_by_samples() { round_by_samples(place({}).layers, context_.options.at("weights")); }
   /// Of these layers, with other options than those given.
   void round_by_samples(const std::vector<Layer>& layers, const nlohmann::json& weights);
+  bool rounded_by_samples(const Layer& layer) const { return integers_.count(layer.weight_name) > 0; }
   void round_to_nearest(const Layer& layer) {
     weights_.erase(layer.weight_name);
     integers_.erase(layer.weight_name);

@@ -100,11 +100,18 @@ void validate(const ir::Model& model, const StepContext& context) {
   if (context.options.at("edge_bits") == 1)
     throw Error(ErrorCode::kUsage, "quantize.edge_bits", "weights take 2 bits or more", "0 or 2 to 8", "1");
   const Specs spec(model.graph, context.options);
-  for (const Layer& layer : place(model, context.options).layers)
-    if (const WeightSpec one = spec(layer); one.group > 0)
+  std::string blocked;  // a layer that bytes with a scale for each output channel do not hold
+  for (const Layer& layer : place(model, context.options).layers) {
+    const WeightSpec one = spec(layer);
+    if (one.group > 0)
       require_group_divides(layer, one.group, model.graph.node(layer.node).is("Conv") ? "conv_group_size" : "group_size");
-  ir::Model trial = model;
-  passes::raise_opset(trial, 21);
+    if (one.group > 0 || one.bits <= 4) blocked = layer.name;
+  }
+  if (blocked.empty())
+    require_opset(model, 13, "DequantizeLinear by channel needs");
+  else
+    require_opset(model, 21, "int4 weights and groups, as layer '" + blocked + "' gets, need",
+                  "weights of other bits with group_size 0 (opset 13), or exclude such layers");
 }
 
 void rescale_by_inputs(ir::Model& model, StepContext& context) {

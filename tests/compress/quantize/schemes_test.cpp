@@ -88,6 +88,24 @@ TEST(PowerOfTwo, EveryScaleOfTheModelIsOne) {
   EXPECT_GT(seen, 10);
 }
 
+TEST(PowerOfTwo, DynamicWeightsToo) {
+  ir::Model model, free;
+  const double error = error_of_quantized("{method: dynamic, weights: {scales: power-of-two}}", &model);
+  EXPECT_LT(error, 0.1);
+  EXPECT_LT(error_of_quantized("{method: dynamic}", &free), error);
+  const auto scales = [](const ir::Model& of) {
+    std::vector<float> all;
+    for (const char* layer : {"stem", "body", "tail", "head"})
+      for (const float scale :
+           of.graph.constant(of.graph.find_value(std::string(layer) + ".weight_scale"))->data<float>())
+        all.push_back(scale);
+    return all;
+  };
+  EXPECT_EQ(scales(model).size(), 28U);
+  EXPECT_TRUE(std::ranges::all_of(scales(model), is_power_of_two));
+  EXPECT_FALSE(std::ranges::any_of(scales(free), is_power_of_two));
+}
+
 TEST(SixteenBits, ParamsUseAllOfThem) {
   const passes::QuantParams affine = affine_params({-1.0, 4.1}, {.bits = 16});
   EXPECT_EQ(affine.dtype, DType::kUint16);

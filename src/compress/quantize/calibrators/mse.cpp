@@ -1,38 +1,24 @@
 // mse: the range whose integers reproduce what was seen with the smallest mean squared error, clipping against rounding
 // (Nagel et al., A White Paper on Neural Network Quantization, 2021, section 3.1). Both ends are searched on a grid of
 // hundredths of what was seen: first shrunk together, then one after the other until neither moves.
+// Every range is scored by the scale and zero point that would be written for it, powers of two included.
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
-#include "compress/quantize/params.h"
+#include "compress/quantize/common.h"
+#include "compress/quantize/qat/scale_search.h"
 
 namespace pare::compress {
 namespace {
 
 constexpr int kSteps = 100;
 
-struct Point {
-  double value, count;
-};
-
-/// The centres of the bins that hold something, kept within what was seen.
-std::vector<Point> points_of(const ActivationHistogram& seen) {
-  std::vector<Point> points;
-  const auto bins = seen.bins();
-  for (std::size_t i = 0; i < bins.size(); ++i) {
-    if (bins[i] == 0) continue;
-    const double center = (static_cast<double>(i) - ActivationHistogram::kBins / 2 + 0.5) * seen.bin_width();
-    points.push_back({std::clamp(center, static_cast<double>(seen.min()), static_cast<double>(seen.max())),
-                      static_cast<double>(bins[i])});
-  }
-  return points;
-}
-
 class Search {
  public:
-  Search(const ActivationHistogram& seen, bool symmetric)
-      : points_(points_of(seen)), seen_{seen.min(), seen.max()}, symmetric_(symmetric) {}
+  Search(const ActivationHistogram& seen, bool symmetric, const ActivationSpec& spec)
+      : points_(points_of(std::array{&seen})), seen_{seen.min(), seen.max()}, symmetric_(symmetric), spec_(spec) {}
 
   Range run() {
     int best = kSteps;
@@ -68,9 +54,9 @@ class Search {
   }
 
   double error(Range range) const {
-    const passes::QuantParams params = symmetric_ ? symmetric_params(range) : affine_params(range);
-    const double scale = params.scale[0], zero = params.zero_point[0];
-    const double least = symmetric_ ? -128 : 0, most = symmetric_ ? 127 : 255;
+    const passes::QuantParams params = symmetric_ ? symmetric_params(range, spec_) : affine_params(range, spec_);
+    const auto [least, most] = passes::integer_limits(params);
+    const double scale = static_cast<double>(params.scale[0]), zero = params.zero_point[0];
     double sum = 0;
     for (const Point& point : points_) {
       const double level = std::clamp(std::nearbyint(point.value / scale) + zero, least, most);
@@ -83,11 +69,12 @@ class Search {
   std::vector<Point> points_;
   Range seen_;
   bool symmetric_;
+  ActivationSpec spec_;
   double least_ = std::numeric_limits<double>::infinity();
 };
 
 Range range(const ActivationHistogram& seen, const nlohmann::json& options) {
-  return Search(seen, options.at("scheme") == "symmetric").run();
+  return Search(seen, options.at("scheme") == "symmetric", activation_spec(options)).run();
 }
 
 }  // namespace

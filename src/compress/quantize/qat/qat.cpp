@@ -3,6 +3,7 @@
 //
 //   place (placement.h) → scales of least squared error → FakeQuantize → train (training/) → integers → QDQ
 #include "compress/quantize/common.h"
+#include "compress/quantize/constant_inputs.h"
 #include "compress/quantize/format.h"
 #include "compress/quantize/qat/student.h"
 #include "compress/training/train_model.h"
@@ -56,8 +57,9 @@ void validate(const ir::Model& model, const StepContext& context) {
   validate_training(model, context, "quantize");
   if (context.options.at("keep_best").get<bool>() && !context.dataset.val)
     throw Error(ErrorCode::kUsage, "quantize.keep_best", "the data has no val split");
-  ir::Model trial = model;
-  passes::raise_opset(trial, opset_of_quantizers(context.options));
+  const std::int64_t opset = opset_of_quantizers(context.options);
+  require_opset(model, opset, opset == 21 ? "int4 weights and groups need" : "QuantizeLinear by channel needs",
+                opset == 21 ? "weights of other bits, edges included, without groups (opset 13)" : "");
 }
 
 /// The gradients of a cluster's weights meet in its value as their sum. SGD takes steps by as much shorter as clusters hold
@@ -123,7 +125,14 @@ json told(const QatPlan& plan, const QatStudent& student, const passes::QdqPlan&
 void apply(ir::Model& model, const Statistics& statistics, StepContext& context) {
   // Before a FakeQuantize hides the weights.
   if (context.options.at("keep_zeros").get<bool>()) mask_zeros(model);
-  const QatPlan plan = plan_quantizers(model, statistics, context.options);
+  json options = context.options;
+  const std::map<std::string, std::string> constant =
+      rounds_weights_only(options) ? std::map<std::string, std::string>()
+                                   : constant_inputs(model, quantizer_placement(model, options).layers, statistics,
+                                                     needs(model, options), context);
+  for (const auto& [layer, reason] : constant) options["exclude"].push_back(layer);
+  QatPlan plan = plan_quantizers(model, statistics, options);
+  for (const auto& [layer, reason] : constant) plan.placement.skipped.push_back({layer, reason});
   const ir::Model floats = model;
   QatStudent student(floats, plan, context.options.at("keep_clusters"));
   train_model(student.model, context, hooks_of(student, context.options), "quantize");
