@@ -27,6 +27,7 @@ class Parts {
       : step_(step), quantized_(at(step, {"quantized"})), choice_(at(step, {"quantized", "choice"})) {}
 
   std::string html() {
+    for (const std::size_t column : {1, 2}) table_.words_in(column);
     calibration();
     equalization();
     smoothing();
@@ -109,9 +110,9 @@ class Parts {
                                                      : "";
     const std::string what =
         strength.empty() ? "not kept: every strength tried disturbs the output more"
-                         : "strength " + escape(strength) + ": " + std::to_string(size_of(at(smooth, {"folded"}))) +
-                               " values folded, " + std::to_string(size_of(at(smooth, {"multiplied"}))) +
-                               " multiplied, " + std::to_string(size_of(at(smooth, {"left"}))) + " left";
+                         : "strength " + escape(strength) + ": " + counted(size_of(at(smooth, {"folded"})), "value") +
+                               " folded, " + std::to_string(size_of(at(smooth, {"multiplied"}))) + " multiplied, " +
+                               std::to_string(size_of(at(smooth, {"left"}))) + " left";
     row("SmoothQuant", what, change(number(smooth, {"off_db"}), best), "smooth");
   }
 

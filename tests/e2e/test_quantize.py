@@ -264,9 +264,8 @@ def test_absorption_takes_what_is_always_there(pare, small_data, test_images, tm
 
 def test_the_report_tells_what_was_chosen(pare, small_data, tmp_path):
     import json
-    text = pare("quantize", RESNET10, "--data", small_data, "-o", tmp_path / "q.onnx", "--report", tmp_path / "r", "--protect-snr", 60,
-                "--activations-samples", 64).out
-    assert "quantize" in text
+    pare("quantize", RESNET10, "--data", small_data, "-o", tmp_path / "q.onnx", "--report", tmp_path / "r", "--protect-snr", 60,
+         "--activations-samples", 64)
     step = json.loads((tmp_path / "r" / "run.json").read_text())["steps"][0]
     choice = step["quantized"]["choice"]
     assert choice["outputs"] == ["logits"] and step["calibration_seconds"] > 0

@@ -125,7 +125,7 @@ TEST(Report, WhatQuantizationChose) {
                 "SNR of boxes, scores&lt;0&gt; on 16 samples, in 1 min 12 s",
                 "512 samples",
                 "4.2 s",
-                "strength 0.65: 1 values folded, 0 multiplied, 1 left",
+                "strength 0.65: 1 value folded, 0 multiplied, 1 left",
                 "17.5 dB → 26.2 dB",
                 "30.5 s",
                 ">mse<",
