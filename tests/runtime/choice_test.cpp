@@ -5,6 +5,7 @@
 
 #include "base/cpu.h"
 #include "base/hash.h"
+#include "kernels/random.h"
 #include "runtime/executor.h"
 #include "runtime/graphs.h"
 #include "runtime/tuner.h"
@@ -52,7 +53,12 @@ exec::PlanStep step_of(exec::Executor& executor, const Dims& x) {
   return {};
 }
 
-TEST(Choice, BinaryAndTernaryWeightsOfTwoBitInputsRunByBits) {
+/// Without AMX, whose tiles multiply dense weights faster than most that is sparse or of few bits.
+class Choice : public ::testing::Test {
+  const kernels::test::ScopedEnv no_tiles_{"PARE_FORCE_ISA", std::string(name(active_isa())).c_str()};
+};
+
+TEST_F(Choice, BinaryAndTernaryWeightsOfTwoBitInputsRunByBits) {
   if (!isa_available(Isa::kAvx2)) GTEST_SKIP() << "needs AVX2";
   const Dims x = {1, 64, 12, 12}, w = {48, 64, 3, 3};
   Rng rng(3, kRngTest);
@@ -69,7 +75,7 @@ TEST(Choice, BinaryAndTernaryWeightsOfTwoBitInputsRunByBits) {
   EXPECT_FALSE(step_of(*runtime::backend().compile(wide, {}), x).kernel.starts_with("bitconv"));
 }
 
-TEST(Choice, FewRowsReadWeightsOfFewBits) {
+TEST_F(Choice, FewRowsReadWeightsOfFewBits) {
   if (!isa_available(Isa::kAvx2)) GTEST_SKIP() << "needs AVX2";
   const std::int64_t k = 2048, n = 2 * std::max<std::int64_t>(cpu_info().l2, 1 << 19) / k;
   Rng rng(3, kRngTest);
@@ -108,7 +114,7 @@ class Held final : public exec::PackedWeights {
   std::vector<exec::PackedBlob> blobs_;
 };
 
-TEST(Choice, SparseWeightsAreFoundPacked) {
+TEST_F(Choice, SparseWeightsAreFoundPacked) {
   if (!isa_available(Isa::kAvx2)) GTEST_SKIP() << "needs AVX2";
   const Dims x = {1, 128, 14, 14};
   const ir::Model model = product(x, {128, 128, 3, 3}, false, eighth);
@@ -137,6 +143,7 @@ class Tuning : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::filesystem::path folder_;
+  const kernels::test::ScopedEnv no_tiles_{"PARE_FORCE_ISA", std::string(name(active_isa())).c_str()};
 };
 
 TEST_F(Tuning, WhatWasMeasuredIsKept) {

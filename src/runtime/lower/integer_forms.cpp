@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
 
 #include "kernels/bitconv/bitconv.h"
 #include "kernels/qbits/qbits.h"
@@ -60,6 +61,12 @@ std::string plain_reason(const IntegerTask& t) {
                                                    : "8-bit input, weight and output";
 }
 
+/// The levels of PARE_FORCE_ISA name no tiles: a forced one excludes them.
+bool tiles_excluded() {
+  const char* forced = std::getenv("PARE_FORCE_ISA");
+  return forced != nullptr && *forced != '\0';
+}
+
 /// oneDNN's product. Its products without VNNI saturate at 16 bits, and of few rows it repacks more than it computes.
 std::optional<Candidate> library(const IntegerTask& t) {
   if (!isa_available(Isa::kAvx512Vnni) || t.shape.pixels() < kFewRows || is_depthwise(t.shape)) return std::nullopt;
@@ -78,6 +85,7 @@ std::optional<Candidate> library(const IntegerTask& t) {
   const auto probe = make(why, false);
   if (!probe) return std::nullopt;
   const bool amx = probe->implementation().find("amx") != std::string::npos;
+  if (amx && tiles_excluded()) return std::nullopt;
   return Candidate{"qconv__onednn", dense_cycles(t.shape, amx), [make] {
                      std::string none;
                      const auto product = make(none, true);
