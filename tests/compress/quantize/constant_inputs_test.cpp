@@ -31,7 +31,7 @@ ir::Model model_with_bias(float bias) {
 }
 
 PipelineResult quantized(const ir::Model& model, const std::string& options, data::Dataset data = image_data(false)) {
-  World world("constant_inputs");
+  World world(std::string("constant_inputs_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
   world.model = model;
   world.dataset = std::move(data);
   return world.run("steps: [{quantize: {" + options + "}}]");

@@ -27,7 +27,7 @@ ir::Model clipped_model(float first, float second) {
 }
 
 json choice_of(const ir::Model& model, ir::Model* written = nullptr) {
-  World world("relu6");
+  World world(std::string("relu6_") + ::testing::UnitTest::GetInstance()->current_test_info()->name());
   world.model = model;
   world.dataset = image_data(false);
   const PipelineResult result = world.run("steps: [{quantize: {equalize: true, protect: {macs: 0}}}]");
