@@ -100,28 +100,41 @@ void multiply(std::span<const double> a, std::span<const double> b, std::int64_t
               product.data(), n);
 }
 
-std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n) {
+std::optional<std::vector<double>> try_cholesky_of_inverse(std::vector<double> matrix, std::int64_t n) {
   const auto size = static_cast<lapack_int>(n);
   const auto at = static_cast<std::size_t>(n);
   // A row-major upper triangle is a column-major lower one: with 'L' LAPACK's A⁻¹ = L·Lᵀ is our Uᵀ·U, untransposed.
   if (LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0 ||
       LAPACKE_dpotri(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0 ||
       LAPACKE_dpotrf(LAPACK_COL_MAJOR, 'L', size, matrix.data(), size) != 0)
-    throw Error(ErrorCode::kBadInput, "Cholesky", "the matrix is not positive definite");
+    return std::nullopt;
   for (std::size_t row = 1; row < at; ++row)
     std::fill_n(matrix.begin() + static_cast<std::ptrdiff_t>(row * at), row, 0.0);
   return matrix;
 }
 
-std::vector<double> solve_positive(std::vector<double> matrix, std::int64_t n, std::vector<double> right,
-                                   std::int64_t count) {
+std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n) {
+  auto found = try_cholesky_of_inverse(std::move(matrix), n);
+  if (!found) throw Error(ErrorCode::kBadInput, "Cholesky", "the matrix is not positive definite");
+  return std::move(*found);
+}
+
+std::optional<std::vector<double>> try_solve_positive(std::vector<double> matrix, std::int64_t n,
+                                                      std::vector<double> right, std::int64_t count) {
   if (static_cast<std::int64_t>(matrix.size()) != n * n || static_cast<std::int64_t>(right.size()) != n * count)
     throw Error(ErrorCode::kInternal, "linear system", "the matrices do not have the sizes they are said to have");
   const auto size = static_cast<lapack_int>(n);
   if (n > 0 && LAPACKE_dposv(LAPACK_COL_MAJOR, 'L', size, static_cast<lapack_int>(count), matrix.data(), size,
                              right.data(), size) != 0)
-    throw Error(ErrorCode::kBadInput, "linear system", "the matrix is not positive definite");
+    return std::nullopt;
   return right;
+}
+
+std::vector<double> solve_positive(std::vector<double> matrix, std::int64_t n, std::vector<double> right,
+                                   std::int64_t count) {
+  auto found = try_solve_positive(std::move(matrix), n, std::move(right), count);
+  if (!found) throw Error(ErrorCode::kBadInput, "linear system", "the matrix is not positive definite");
+  return std::move(*found);
 }
 
 void solve_positive_in_place(std::span<double> matrix, std::int64_t n, std::span<double> right, std::int64_t count) {

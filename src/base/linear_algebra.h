@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -38,11 +39,16 @@ void multiply(std::span<const double> a, std::span<const double> b, std::int64_t
 /// U, row-major and upper triangular (zeros below), of A⁻¹ = Uᵀ · U for a symmetric positive definite A [n, n] (dpotrf,
 /// dpotri, dpotrf). Error(kBadInput) where A is not.
 std::vector<double> cholesky_of_inverse(std::vector<double> matrix, std::int64_t n);
+/// The same, or nothing where the matrix is not.
+std::optional<std::vector<double>> try_cholesky_of_inverse(std::vector<double> matrix, std::int64_t n);
 
 /// X of A · X = B for a symmetric positive definite A [n, n]; `right`: the columns of B one after the other [count, n],
 /// and so is the result (dposv). Error(kBadInput) where A is not.
 std::vector<double> solve_positive(std::vector<double> matrix, std::int64_t n, std::vector<double> right,
                                    std::int64_t count);
+/// The same, or nothing where A is not.
+std::optional<std::vector<double>> try_solve_positive(std::vector<double> matrix, std::int64_t n,
+                                                      std::vector<double> right, std::int64_t count);
 
 /// The same in place, without checks for what is not finite: `matrix` need only hold the upper half (row-major), and is
 /// overwritten; `right` becomes X.

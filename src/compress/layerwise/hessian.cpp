@@ -8,6 +8,7 @@
 #include "compress/layerwise/energy_sum.h"
 #include "compress/layerwise/gram_sum.h"
 #include "compress/layerwise/hidden.h"
+#include "compress/layerwise/positions.h"
 #include "compress/layerwise/unfold.h"
 #include "compress/statistics.h"
 #include "data/padding.h"
@@ -39,6 +40,8 @@ struct Gathered {
   std::vector<EnergySum> energies;  ///< in their place where the diagonal is enough
   std::vector<double> totals;       ///< Σ x, [groups, columns]
   std::int64_t rows = 0;
+  std::int64_t samples = 0;  ///< of the pass
+  EvenPart part;             ///< of a convolution's positions that counts
 };
 
 std::size_t size_of(const ir::Graph& graph, const Gathered& one) {
@@ -80,12 +83,16 @@ void add(const ir::Graph& graph, const Tensor& x, Gathered& to) {
   const std::int64_t columns = to.first->weight.view.taps * to.first->weight.view.inputs;
   if (node.is("Conv")) {
     const Unfolder unfolder(x, node, graph.constant(to.first->weight.value)->dims());
-    to.rows += unfolder.positions();
+    const std::vector<std::int64_t> positions = to.part.of(
+        unfolder.positions(), positions_share(unfolder.positions() / x.dim(0) * to.samples, unfolder.columns()));
+    const auto count = static_cast<std::int64_t>(positions.size());
+    to.rows += count;
     for (std::size_t group = 0; group < std::max(to.sums.size(), to.energies.size()); ++group) {
       const auto totals = std::span(to.totals).subspan(group * static_cast<std::size_t>(columns),
                                                        static_cast<std::size_t>(columns));
-      add_rows(to, group, unfolder.positions(), [&](std::int64_t first, std::int64_t count, std::span<float> out) {
-        unfolder.rows(static_cast<std::int64_t>(group), first, count, out);
+      add_rows(to, group, count, [&](std::int64_t first, std::int64_t some, std::span<float> out) {
+        unfolder.rows(static_cast<std::int64_t>(group),
+                      std::span(positions).subspan(static_cast<std::size_t>(first), static_cast<std::size_t>(some)), out);
         count_rows(out, totals);
       });
     }
@@ -132,6 +139,7 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
   };
   auto executor = context.backend.compile(up_to(model, options.observed), options);
   const std::vector<std::int64_t> indices = calibration_indices(split.size(), samples, context.execution.seed);
+  for (Gathered& one : wanted) one.samples = static_cast<std::int64_t>(indices.size());
   const auto batch = static_cast<std::size_t>(forward_batch(model, 8));
   const std::int64_t fixed = fixed_batch(model);
   for (std::size_t done = 0; done < indices.size(); done += batch) {
@@ -187,6 +195,23 @@ std::vector<double> damped_hessian(std::span<const double> hessian, std::size_t 
     own = (own == 0 ? mean : own) + damping * mean;
   }
   return damped;
+}
+
+std::vector<double> damped_inverse_factor(std::span<const double> hessian, std::size_t n, double& damping,
+                                          std::span<const std::size_t> order) {
+  for (;; damping *= 10) {
+    std::vector<double> damped = damped_hessian(hessian, n, damping);
+    if (!order.empty()) {
+      const std::vector<double> unordered = std::move(damped);
+      damped.resize(n * n);
+      for (std::size_t i = 0; i < n; ++i)
+        for (std::size_t j = 0; j < n; ++j) damped[i * n + j] = unordered[order[i] * n + order[j]];
+    }
+    if (auto factor = try_cholesky_of_inverse(std::move(damped), static_cast<std::int64_t>(n))) return std::move(*factor);
+    if (damping >= 1)
+      throw Error(ErrorCode::kBadInput, "Hessian", "not positive definite even with the mean of its diagonal added");
+    damping = std::max(damping, 1e-4);
+  }
 }
 
 namespace {

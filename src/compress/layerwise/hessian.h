@@ -54,6 +54,12 @@ using EnergyVisitor = std::function<void(const Layer& layer, const std::vector<f
 void visit_energies(const ir::Model& model, const std::vector<Layer>& layers, std::int64_t samples,
                     const StepContext& context, const EnergyVisitor& visit);
 
+/// The U of H⁻¹ = UᵀU for the damped H, its columns in this `order` or, when that is empty, as they are. Rounding of sums of
+/// floats may leave eigenvalues below zero where inputs hardly vary; then `damping` is raised tenfold, and left so, until
+/// there is a factor. Error(kBadInput) when there is none with a damping of 1 or more.
+std::vector<double> damped_inverse_factor(std::span<const double> hessian, std::size_t n, double& damping,
+                                          std::span<const std::size_t> order = {});
+
 /// H's diagonal at the input that each element of the layer's weight meets, in the weight's layout.
 std::vector<float> input_energy(const ir::WeightView& view, std::span<const double> hessian, std::int64_t groups);
 

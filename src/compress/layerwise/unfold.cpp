@@ -65,6 +65,13 @@ void Unfolder::rows(std::int64_t group, std::int64_t first, std::int64_t count, 
   });
 }
 
+void Unfolder::rows(std::int64_t group, std::span<const std::int64_t> positions, std::span<float> out) const {
+  parallel_for(static_cast<std::int64_t>(positions.size()), 64, [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i)
+      row(group, positions[static_cast<std::size_t>(i)], &out[static_cast<std::size_t>(i * columns())]);
+  });
+}
+
 std::vector<float> unfold(const Tensor& x, const ir::Node& conv, const Dims& weight, std::int64_t group,
                           std::int64_t& positions) {
   const Unfolder from(x, conv, weight);

@@ -22,6 +22,8 @@ class Unfolder {
   std::int64_t columns() const { return depth_.kernel * height_.kernel * width_.kernel * inputs_; }
   /// Writes the rows [first, first + count) of a group into `out` [count, columns()], in parallel.
   void rows(std::int64_t group, std::int64_t first, std::int64_t count, std::span<float> out) const;
+  /// The rows of these positions.
+  void rows(std::int64_t group, std::span<const std::int64_t> positions, std::span<float> out) const;
 
  private:
   void row(std::int64_t group, std::int64_t position, float* out) const;

@@ -23,16 +23,16 @@ std::vector<double> diagonal_of(std::span<const double> matrix, std::size_t n) {
   return diagonal;
 }
 
-/// Chooses the zeros, updates what stays, and gives H⁻¹'s diagonal.
-std::vector<double> choose(ObsRows& rows, const PruneRule& rule, const std::vector<double>& damped, bool exact,
+/// Chooses the zeros, updates what stays, and gives H⁻¹'s diagonal; `damping` may be raised (damped_inverse_factor).
+std::vector<double> choose(ObsRows& rows, const PruneRule& rule, std::span<const double> hessian, double& damping, bool exact,
                            const ObsOptions& options) {
-  const auto n = static_cast<std::int64_t>(rows.n);
+  const std::vector<double> u = damped_inverse_factor(hessian, rows.n, damping);
   if (exact) {
-    const std::vector<double> inverse = inverse_of_positive(damped, n);
+    const std::vector<double> inverse =
+        inverse_of_positive(damped_hessian(hessian, rows.n, damping), static_cast<std::int64_t>(rows.n));
     obs_exact(rows, rule, inverse);
     return diagonal_of(inverse, rows.n);
   }
-  const std::vector<double> u = cholesky_of_inverse(damped, n);
   obs_sweep(rows, rule, options.block, u, options.update);
   return diagonal_of_factor(u, rows.n);
 }
@@ -60,15 +60,15 @@ Tensor obs_prune(const PruneTarget& target, const PruneRule& rule, std::span<con
   const std::int64_t each = target.view.outputs / groups;
   const bool exact = static_cast<std::int64_t>(n) <= options.exact;
   for (std::int64_t g = 0; g < groups; ++g) {
-    const std::vector<double> damped =
-        damped_hessian(hessian.subspan(static_cast<std::size_t>(g) * n * n, n * n), n, options.damping);
+    const auto own = hessian.subspan(static_cast<std::size_t>(g) * n * n, n * n);
     ObsRows rows(target, rule.keep_zeros, g * each, each);
     const std::vector<double> original = rows.weights;
-    const std::vector<double> diagonal = choose(rows, rule, damped, exact, options);
+    double damping = options.damping;
+    const std::vector<double> diagonal = choose(rows, rule, own, damping, exact, options);
     for (std::size_t i = 0; saliency && i < original.size(); ++i)
       (*saliency)[rows.element(i / rows.count, i % rows.count)] =
           static_cast<float>(original[i] * original[i] / diagonal[i / rows.count]);
-    if (options.update && (options.refit || exact)) obs_refit(rows, damped, original);
+    if (options.update && (options.refit || exact)) obs_refit(rows, damped_hessian(own, n, damping), original);
     rows.write(out.mutable_data<float>());
   }
   return out;

@@ -24,16 +24,6 @@ std::vector<std::size_t> order_of(std::span<const double> hessian, std::size_t n
   return order;
 }
 
-/// U of H⁻¹ = UᵀU for the damped Hessian in this order.
-std::vector<double> factor(std::span<const double> hessian, const std::vector<std::size_t>& order, double damping) {
-  const std::size_t n = order.size();
-  const std::vector<double> damped = damped_hessian(hessian, n, damping);
-  std::vector<double> ordered(n * n);
-  for (std::size_t i = 0; i < n; ++i)
-    for (std::size_t j = 0; j < n; ++j) ordered[i * n + j] = damped[order[i] * n + order[j]];
-  return cholesky_of_inverse(std::move(ordered), static_cast<std::int64_t>(n));
-}
-
 struct Columns {
   const ir::WeightView& view;
   std::size_t element(std::int64_t output, std::size_t column) const {
@@ -116,7 +106,8 @@ std::vector<std::int32_t> gptq_levels(const Tensor& weight, const ir::WeightView
   for (std::int64_t g = 0; g < groups; ++g) {
     const auto own = hessian.subspan(static_cast<std::size_t>(g) * n * n, n * n);
     const std::vector<std::size_t> order = order_of(own, n, options.act_order);
-    const std::vector<double> u = factor(own, order, options.damping);
+    double damping = options.damping;
+    const std::vector<double> u = damped_inverse_factor(own, n, damping, order);
     parallel_for((outputs + kRows - 1) / kRows, 1, [&](std::int64_t begin, std::int64_t end) {
       const Columns columns{view};
       for (std::int64_t part = begin; part < end; ++part) {

@@ -94,7 +94,7 @@ struct LayerRounder {
 
 }  // namespace
 
-std::vector<Option> rounding_options(std::string_view automatic) {
+std::vector<Option> rounding_options(std::string_view automatic, bool sequential) {
   using enum OptionType;
   return {{"rounding", kString, "\"auto\"", automatic, {"auto", "nearest", "gptq", "adaround", "brecq"}},
           {"act_order", kBool, "true", "gptq rounds the inputs of most energy first"},
@@ -112,7 +112,7 @@ std::vector<Option> rounding_options(std::string_view automatic) {
            "ranges of weights shrink to the least squared error: energy: of the weights, each by what its input carries; "
            "output: of the output of each group of up to 256 inputs, as AWQ searches (Lin et al. 2023)",
            {"energy", "output"}},
-          {"sequential", kBool, "true",
+          {"sequential", kBool, sequential ? "true" : "false",
            "gptq and adaround: each layer sees its inputs as the rounded layers before it make them, a pass over the samples for "
            "each, instead of all as the original makes them"},
           {"samples", kInt, "2048", "training samples that gptq and adaround look at; 0: all", {}, 0, 1e12}};

@@ -13,8 +13,8 @@
 namespace pare::compress {
 
 /// The keys of the group "weights" that say how: rounding, act_order, iterations, refine, fit_scales, clip, sequential, samples.
-/// `automatic`: what rounding "auto" means, for the help.
-std::vector<Option> rounding_options(std::string_view automatic);
+/// `automatic`: what rounding "auto" means, for the help; `sequential`: the default of that key.
+std::vector<Option> rounding_options(std::string_view automatic, bool sequential);
 
 /// Whether `weights` (resolved) needs the training plug-in.
 bool rounding_needs_gradients(const nlohmann::json& weights);

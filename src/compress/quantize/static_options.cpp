@@ -89,7 +89,8 @@ std::vector<Option> declare() {
   };
   for (Option option : rounding_options("nearest; by training samples gptq: later inputs make up for the error of earlier "
                                         "ones, or adaround: learned, up or down, or brecq: learned block by block, which "
-                                        "needs the training plug-in; auto: gptq below 8 bits"))
+                                        "needs the training plug-in; auto: gptq below 8 bits",
+                                        true))
     list.front().children.push_back(option);
   list.front().children.push_back(sign_quantizer_option());
   for (Option option : target_options()) list.push_back(option);

@@ -40,9 +40,11 @@ std::span<const Option> options() {
            "input channels of a convolution that share a scale, at each position of the kernel; layers with fewer inputs, and "
            "all at 0, have one for each output channel",
            {}, 0, 1e6}}}};
+    // Inputs as the float model makes them: one pass over the samples, and no worse where both were measured.
     for (Option option : rounding_options("nearest; by training samples gptq: later inputs make up for the error of "
                                           "earlier ones, or adaround: learned, up or down, or brecq: learned block by "
-                                          "block, which needs the training plug-in; auto: gptq where there are some"))
+                                          "block, which needs the training plug-in; auto: gptq where there are some",
+                                          false))
       list.front().children.push_back(option);
     list.push_back({"edge_bits", kInt, "0",
                     "of the weights of the first and the last layers, to which outputs are most sensitive; 0: as the others",
