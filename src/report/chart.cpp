@@ -24,8 +24,9 @@ std::string bar_row(const Bar& bar, std::string (*show)(Figure), double full) {
   const std::string words =
       show(bar.before) == show(bar.after) ? show(bar.after) : show(bar.before) + " → " + show(bar.after);
   const std::string name = escape(bar.name);
-  return "<span class=\"name\" title=\"" + name + "\">" + name +
-         "</span><svg viewBox=\"0 0 100 16\" preserveAspectRatio=\"none\" "
+  // Layers differ at the end of their names: what does not fit goes from the front (direction: rtl), read as it is (bdi).
+  return "<span class=\"name\" title=\"" + name + "\"><bdi>" + name +
+         "</bdi></span><svg viewBox=\"0 0 100 16\" preserveAspectRatio=\"none\" "
          "role=\"img\" aria-label=\"" +
          name + ": " + words + "\"><title>" + name + ": " + words + "</title>" +
          rect("b-before", 1, 6, bar.before, full) + rect("b-after", 8, 7, bar.after, full) +

@@ -94,7 +94,7 @@ svg .soft{fill:var(--soft);font-size:9.5px}
 .l-after{stroke:var(--after)}.l-third{stroke:var(--third);stroke-dasharray:6 3}
 .d-after{fill:var(--after)}.d-third{fill:var(--third)}
 .bars{display:grid;grid-template-columns:minmax(6rem,14rem) 1fr auto;gap:.15rem .6rem;align-items:center;font-size:.85rem}
-.bars .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap}
+.bars .name{overflow:hidden;text-overflow:ellipsis;white-space:nowrap;direction:rtl;text-align:left}
 .bars .figures{font-variant-numeric:tabular-nums;white-space:nowrap;text-align:right}
 .bars svg{height:1rem}
 .charts{display:grid;gap:1rem 2rem;grid-template-columns:repeat(auto-fit,minmax(min(100%,26rem),1fr))}
