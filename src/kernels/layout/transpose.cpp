@@ -1,6 +1,8 @@
-// Transposes: small square blocks, so that both sides stay in cache.
+// Transposes: small square blocks, so that both sides stay in cache, and of 32-bit elements squares in registers.
 #include <algorithm>
+#include <cstring>
 #include <functional>
+#include <type_traits>
 
 #include "base/threads.h"
 #include "kernels/layout/elements.h"
@@ -13,13 +15,39 @@ namespace {
 
 constexpr std::int64_t kBlock = 32;
 
+/// A square of elements that registers hold: columns [c, c + 4) of rows [r, r + 4).
+constexpr std::int64_t kSquare = 4;
+
+using Words [[gnu::vector_size(16)]] = std::uint32_t;
+
+/// Four words of each of four rows, transposed: whole vectors read and written instead of a word at a time.
+void transpose_square(const std::uint32_t* in, std::int64_t in_stride, std::uint32_t* out,
+                      std::int64_t out_stride) noexcept {
+  Words row[kSquare];
+  for (std::int64_t r = 0; r < kSquare; ++r) std::memcpy(&row[r], in + r * in_stride, sizeof(Words));
+  const Words low01 = __builtin_shufflevector(row[0], row[1], 0, 4, 1, 5);
+  const Words high01 = __builtin_shufflevector(row[0], row[1], 2, 6, 3, 7);
+  const Words low23 = __builtin_shufflevector(row[2], row[3], 0, 4, 1, 5);
+  const Words high23 = __builtin_shufflevector(row[2], row[3], 2, 6, 3, 7);
+  const Words column[kSquare] = {
+      __builtin_shufflevector(low01, low23, 0, 1, 4, 5), __builtin_shufflevector(low01, low23, 2, 3, 6, 7),
+      __builtin_shufflevector(high01, high23, 0, 1, 4, 5), __builtin_shufflevector(high01, high23, 2, 3, 6, 7)};
+  for (std::int64_t c = 0; c < kSquare; ++c) std::memcpy(out + c * out_stride, &column[c], sizeof(Words));
+}
+
 template <class T>
 void transpose_block(const T* in, std::int64_t rows, std::int64_t columns, std::int64_t r0, std::int64_t c0,
                      T* out) noexcept {
   const std::int64_t r1 = std::min(r0 + kBlock, rows), c1 = std::min(c0 + kBlock, columns);
-  for (std::int64_t c = c0; c < c1; ++c) {
-    for (std::int64_t r = r0; r < r1; ++r) out[c * rows + r] = in[r * columns + c];
+  std::int64_t r_squares = r0, c_squares = c0;  // where the squares end
+  if constexpr (std::is_same_v<T, std::uint32_t>) {
+    r_squares = r1 - (r1 - r0) % kSquare, c_squares = c1 - (c1 - c0) % kSquare;
+    for (std::int64_t c = c0; c < c_squares; c += kSquare)
+      for (std::int64_t r = r0; r < r_squares; r += kSquare)
+        transpose_square(in + r * columns + c, columns, out + c * rows + r, rows);
   }
+  for (std::int64_t c = c0; c < c1; ++c)
+    for (std::int64_t r = c < c_squares ? r_squares : r0; r < r1; ++r) out[c * rows + r] = in[r * columns + c];
 }
 
 template <class T>
