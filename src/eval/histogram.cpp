@@ -60,8 +60,13 @@ void count_values(std::span<const float> values, float scale, std::span<std::int
   for (std::size_t done = 0; done < values.size(); done += kStrip) {
     const std::size_t strip = std::min(kStrip, values.size() - done);
     const float* x = values.data() + done;
+    // std::floor, which the baseline instruction set has no vectors for.
 #pragma omp simd
-    for (std::size_t i = 0; i < strip; ++i) places[i] = static_cast<std::int32_t>(std::floor(x[i] * scale)) + kHalf;
+    for (std::size_t i = 0; i < strip; ++i) {
+      const float place = x[i] * scale;
+      const auto whole = static_cast<std::int32_t>(place);
+      places[i] = whole - (place < static_cast<float>(whole) ? 1 : 0) + kHalf;
+    }
     std::size_t i = 0;
     for (; i + 1 < strip; i += 2) {
       ++even[places[i]];
