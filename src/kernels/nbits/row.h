@@ -8,6 +8,8 @@
 
 namespace pare::kernels {
 
+inline constexpr std::int64_t kNBitsLanes = 16;  ///< outputs of a panel
+
 struct NBitsKernel {
   const char* name;
   Isa isa;
@@ -18,6 +20,9 @@ struct NBitsKernel {
   void (*decode)(const NBitsPanel&, std::int64_t first, std::int64_t last, float* out) noexcept;  ///< for `wide`
   bool planes;  ///< tables of 256 and their codes as NBitsPanel::planes says
 };
+
+/// Of those that this CPU runs.
+const NBitsKernel& best_nbits_kernel() noexcept;
 
 struct NBitsMatrix::Packed {
   const NBitsKernel* kernel = nullptr;
