@@ -146,29 +146,50 @@ int run(const Options& options, const std::string& command) {
   return run_job(model, data, recipe, options.outputs, options.globals, command);
 }
 
+/// What a step with several methods is for; a step with one is for what its method does.
+std::string summary_of(const std::string& step, const std::vector<MethodInfo>& rows) {
+  static const std::map<std::string, std::string> kSummaries = {
+      {"prune", "zeros weights, anywhere or in a pattern, or removes channels, heads, layers and blocks"},
+      {"quantize", "weights, and activations, of few bits: after training or while training"}};
+  const auto found = kSummaries.find(step);
+  return found == kSummaries.end() ? rows.front().summary : found->second;
+}
+
+/// "Methods:", a line each.
+std::string list_of(const std::vector<MethodInfo>& rows) {
+  std::size_t width = 0;
+  for (const MethodInfo& row : rows) width = std::max(width, row.name.size());
+  std::string text = "Methods:";
+  for (const MethodInfo& row : rows)
+    text += "\n  " + row.name + std::string(width + 2 - row.name.size(), ' ') + row.summary;
+  return text + "\nOptions that a method does not have are refused.";
+}
+
 void add_step(CLI::App& app, Invocation& invocation, const std::string& step, const std::vector<MethodInfo>& rows) {
   auto options = std::make_shared<Options>();
   options->step = step;
-  std::string summary;
   std::vector<std::string> names;
-  for (const MethodInfo& row : rows) {
-    summary += (summary.empty() ? "" : "; ") + row.summary;
+  for (const MethodInfo& row : rows)
     if (!row.name.empty()) names.push_back(row.name);
-  }
-  CLI::App* command = app.add_subcommand(step, summary);
+  CLI::App* command = app.add_subcommand(step, summary_of(step, rows));
   add_model(*command, options->model);
   command->add_option("--data", options->data, "data description (docs/data.md)")->type_name("D.yaml");
   command->add_option("-o,--output", options->outputs.file, "the model written")->required()->type_name("OUT.onnx");
   command->add_option("--report", options->outputs.report, "folder that gets run.json, report.html, recipe.yaml")
       ->type_name("DIR");
-  command->add_option("--max-drop", options->max_drop, "gate: exit 8 when the metric on val falls by more points; static quantization puts layers back to float to "
-                          "keep it")
+  command
+      ->add_option(
+          "--max-drop", options->max_drop,
+          "gate: exit 8 when the metric on val falls by more points; static quantization puts layers back to float to "
+          "keep it")
       ->type_name("X");
   add_globals(*command, options->globals);
   if (!names.empty()) {
-    command->add_option("--method", options->method, "default " + names.front())
+    command
+        ->add_option("--method", options->method, "what does it, of the methods listed (default " + names.front() + ")")
         ->check(CLI::IsMember(names))
         ->type_name("NAME");
+    command->footer(list_of(rows));
   }
   for (const MethodInfo& row : rows) {
     for (const OptionInfo& option : row.options) add_flag(*command, *options, option, {});
