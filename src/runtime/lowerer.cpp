@@ -249,6 +249,8 @@ BufferId Lowerer::scratch(std::size_t bytes) {
   return add_buffer({.dtype = DType::kUint8, .dims = {static_cast<std::int64_t>(std::max<std::size_t>(bytes, 1))}});
 }
 
+void Lowerer::take_over(BufferId out, BufferId of) { plan_.buffers[static_cast<std::size_t>(out)].takes_over = of; }
+
 void Lowerer::alias(ir::ValueId id, BufferId of, Layout layout) {
   buffers_[{id, layout}] = add_buffer({.name = graph().value(id).name,
                                        .dtype = dtype(id),

@@ -70,6 +70,9 @@ class Lowerer {
   BufferId read_narrow(ir::ValueId value, Layout layout = Layout::kOnnx);
   BufferId write_narrow(ir::ValueId value, Layout layout = Layout::kOnnx);
   BufferId scratch(std::size_t bytes);
+  /// The step that writes `out` runs fastest where it lies in the memory of `of`, element by element; it must stay right
+  /// where it does not.
+  void take_over(BufferId out, BufferId of);
   /// `value` is the memory of `of`, whose layout must be kOnnx or of the same bytes.
   void alias(ir::ValueId value, BufferId of, Layout layout = Layout::kOnnx);
 

@@ -1,5 +1,6 @@
 #include "runtime/onednn.h"
 
+#include <cstring>
 #include <optional>
 #include <unordered_map>
 
@@ -48,12 +49,15 @@ memory::data_type data_type(DType type) {
   return type == DType::kBFloat16 ? memory::data_type::bf16 : memory::data_type::f32;
 }
 
-/// `added`: the tensor of the post-op that adds.
-dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::desc& added) {
+/// `added`: the tensor of the post-op that adds; `in_place`: it is what the output holds.
+dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::desc& added, bool in_place) {
   dnnl::post_ops ops;
   for (const PostOp& item : post) {
     if (item.add) {
-      ops.append_binary(algorithm::binary_add, added);
+      if (in_place)
+        ops.append_sum(1.0f);
+      else
+        ops.append_binary(algorithm::binary_add, added);
       continue;
     }
     ops.append_eltwise(1.0f, *eltwise(item.op), eltwise_alpha(item), item.params.beta);
@@ -132,14 +136,16 @@ namespace {
 template <class Descriptor>
 class DnnlProduct final : public Product {
  public:
-  /// `added` describes the tensor of the argument `add`; that is 0 where nothing is added.
-  DnnlProduct(const Descriptor& desc, std::shared_ptr<const memory> weights, Tensor bias, memory::desc added, int add)
+  /// `added` describes the tensor of the argument `add`; that is 0 where nothing is added, or in place.
+  DnnlProduct(const Descriptor& desc, std::shared_ptr<const memory> weights, Tensor bias, memory::desc added, int add,
+              bool in_place = false)
       : desc_(desc),
         primitive_(desc),
         weights_(std::move(weights)),
         bias_(std::move(bias)),
         added_(std::move(added)),
-        add_(add) {}
+        add_(add),
+        in_place_(in_place) {}
 
   void run(const void* in, const void* add, void* out, std::byte* scratch) const override {
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
@@ -148,6 +154,7 @@ class DnnlProduct final : public Product {
                                                  {DNNL_ARG_SCRATCHPAD, view(desc_.scratchpad_desc(), scratch)}};
     if (bias_.defined()) arguments.emplace(DNNL_ARG_BIAS, view(desc_.bias_desc(), bias_.raw()));
     if (add_) arguments.emplace(add_, view(added_, add));
+    if (in_place_ && add != out) std::memcpy(out, add, added_.get_size());
     dnnl::stream stream(engine());
     primitive_.execute(stream, arguments);
     stream.wait();
@@ -155,6 +162,7 @@ class DnnlProduct final : public Product {
   std::size_t scratch_bytes() const override { return desc_.scratchpad_desc().get_size(); }
   std::size_t weight_bytes() const override { return weights_->get_desc().get_size() + bias_.bytes(); }
   std::string implementation() const override { return desc_.impl_info_str(); }
+  bool adds_in_place() const override { return in_place_; }
 
  private:
   Descriptor desc_;
@@ -163,6 +171,7 @@ class DnnlProduct final : public Product {
   Tensor bias_;
   memory::desc added_;
   int add_;
+  bool in_place_;
 };
 
 class DnnlBatchedProduct final : public BatchedProduct {
@@ -208,13 +217,18 @@ std::unique_ptr<Product> convolution(const std::string& key, const kernels::Conv
   const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src, any, bias_desc, dst,
                       {s.stride_h, s.stride_w}, {s.dilation_h - 1, s.dilation_w - 1}, {s.pad_top, s.pad_left},
                       {bottom_padding(s), right_padding(s)});
-  const Conv::primitive_desc desc(op, attributes(post, added), engine());
+  const auto with = [&](bool in_place) {
+    return Conv::primitive_desc(op, attributes(post, added, in_place), engine());
+  };
+  const bool in_place = add_argument(post) != 0 && types.add == types.out && can_add_in_place(with);
+  const Conv::primitive_desc desc = with(in_place);
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this convolution";
     return nullptr;
   }
   auto weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
-  return std::make_unique<DnnlProduct<Conv::primitive_desc>>(desc, std::move(weights), bias, added, add_argument(post));
+  return std::make_unique<DnnlProduct<Conv::primitive_desc>>(desc, std::move(weights), bias, added,
+                                                             in_place ? 0 : add_argument(post), in_place);
 } catch (const dnnl::error& error) {
   reason = std::string("oneDNN refuses: ") + error.message;
   return nullptr;
@@ -233,13 +247,14 @@ std::unique_ptr<Product> inner_product(const std::string& key, std::int64_t m, s
   const memory::desc bias_desc = bias.defined() ? memory::desc({n}, f32, memory::format_tag::x) : memory::desc();
   const memory::desc any({n, k}, data_type(types.in), memory::format_tag::any);
   const Inner::desc op(dnnl::prop_kind::forward_inference, src, any, bias_desc, dst);
-  const Inner::primitive_desc desc(op, attributes(post, added), engine());
+  const Inner::primitive_desc desc(op, attributes(post, added, false), engine());
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this product";
     return nullptr;
   }
   auto weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
-  return std::make_unique<DnnlProduct<Inner::primitive_desc>>(desc, std::move(weights), bias, added, add_argument(post));
+  return std::make_unique<DnnlProduct<Inner::primitive_desc>>(desc, std::move(weights), bias, added,
+                                                              add_argument(post));
 } catch (const dnnl::error& error) {
   reason = std::string("oneDNN refuses: ") + error.message;
   return nullptr;

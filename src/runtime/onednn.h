@@ -45,6 +45,8 @@ class Product {
   virtual std::size_t scratch_bytes() const = 0;
   virtual std::size_t weight_bytes() const = 0;
   virtual std::string implementation() const = 0;  ///< oneDNN's name, "jit:avx2"
+  /// It adds to what lies in `out`: `add` is copied there first, unless it is `out`.
+  virtual bool adds_in_place() const = 0;
 };
 
 /// NHWC in and out; weight float32, ONNX [O, I/groups, kh, kw]; bias [O] or undefined. Direct algorithms only: Winograd's error
@@ -76,6 +78,7 @@ class IntegerProduct {
   virtual std::size_t scratch_bytes() const = 0;
   virtual std::size_t weight_bytes() const = 0;
   virtual std::string implementation() const = 0;
+  virtual bool adds_in_place() const = 0;  ///< as Product's
 };
 
 /// NHWC; `weight` is a signed 8-bit tensor without zero points, ONNX [O, I/groups, kh, kw]. nullptr with a reason when

@@ -1,10 +1,12 @@
-// oneDNN's integer convolution and matrix product. Its post-ops apply to output_scale · (sum + bias) and know no scale
-// or zero point of an added tensor, so
+// oneDNN's integer convolution and matrix product. Its post-ops apply to output_scale · (sum + bias). One that adds to
+// what the output holds knows a scale, r_mult; one that adds a tensor of its own knows none, nor a zero point, so
 //   v = sum · multiplier + (r − r_zp) · r_mult   is written as   ((sum · multiplier / r_mult) + r) · r_mult − r_zp ·
 //   r_mult
-// and where the sum is quantized first, as   (rint(clip(sum · multiplier)) · (first / r_mult) + r) · r_mult − r_zp · r_mult
+// and where the sum is quantized first, as   (rint(clip(sum · multiplier)) · (first / r_mult) + r) · r_mult − r_zp ·
+// r_mult
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <unordered_map>
 
 #include "runtime/onednn_internal.h"
@@ -26,15 +28,29 @@ memory::data_type data_type(DType type) {
   }
 }
 
+/// The output holds the residual, as 8-bit numbers of its own or the other sign, or in its own type.
+bool may_hold(const kernels::QConvEpilogue& e) {
+  if (e.residual_type == DType::kUndefined) return false;
+  return (e.residual_type == DType::kFloat32) == (e.output_type == DType::kFloat32);
+}
+
 /// The post-ops of an epilogue, in order. oneDNN 2.6 mixes up the parameters of two element-wise post-ops of one
 /// algorithm, so each appears once at most; the zero point may have to be the output's attribute, which is slower.
 class PostOps {
  public:
-  PostOps(const kernels::QConvEpilogue& e, const memory::desc& residual) {
+  PostOps(const kernels::QConvEpilogue& e, const memory::desc& residual, bool in_place = false) : in_place_(in_place) {
+    const float zero = e.output_type == DType::kFloat32 ? 0.0f : static_cast<float>(e.out_zero_point);
     if (e.first.multiplier != 0) {
       ops_.append_eltwise(1.0f, algorithm::eltwise_clip_v2, e.first.lo, e.first.hi);  // not the algorithm of the clamp
       ops_.append_eltwise(1.0f, algorithm::eltwise_round, 0, 0);
-      ops_.append_binary(algorithm::binary_mul, one_float(residual.data.ndims));
+      if (!in_place) ops_.append_binary(algorithm::binary_mul, one_float(residual.data.ndims));
+    }
+    if (in_place) {
+      linear(e.first.multiplier != 0 ? e.first.multiplier : 1,
+             zero - static_cast<float>(e.residual_zero_point) * e.residual_multiplier);
+      ops_.append_sum(e.residual_multiplier, 0, data_type(e.residual_type));
+      if (clamps(e)) ops_.append_eltwise(1.0f, algorithm::eltwise_clip, e.lo + zero, e.hi + zero);
+      return;
     }
     if (e.residual_type != DType::kUndefined) {
       residual_at_ = ops_.len();
@@ -42,7 +58,6 @@ class PostOps {
       factor_ = e.residual_multiplier;
       shift_ = -static_cast<float>(e.residual_zero_point) * e.residual_multiplier;
     }
-    const float zero = e.output_type == DType::kFloat32 ? 0.0f : static_cast<float>(e.out_zero_point);
     if (!clamps(e)) {
       linear(factor_, shift_ + zero);
       return;
@@ -58,6 +73,7 @@ class PostOps {
   const dnnl::post_ops& ops() const { return ops_; }
   std::int32_t out_zero_point() const { return out_zero_point_; }
   int residual_at() const { return residual_at_; }  ///< which post-op adds the residual
+  bool in_place() const { return in_place_; }       ///< the output holds it
 
   static memory::desc one_float(int rank) {
     const memory::dims dims(static_cast<std::size_t>(rank), 1);
@@ -81,11 +97,12 @@ class PostOps {
   float factor_ = 1, shift_ = 0;  ///< of the addition: v = (v + r) · factor + shift
   std::int32_t out_zero_point_ = 0;
   int residual_at_ = 0;
+  bool in_place_ = false;
 };
 
 dnnl::primitive_attr attributes(const kernels::QConvEpilogue& e, std::int64_t channels, const PostOps& post) {
   std::vector<float> scales(e.multiplier, e.multiplier + channels);
-  if (e.residual_type != DType::kUndefined && e.first.multiplier == 0)
+  if (e.residual_type != DType::kUndefined && e.first.multiplier == 0 && !post.in_place())
     for (float& scale : scales) scale /= e.residual_multiplier;
   dnnl::primitive_attr attr;
   attr.set_output_scales(1 << 1, scales);
@@ -106,13 +123,15 @@ struct Constants {
   memory::desc bias_desc;
   std::int32_t zero_point = 0;  ///< of the input; 0 where it is folded into the bias
   std::int32_t out_zero_point = 0;
-  int residual_at = 0;  ///< which post-op adds the residual
-  float first = 0;      ///< what a sum that is quantized first is multiplied with; 0: it is not
+  int residual_at = 0;    ///< which post-op adds the residual
+  float first = 0;        ///< what a sum that is quantized first is multiplied with; 0: it is not, or by a post-op
+  bool in_place = false;  ///< the output holds the residual
 
   void take(const PostOps& post, const kernels::QConvEpilogue& e) {
     out_zero_point = post.out_zero_point();
     residual_at = post.residual_at();
-    if (e.first.multiplier != 0) first = e.first.multiplier / e.residual_multiplier;
+    in_place = post.in_place();
+    if (e.first.multiplier != 0 && !in_place) first = e.first.multiplier / e.residual_multiplier;
   }
 };
 
@@ -122,7 +141,7 @@ class DnnlIntegerProduct final : public IntegerProduct {
   DnnlIntegerProduct(const Descriptor& desc, Constants constants, memory::desc residual)
       : desc_(desc), primitive_(desc), constants_(std::move(constants)), residual_(std::move(residual)) {}
   /// Only says what it would be.
-  explicit DnnlIntegerProduct(const Descriptor& desc) : desc_(desc) {}
+  DnnlIntegerProduct(const Descriptor& desc, bool in_place) : desc_(desc) { constants_.in_place = in_place; }
 
   void run(const void* in, const void* residual, void* out, std::byte* scratch) const override {
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
@@ -131,7 +150,9 @@ class DnnlIntegerProduct final : public IntegerProduct {
                                                  {DNNL_ARG_SCRATCHPAD, view(desc_.scratchpad_desc(), scratch)}};
     if (!constants_.bias.empty()) arguments.emplace(DNNL_ARG_BIAS, view(constants_.bias_desc, constants_.bias.data()));
     const int at = constants_.residual_at;
-    if (residual) arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(at) | DNNL_ARG_SRC_1, view(residual_, residual));
+    if (constants_.in_place && residual != out) std::memcpy(out, residual, residual_.get_size());
+    if (residual && !constants_.in_place)
+      arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(at) | DNNL_ARG_SRC_1, view(residual_, residual));
     if (constants_.first != 0)
       arguments.emplace(DNNL_ARG_ATTR_MULTIPLE_POST_OP(at - 1) | DNNL_ARG_SRC_1,
                         view(PostOps::one_float(residual_.data.ndims), &constants_.first));
@@ -149,6 +170,7 @@ class DnnlIntegerProduct final : public IntegerProduct {
     return (constants_.weights ? constants_.weights->get_desc().get_size() : 0) + 4 * constants_.bias.size();
   }
   std::string implementation() const override { return desc_.impl_info_str(); }
+  bool adds_in_place() const override { return constants_.in_place; }
 
  private:
   Descriptor desc_;
@@ -200,20 +222,23 @@ std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, cons
                                         : as_vector(input.bias, s.out_c);
   if (!constants.bias.empty())
     constants.bias_desc = memory::desc({s.out_c}, memory::data_type::s32, memory::format_tag::x);
-  const PostOps post(epilogue, residual);
-  constants.take(post, epilogue);
-  dnnl::primitive_attr attr = attributes(epilogue, s.out_c, post);
-  if (constants.zero_point != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
   const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src,
                       memory::desc(filter, memory::data_type::s8, memory::format_tag::any), constants.bias_desc, dst,
                       {s.stride_h, s.stride_w}, {s.dilation_h - 1, s.dilation_w - 1}, {s.pad_top, s.pad_left},
                       {bottom_padding(s), right_padding(s)});
-  const Conv::primitive_desc desc(op, attr, engine());
+  const auto with = [&](bool in_place) {
+    dnnl::primitive_attr attr = attributes(epilogue, s.out_c, PostOps(epilogue, residual, in_place));
+    if (constants.zero_point != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
+    return Conv::primitive_desc(op, attr, engine());
+  };
+  const bool in_place = may_hold(epilogue) && can_add_in_place(with);
+  constants.take(PostOps(epilogue, residual, in_place), epilogue);
+  const Conv::primitive_desc desc = with(in_place);
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this convolution";
     return nullptr;
   }
-  if (!input.packs) return std::make_unique<DnnlIntegerProduct<Conv::primitive_desc>>(desc);
+  if (!input.packs) return std::make_unique<DnnlIntegerProduct<Conv::primitive_desc>>(desc, in_place);
   constants.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
   return std::make_unique<DnnlIntegerProduct<Conv::primitive_desc>>(desc, std::move(constants), residual);
 } catch (const dnnl::error& error) {
@@ -248,7 +273,7 @@ std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const ker
     reason = "oneDNN has only its reference for this product";
     return nullptr;
   }
-  if (!input.packs) return std::make_unique<DnnlIntegerProduct<dnnl::matmul::primitive_desc>>(desc);
+  if (!input.packs) return std::make_unique<DnnlIntegerProduct<dnnl::matmul::primitive_desc>>(desc, false);
   constants.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
   return std::make_unique<DnnlIntegerProduct<dnnl::matmul::primitive_desc>>(desc, std::move(constants), residual);
 } catch (const dnnl::error& error) {

@@ -31,6 +31,24 @@ void set_lifetimes(Plan& plan) {
   for (const Observed& seen : plan.observed) touch(seen.buffer, std::max(seen.step, 0));
 }
 
+/// Whose memory each arena buffer lies in: its own, or that of one of its size that the step which writes it is the
+/// last to read, and reads as nothing else.
+std::vector<std::size_t> owners_of(const Plan& plan) {
+  std::vector<std::size_t> owner(plan.buffers.size());
+  for (std::size_t i = 0; i < owner.size(); ++i) {
+    owner[i] = i;
+    const Buffer& buffer = plan.buffers[i];
+    if (buffer.takes_over == kNoBuffer || buffer.home != Buffer::Home::kArena || buffer.first < 0) continue;
+    const BufferId of = plan.root(buffer.takes_over);
+    const Buffer& other = plan.buffers[static_cast<std::size_t>(of)];
+    const std::vector<BufferId>& reads = plan.steps[static_cast<std::size_t>(buffer.first)].reads;
+    const auto readers = std::count_if(reads.begin(), reads.end(), [&](BufferId id) { return plan.root(id) == of; });
+    if (other.home == Buffer::Home::kArena && other.bytes == buffer.bytes && other.last == buffer.first && readers == 1)
+      owner[i] = owner[static_cast<std::size_t>(of)];
+  }
+  return owner;
+}
+
 struct Range {
   std::size_t begin, end;
 };
@@ -82,9 +100,14 @@ BufferId Plan::root(BufferId id) const {
 
 void plan_memory(Plan& plan) {
   set_lifetimes(plan);
+  const std::vector<std::size_t> owner = owners_of(plan);
+  std::vector<int> last(owner.size(), -1);  // of an owner's memory
   std::vector<std::size_t> order;
-  for (std::size_t i = 0; i < plan.buffers.size(); ++i)
-    if (plan.buffers[i].home == Buffer::Home::kArena && plan.buffers[i].first >= 0) order.push_back(i);
+  for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
+    if (plan.buffers[i].home != Buffer::Home::kArena || plan.buffers[i].first < 0) continue;
+    last[owner[i]] = std::max(last[owner[i]], plan.buffers[i].last);
+    if (owner[i] == i) order.push_back(i);
+  }
   std::stable_sort(order.begin(), order.end(),
                    [&](std::size_t a, std::size_t b) { return plan.buffers[a].bytes > plan.buffers[b].bytes; });
   std::vector<std::size_t> placed;
@@ -93,7 +116,7 @@ void plan_memory(Plan& plan) {
     std::vector<Range> taken;
     for (std::size_t j : placed) {
       const Buffer& other = plan.buffers[j];
-      if (other.first <= buffer.last && buffer.first <= other.last)
+      if (other.first <= last[i] && buffer.first <= last[j])
         taken.push_back({other.offset, other.offset + aligned(other.bytes)});
     }
     std::sort(taken.begin(), taken.end(), [](const Range& a, const Range& b) { return a.begin < b.begin; });
@@ -101,6 +124,7 @@ void plan_memory(Plan& plan) {
     plan.arena_bytes = std::max(plan.arena_bytes, buffer.offset + aligned(buffer.bytes));
     placed.push_back(i);
   }
+  for (std::size_t i = 0; i < owner.size(); ++i) plan.buffers[i].offset = plan.buffers[owner[i]].offset;
 }
 
 }  // namespace pare::runtime

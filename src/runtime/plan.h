@@ -31,6 +31,7 @@ struct Buffer {
   Home home = Home::kArena;
   std::size_t bytes = 0, offset = 0;
   BufferId alias_of = kNoBuffer;
+  BufferId takes_over = kNoBuffer;  ///< of the arena: whose memory it had best lie in, where that is free by then
   std::size_t input = 0;
   Tensor constant;
   int first = -1, last = -1;  ///< steps, inclusive; set for arena buffers
@@ -98,7 +99,7 @@ struct Plan {
 };
 
 /// Sets every arena buffer's lifetime from the steps, and its offset so that buffers alive at the same step never
-/// overlap: largest first into the smallest gap that fits (greedy by size; Pisarchyk & Lee, arXiv:2001.03288). 64-byte
+/// overlap, but for those that take over another's memory: largest first into the smallest gap that fits (greedy by size; Pisarchyk & Lee, arXiv:2001.03288). 64-byte
 /// aligned.
 void plan_memory(Plan& plan);
 

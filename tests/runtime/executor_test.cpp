@@ -168,5 +168,46 @@ TEST(MemoryPlan, BuffersAliveTogetherNeverOverlap) {
   }
 }
 
+/// A buffer of 4000 bytes that `write` writes and the steps of `reads` read.
+runtime::BufferId add_buffer(runtime::Plan& plan, std::size_t write, std::vector<std::size_t> reads,
+                             runtime::BufferId takes_over = runtime::kNoBuffer) {
+  const auto id = static_cast<runtime::BufferId>(plan.buffers.size());
+  plan.buffers.push_back({.bytes = 4000, .takes_over = takes_over});
+  plan.steps[write].writes.push_back(id);
+  for (std::size_t step : reads) plan.steps[step].reads.push_back(id);
+  return id;
+}
+
+TEST(MemoryPlan, ChainsLieInTheMemoryTheyTakeOver) {
+  runtime::Plan plan;
+  plan.steps.resize(5);
+  const auto a = add_buffer(plan, 0, {1, 2}), inner = add_buffer(plan, 1, {2});
+  const auto b = add_buffer(plan, 2, {3, 4}, a), other = add_buffer(plan, 3, {4}), c = add_buffer(plan, 4, {}, b);
+  plan_memory(plan);
+  EXPECT_EQ(plan.buffers[b].offset, plan.buffers[a].offset);
+  EXPECT_EQ(plan.buffers[c].offset, plan.buffers[a].offset);
+  for (const auto id : {inner, other}) EXPECT_NE(plan.buffers[id].offset, plan.buffers[a].offset);
+  EXPECT_EQ(plan.arena_bytes, 2u * 4032);
+}
+
+TEST(MemoryPlan, MemoryStillNeededIsNotTakenOver) {
+  const auto apart = [](runtime::Plan& plan) {
+    plan_memory(plan);
+    return plan.buffers[0].offset != plan.buffers[1].offset;
+  };
+  runtime::Plan later, twice, smaller, output;
+  for (runtime::Plan* plan : {&later, &twice, &smaller, &output}) plan->steps.resize(3);
+  add_buffer(later, 1, {}, add_buffer(later, 0, {1, 2}));
+  EXPECT_TRUE(apart(later));
+  add_buffer(twice, 1, {}, add_buffer(twice, 0, {1, 1}));  // as the input of a product and as what it adds
+  EXPECT_TRUE(apart(twice));
+  add_buffer(smaller, 1, {2}, add_buffer(smaller, 0, {1}));
+  smaller.buffers[1].bytes = 400;
+  EXPECT_TRUE(apart(smaller));
+  add_buffer(output, 1, {2}, add_buffer(output, 0, {1}));
+  output.outputs.push_back(0);
+  EXPECT_TRUE(apart(output));
+}
+
 }  // namespace
 }  // namespace pare

@@ -52,6 +52,25 @@ TEST(Lowering, ResidualBlockIsTwoSteps) {
   EXPECT_EQ(std::count(names.begin(), names.end(), "binary_f32"), 0);
 }
 
+TEST(Lowering, ChainsOfResidualBlocksAddInPlaceAndKeepWhatIsReadLater) {
+  for (bool read_later : {false, true}) {
+    Builder b;
+    const auto block = [&](ir::ValueId x) {
+      const ir::ValueId inner = b.node("Relu", {b.node("Conv", {x, b.weight({8, 64, 1, 1}), b.weight({8})})});
+      return b.node("Relu", {b.node("Add", {b.node("Conv", {inner, b.weight({64, 8, 1, 1}), b.weight({64})}), x})});
+    };
+    const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(8), ir::Dim(29), ir::Dim(37)}));
+    const ir::ValueId first = block(b.node("Relu", {b.node("Conv", {x, b.weight({64, 8, 1, 1})})}));
+    ir::ValueId y = block(block(first));
+    if (read_later) y = b.node("Mul", {y, first});
+    const ir::Model& model = b.finish({b.node("GlobalAveragePool", {y})});
+    test::expect_like_reference(model, {{"x", test::random_tensor({2, 8, 29, 37}, 3)}});
+    const std::int64_t wide = 2 * 64 * 29 * 37 * 4;
+    const auto arena = runtime::backend().compile(model, {})->memory({{"x", {2, 8, 29, 37}}}).arena;
+    EXPECT_EQ(arena < 2 * wide, !read_later);
+  }
+}
+
 /// All but every n-th weight are zero.
 Tensor thinned(const Dims& dims, std::int64_t n) {
   Tensor weight = test::random_tensor(dims, 5);

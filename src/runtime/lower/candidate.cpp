@@ -49,8 +49,9 @@ std::vector<Tuner::Run> runs_of(const std::vector<Candidate>& candidates, const 
   const bool adds = buffers.added > 0;
   std::vector<Tuner::Run> runs;
   for (const ProductForm& form : forms)
-    runs.push_back([memory, adds, run = form.run] {
-      run(memory->in.at(), adds ? memory->added.at() : nullptr, memory->out.at(), memory->scratch.at());
+    runs.push_back([memory, adds, run = form.run, in_place = form.in_place] {
+      run(memory->in.at(), adds ? (in_place ? memory->out : memory->added).at() : nullptr, memory->out.at(),
+          memory->scratch.at());
     });
   return runs;
 }

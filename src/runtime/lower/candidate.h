@@ -14,6 +14,7 @@ struct ProductForm {
   std::string kernel, reason;  ///< reason: what there is to say beside the choice
   std::size_t weight_bytes = 0, scratch_bytes = 0;
   std::function<void(const void* in, const void* added, void* out, std::byte* scratch)> run;
+  bool in_place = false;  ///< fastest where `added` is `out`
 };
 
 struct Candidate {

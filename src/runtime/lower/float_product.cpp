@@ -35,6 +35,7 @@ ProductForm dense_form(const std::string& kernel, const std::shared_ptr<const on
   form.run = [product](const void* in, const void* added, void* out, std::byte* scratch) {
     product->run(in, added, out, scratch);
   };
+  form.in_place = product->adds_in_place();
   return form;
 }
 
@@ -125,6 +126,7 @@ std::optional<std::string> lower_narrow(Lowerer& lw, const Group& group, const F
                        : narrow(types.add)   ? lw.read_narrow(added, p.layout)
                                              : lw.read(added, p.layout);
   const BufferId out = narrow(types.out) ? lw.write_narrow(group.output, p.layout) : lw.write(group.output, p.layout);
+  if (product->adds_in_place()) lw.take_over(out, add);
   const BufferId scratch = lw.scratch(product->scratch_bytes());
   std::vector<BufferId> reads = {in};
   if (add != kNoBuffer) reads.push_back(add);
@@ -149,6 +151,7 @@ std::optional<std::string> lower_float(Lowerer& lw, const Group& group, const Fl
   const BufferId in = lw.read(lw.main(group).input(0), product.layout),
                  add = added == ir::kNoValue ? kNoBuffer : lw.read(added, product.layout),
                  out = lw.write(group.output, product.layout), scratch = lw.scratch(form.scratch_bytes);
+  if (form.in_place) lw.take_over(out, add);
   std::vector<BufferId> reads = {in};
   if (add != kNoBuffer) reads.push_back(add);
   StepNote note{form.kernel, form.reason, static_cast<std::int64_t>(form.weight_bytes)};

@@ -94,6 +94,7 @@ std::optional<Candidate> library(const IntegerTask& t) {
                      form.run = [product](const void* in, const void* added, void* out, std::byte* scratch) {
                        product->run(in, added, out, scratch);
                      };
+                     form.in_place = product->adds_in_place();
                      return form;
                    }};
 }

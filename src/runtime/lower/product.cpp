@@ -149,6 +149,7 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   const ProductForm& form = chosen.form;
   const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout),
                  scratch = lw.scratch(form.scratch_bytes);
+  if (form.in_place) lw.take_over(out, residual);
   std::vector<BufferId> reads = {in};
   if (residual != kNoBuffer) reads.push_back(residual);
   const StepNote note{form.kernel, reason_of(task, chosen), static_cast<std::int64_t>(form.weight_bytes)};
