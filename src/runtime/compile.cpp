@@ -14,6 +14,7 @@
 #include "runtime/blocked_weights.h"
 #include "runtime/codebooks.h"
 #include "runtime/fusion.h"
+#include "runtime/lookups.h"
 #include "runtime/lower/nbits.h"
 #include "runtime/lowerer.h"
 #include "runtime/narrow.h"
@@ -173,7 +174,10 @@ std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::vector
   ir::Model model = specialize(prepared.model, shapes, constants);
   widen_to_float32(model, cache);
   Cut cut = cut_at_data(model, prepared.true_outputs);
-  if (!options.float_qdq) move_quantization(cut.head);
+  if (!options.float_qdq) {
+    move_quantization(cut.head);
+    fold_into_lookups(cut.head);
+  }
   run_fusions(cut.head);
   auto plan = std::make_unique<Plan>();
   const std::vector<Group> groups = find_groups(cut.head, !options.float_qdq);

@@ -112,7 +112,7 @@ class Finder {
     return true;
   }
 
-  /// Pools, binary and unary operators between DequantizeLinear and QuantizeLinear, and a QuantizeLinear right after a
+  /// Pools and binary operators between DequantizeLinear and QuantizeLinear, and a QuantizeLinear right after a
   /// DequantizeLinear.
   void grow_integer(Group& group) {
     const ir::Node& node = graph_.node(group.main());
@@ -133,7 +133,7 @@ class Finder {
       accepted = take_quantize(attempt);
     } else if (is_spatial_mean(model_, node)) {
       accepted = take_quantize(attempt) || true;  // the sum of 8-bit values serves a float result too
-    } else if (node.is("AveragePool") || activation_of(model_, node)) {
+    } else if (node.is("AveragePool")) {
       accepted = take_quantize(attempt);
     }
     if (!accepted) {

@@ -25,6 +25,7 @@ const std::map<std::string, std::string>& unit_tested() {
       {"CenterCropPad", "Images.CenterCropPad"},
       {"Col2Im", "Images.Col2ImAddsOverlappingBlocks"},
       {"MsCodebook", "Codebook.ReadsTheEntryOrTheOneOfItsPart"},
+      {"MsLookup", "Lookup.EveryPatternHasItsEntry"},
       {"MsFakeQuantize", "FakeQuantize.LearnedStepsRoundAsQuantizeLinear"},
       {"MsHardConcrete", "LearnedMasks.HardConcreteIsThePapersGate"},
       {"MsMovementMask", "LearnedMasks.MovementMaskTakesTheMaskOnly"},

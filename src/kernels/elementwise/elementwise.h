@@ -49,12 +49,6 @@ float unary_one(UnaryOp op, const UnaryParams& params, float x) noexcept;
 /// exp/log/erf.
 void unary(UnaryOp op, const UnaryParams& params, std::int64_t count, const float* in, float* out) noexcept;
 
-/// Table of an 8-bit operator: quantize(op(dequantize(q))), indexed by the byte pattern of q; `to` also 8 bits.
-void build_lut(UnaryOp op, const UnaryParams& params, const QuantParams& from, const QuantParams& to,
-               std::uint8_t table[256]) noexcept;
-/// out[i] = table[in[i]]; in == out allowed.
-void apply_lut(const std::uint8_t table[256], std::int64_t count, const void* in, void* out) noexcept;
-
 enum class BinaryOp { kAdd, kSub, kMul, kDiv, kMin, kMax, kPow, kPRelu };  ///< kPRelu: a >= 0 ? a : a·b
 
 /// A broadcast of two operands reduced to the fewest axes; strides in elements, 0 where an operand is broadcast.

@@ -5,7 +5,6 @@
 #include "base/threads.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/math.h"
-#include "kernels/quantize/quantize.h"
 #include "kernels/window.h"
 
 namespace pare::kernels {
@@ -122,24 +121,6 @@ void unary(UnaryOp op, const UnaryParams& params, std::int64_t count, const floa
     };
     parallel_for(count, kGrainOperations / 4, std::ref(body));
   });
-}
-
-void build_lut(UnaryOp op, const UnaryParams& params, const QuantParams& from, const QuantParams& to,
-               std::uint8_t table[256]) noexcept {
-  for (int byte = 0; byte < 256; ++byte) {
-    const std::int32_t q = from.type == DType::kInt8 ? static_cast<std::int8_t>(byte) : byte;
-    const float x = static_cast<float>(q - from.zero_point) * from.scale;
-    table[byte] = static_cast<std::uint8_t>(quantize_one(unary_one(op, params, x), to.scale, to.zero_point, to.type));
-  }
-}
-
-void apply_lut(const std::uint8_t table[256], std::int64_t count, const void* in, void* out) noexcept {
-  const auto* source = static_cast<const std::uint8_t*>(in);
-  auto* target = static_cast<std::uint8_t*>(out);
-  const auto body = [=](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) target[i] = table[source[i]];
-  };
-  parallel_for(count, kGrainOperations, std::ref(body));
 }
 
 }  // namespace pare::kernels

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <string_view>
 
+#include "base/float16.h"
+#include "ir/pare_domain.h"
 #include "runtime/activation.h"
 
 namespace pare::runtime {
@@ -12,9 +14,18 @@ namespace pare::runtime {
 namespace {
 
 bool keeps_values(const ir::Node& node) {
-  static constexpr std::array<std::string_view, 7> kMovers = {"MaxPool",   "Reshape", "Flatten",  "Transpose",
+  static constexpr std::array<std::string_view, 7> kMovers = {"MaxPool", "Reshape",   "Flatten", "Transpose",
                                                               "Squeeze", "Unsqueeze", "Identity"};
   return std::find(kMovers.begin(), kMovers.end(), node.op_type) != kMovers.end();
+}
+
+InputRange range_of(const Tensor& table) {
+  InputRange range{255, -128};
+  for (std::int64_t i = 0; i < table.numel(); ++i) {
+    const auto entry = static_cast<std::int32_t>(element_as_double(table, i));
+    range = {std::min(range.low, entry), std::max(range.high, entry)};
+  }
+  return range;
 }
 
 }  // namespace
@@ -23,10 +34,13 @@ std::optional<InputRange> input_range(const ir::Model& model, ir::ValueId quanti
   const ir::Graph& graph = model.graph;
   ir::NodeId id = graph.producer(quantized);
   while (id != ir::kNoNode && keeps_values(graph.node(id))) id = graph.producer(graph.node(id).input(0));
+  if (id != ir::kNoNode && graph.node(id).op_type == "Lookup" && graph.node(id).domain == ir::kPareDomain)
+    return range_of(*graph.constant(graph.node(id).input(1)));
   const auto view = quantized_by(graph, id);
   if (!view || !view->is_8_bit() || !view->per_tensor()) return std::nullopt;
   ir::NodeId bounded = graph.producer(graph.node(id).input(0));
-  while (bounded != ir::kNoNode && keeps_values(graph.node(bounded))) bounded = graph.producer(graph.node(bounded).input(0));
+  while (bounded != ir::kNoNode && keeps_values(graph.node(bounded)))
+    bounded = graph.producer(graph.node(bounded).input(0));
   const auto activation = bounded == ir::kNoNode ? std::nullopt : activation_of(model, graph.node(bounded));
   const auto clamp = activation ? clamp_of(*activation) : std::nullopt;
   if (!clamp) return std::nullopt;

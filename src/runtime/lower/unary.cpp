@@ -5,27 +5,11 @@ namespace pare::runtime {
 
 namespace {
 
-/// Between DequantizeLinear and QuantizeLinear: a table of 256 results.
-void lower_table(Lowerer& lw, const Group& group, const Activation& activation) {
-  const auto from = quantized_activation(lw.graph(), lw.main(group).input(0));
-  const Layout layout = lw.stored(from->q);
-  const std::int64_t count = element_count(lw.dims(group.output));
-  std::vector<std::uint8_t> table(256);
-  kernels::build_lut(activation.op, activation.params, from->params(), group.quantize->params(), table.data());
-  const BufferId x = lw.read(from->q, layout), y = lw.write(group.output, layout);
-  lw.emit(group, {"table_8bit", "8-bit input and output"}, {x}, {y},
-          [=](const Frame& frame) { kernels::apply_lut(table.data(), count, frame.at(x), frame.at(y)); });
-}
-
 std::optional<std::string> lower_unary(Lowerer& lw, const Group& group) {
   const ir::Node& node = lw.main(group);
   const auto activation = activation_of(lw.model(), node);
   if (!activation) return "its parameters are not constant";
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
-  if (group.integer) {
-    lower_table(lw, group, *activation);
-    return std::nullopt;
-  }
   const Layout layout = lw.stored(node.input(0));
   const std::int64_t count = element_count(lw.dims(group.output));
   const BufferId x = lw.read(node.input(0), layout), y = lw.write(group.output, layout);
