@@ -1,12 +1,16 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <map>
 
 #include "compress/prune/obs_update.h"
 #include "fakes.h"
 
 namespace pare::compress {
 namespace {
+
+using nlohmann::json;
 
 ir::WeightView matrix_view(std::int64_t outputs, std::int64_t inputs) {
   return {.outputs = outputs, .taps = 1, .inputs = inputs, .output_stride = inputs, .tap_stride = 1, .input_stride = 1};
@@ -165,6 +169,56 @@ TEST(ObsPrune, SaliencyIsWhatEachWeightCostsAlone) {
     EXPECT_NEAR(saliency[0], 9 / 0.6, 1e-4);
     EXPECT_NEAR(saliency[1], 16 / 0.4, 1e-4);
   }
+}
+
+TEST(ObsPrune, DamageIsWhatGoesAloneDoesToTheOutput) {
+  const std::vector<double> h = {2, 1, 1, 3};
+  const PruneTarget target{"w", Tensor::from<float>({1, 2}, {3, 4}), matrix_view(1, 2)};
+  EXPECT_EQ(mean_damage(target, {}, h, 1, 10), (std::vector<float>{1.8F, 4.8F})) << "9·2 and 16·3 over ten rows";
+  const float both = (9 * 2 + 2 * 3 * 4 + 16 * 3) / 2.0F / 10;
+  EXPECT_EQ(mean_damage(target, {.pattern = ir::SparsityPattern::parse("1x2")}, h, 1, 10),
+            (std::vector<float>{both, both}));
+}
+
+TEST(ObsPrune, ByOutputEachLosesTheSame) {
+  const std::int64_t n = 48, outputs = 6;
+  const std::vector<double> h = gram(n, 3);
+  PruneTarget target{"w", random_tensor({outputs, n}, 5), matrix_view(outputs, n)};
+  for (std::size_t i = 0; i < static_cast<std::size_t>(n); ++i) target.weight.mutable_data<float>()[i] *= 100;
+  for (const char* pattern : {"unstructured", "1x4"})
+    for (const std::int64_t exact : {0, 100}) {
+      const auto zeros_of_first = [&](PruneRule::Scope scope) {
+        const PruneRule rule{.pattern = ir::SparsityPattern::parse(pattern), .sparsity = 0.75, .scope = scope};
+        const Tensor got = obs_prune(target, rule, h, 1, {.block = 16, .exact = exact});
+        EXPECT_NEAR(ir::sparsity(got), 0.75, 1e-9) << pattern << exact;
+        const auto first = got.data<float>().first(static_cast<std::size_t>(n));
+        return std::count(first.begin(), first.end(), 0.0F);
+      };
+      EXPECT_EQ(zeros_of_first(PruneRule::Scope::kOutput), 36) << pattern << exact;
+      EXPECT_LT(zeros_of_first(PruneRule::Scope::kLayer), 20) << pattern << exact;
+    }
+}
+
+TEST(ObsPruning, RanksAllLayersTogether) {
+  const auto run = [](const std::string& options) {
+    World world("obs_global");
+    const json step = world.run("steps: [{prune: {method: obs, " + options + "}}]").run["steps"][0];
+    std::map<std::string, double> zeros;
+    for (const auto& layer : step["pruned"]["layers"]) zeros[layer["weight"]] = layer["sparsity"];
+    zeros["all"] = step["pruned"]["sparsity"];
+    return zeros;
+  };
+  for (const char* further : {"", ", sequential: true", ", pattern: 1x2", ", exact: 0"}) {
+    auto zeros = run(std::string("sparsity: 0.7, scope: global") + further);
+    EXPECT_NEAR(zeros["all"], 0.7, 0.04) << further << ": blocks at the edge are smaller";
+    const auto [least, largest] = std::minmax({zeros["stem.weight"], zeros["body.weight"], zeros["tail.weight"]});
+    EXPECT_GT(largest, least + 0.1) << further;
+  }
+  for (const auto& [name, share] : run("sparsity: 0.7, scope: global, most: 0.72")) EXPECT_LE(share, 0.725) << name;
+  for (const auto& [name, share] : run("threshold: 1e20")) EXPECT_LT(share, 1) << name << ": some stay of each layer";
+  EXPECT_EQ(run("threshold: 0")["all"], 0);
+  const double few = run("threshold: 0.00001")["all"], many = run("threshold: 0.0001")["all"];
+  EXPECT_TRUE(0 < few && few < many && many < 0.9) << few << " " << many;
 }
 
 TEST(ObsPruning, BlocksThatCrossGroupsAreRefusedBeforeAnyWork) {

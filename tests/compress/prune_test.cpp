@@ -39,6 +39,16 @@ TEST(Prune, GlobalRanksAllLayersTogether) {
   EXPECT_EQ(bits(layers[1]), (std::vector<int>{0, 0, 1, 1}));
 }
 
+TEST(Prune, GlobalLeavesEachLayerItsGreatest) {
+  std::vector<PruneTarget> both = {matrix({1, 2, 3, 4}), matrix({10, 20, 30, 40})};
+  const PruneRule rule{.sparsity = 0.5, .scope = PruneRule::Scope::kGlobal, .most = 0.75};
+  const auto masks = choose_masks(both, rule, 0, 1);
+  EXPECT_EQ(bits(masks[0]), (std::vector<int>{0, 0, 0, 1}));
+  EXPECT_EQ(bits(masks[1]), (std::vector<int>{0, 1, 1, 1})) << "the next of another layer goes instead";
+  EXPECT_EQ(shares_by_rank(both, rule), (std::vector<double>{0.75, 0.25}));
+  EXPECT_EQ(shares_by_rank(both, {.threshold = 25, .most = 0.75}), (std::vector<double>{0.75, 0.5}));
+}
+
 TEST(Prune, ThresholdIsStrict) {
   PruneTarget w = matrix({0.5f, -0.25f, 0.75f, -0.5f});
   EXPECT_EQ(bits(choose_masks({&w, 1}, {.threshold = 0.5}, 0, 1)[0]), (std::vector<int>{1, 0, 1, 1}));
@@ -358,7 +368,10 @@ TEST(PruneMethod, Conflicts) {
         "{schedule: linear, epochs: 1, rewind: start}", "{method: random, pattern: '2:4', sparsity: 0.4}",
         "{method: wanda, scope: global}", "{method: snip, sparsity: 0.5, threshold: 0.1}",
         "{method: taylor, schedule: cubic}", "{method: random, threshold: 0.1, schedule: linear, epochs: 1}",
-        "{method: gradient, rewind: start, epochs: 1}"}) {
+        "{method: gradient, rewind: start, epochs: 1}", "{method: magnitude, most: 0.5}",
+        "{method: magnitude, scope: global, sparsity: 0.8, most: 0.7}", "{method: obs, pattern: '2:4', scope: global}",
+        "{method: obs, pattern: '2:4', threshold: 0.1}", "{method: obs, pattern: 2x4, scope: output}",
+        "{method: obs, sparsity: 0.5, threshold: 0.1}", "{method: obs, scope: output, most: 0.9}"}) {
     Error error = error_of([&] { pruned(world, options); });
     EXPECT_EQ(error.code(), ErrorCode::kUsage) << options << ": " << error.what();
   }

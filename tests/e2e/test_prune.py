@@ -220,6 +220,23 @@ def test_exact_obs_of_blocks(pare, small_data, tmp_path, pattern):
     assert zero_share(tmp_path / "e.onnx") == pytest.approx(0.7, abs=0.02)
 
 
+def test_obs_over_all_layers(pare, small_data, test_images, tmp_path):
+    flags = ("--method", "obs", "--data", small_data, "--samples", 128)
+    top1 = {}
+    for scope in ("layer", "global"):
+        out = tmp_path / f"{scope}.onnx"
+        record = prune(pare, CONVNET, out, *flags, "--sparsity", 0.9, "--scope", scope)
+        shares = [layer["sparsity"] for layer in record["steps"][0]["pruned"]["layers"]]
+        assert zero_share(out) == pytest.approx(0.9, abs=0.01)
+        assert (np.ptp(shares) > 0.05) == (scope == "global") and max(shares) < 1
+        top1[scope] = pare("eval", out, "--data", small_data, "--json").json["metrics"]["top1"]
+    assert top1["global"] > top1["layer"], "the layers that cost little lose more"
+    same_as_onnx_runtime(tmp_path / "global.onnx", test_images[0][:100], tmp_path)
+    few, many = (prune(pare, CONVNET, tmp_path / f"{t}.onnx", *flags, "--threshold", t)["steps"][0]["pruned"]["sparsity"]
+                 for t in (1e-7, 1e-4))
+    assert 0 < few < many < 1
+
+
 CRITERIA = ["magnitude", "wanda", "snip", "fisher", "gradient", "taylor", "random"]
 
 
@@ -455,7 +472,10 @@ def outputs_only_model(path):
     (["--method", "snip", "--sparsity", 0.5, "--threshold", 0.1], ["threshold", "sparsity"]),
     (["--method", "taylor", "--schedule", "cubic"], ["schedule", "epochs above 0"]),
     (["--method", "wanda", "--schedule", "linear", "--epochs", 1, "--rewind", "start"], ["rewind", "iterative"]),
-    (["--method", "obs", "--threshold", 0.1], ["prune.threshold"]),
+    (["--method", "obs", "--threshold", 0.1, "--sparsity", 0.5], ["prune.threshold"]),
+    (["--method", "obs", "--pattern", "2:4", "--scope", "global"], ["prune.scope", "2:4"]),
+    (["--method", "obs", "--sparsity", 0.8, "--scope", "global", "--most", 0.7], ["prune.most", "0.8", "0.7"]),
+    (["--method", "magnitude", "--most", 0.7], ["prune.most", "no effect"]),
     (["--method", "filters", "--threshold", 0.5, "--scope", "global"], ["prune.scope", "threshold"]),
     (["--method", "filters", "--most", 0.5], ["prune.most", "no effect"]),
     (["--method", "filters", "--damping", 0.1], ["prune.damping", "least_squares"]),

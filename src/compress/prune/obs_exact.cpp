@@ -12,17 +12,6 @@
 namespace pare::compress {
 namespace {
 
-/// The columns of each block; of patterns without blocks each column is one. None crosses a tap.
-std::vector<std::vector<std::size_t>> blocks_of(const ir::WeightView& view, const ir::SparsityPattern& pattern) {
-  std::vector<std::vector<std::size_t>> blocks;
-  for (std::int64_t tap = 0; tap < view.taps; ++tap)
-    for (std::int64_t input = 0; input < view.inputs; ++input) {
-      if (input % pattern.block_inputs == 0) blocks.emplace_back();
-      blocks.back().push_back(static_cast<std::size_t>(tap * view.inputs + input));
-    }
-  return blocks;
-}
-
 /// The order in which a strip loses its blocks, and what each costs a weight; those that are gone at the begin come
 /// first and cost nothing.
 struct Trace {
@@ -213,7 +202,7 @@ std::vector<std::size_t> share_out(const std::vector<Trace>& traces, std::size_t
 
 void obs_exact(ObsRows& rows, const PruneRule& rule, const std::vector<double>& inverse) {
   const auto tall = static_cast<std::size_t>(rule.pattern.block_outputs);
-  const std::vector<std::vector<std::size_t>> blocks = blocks_of(rows.view, rule.pattern);
+  const std::vector<std::vector<std::size_t>> blocks = column_blocks(rows.view, rule.pattern);
   std::vector<Trace> traces((rows.count + tall - 1) / tall);
   const auto size_of = [&](std::size_t strip) { return std::min(tall, rows.count - strip * tall); };
   std::atomic<std::size_t> next = 0;
@@ -224,6 +213,9 @@ void obs_exact(ObsRows& rows, const PruneRule& rule, const std::vector<double>& 
   std::vector<std::size_t> counts;
   if (rule.pattern.kind == ir::SparsityPattern::Kind::kBalanced)
     for (const Trace& trace : traces) counts.push_back(trace.order.size());
+  else if (rule.scope == PruneRule::Scope::kOutput)
+    counts.assign(traces.size(),
+                  static_cast<std::size_t>(std::llround(rule.sparsity * static_cast<double>(blocks.size()))));
   else
     counts = share_out(traces, static_cast<std::size_t>(
                                    std::llround(rule.sparsity * static_cast<double>(blocks.size() * traces.size()))));

@@ -24,4 +24,14 @@ void ObsRows::write(std::span<float> weight) const {
       weight[element(j, r)] = gone[at(j, r)] ? 0.0F : static_cast<float>(weights[at(j, r)]);
 }
 
+std::vector<std::vector<std::size_t>> column_blocks(const ir::WeightView& view, const ir::SparsityPattern& pattern) {
+  std::vector<std::vector<std::size_t>> blocks;
+  for (std::int64_t tap = 0; tap < view.taps; ++tap)
+    for (std::int64_t input = 0; input < view.inputs; ++input) {
+      if (input % pattern.block_inputs == 0) blocks.emplace_back();
+      blocks.back().push_back(static_cast<std::size_t>(tap * view.inputs + input));
+    }
+  return blocks;
+}
+
 }  // namespace pare::compress

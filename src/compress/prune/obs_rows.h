@@ -29,13 +29,20 @@ struct ObsRows {
   void write(std::span<float> weight) const;
 };
 
-/// Algorithm 1 of SparseGPT for the rule's pattern, zeros of unstructured patterns chosen over `block` columns at once.
-/// `u`: of H⁻¹ = UᵀU [n, n]. `update` false: only the zeros are chosen.
+/// The columns of each block of the pattern; of one without blocks each column is a block. None crosses a tap.
+std::vector<std::vector<std::size_t>> column_blocks(const ir::WeightView& view, const ir::SparsityPattern& pattern);
+
+/// Sets in `scores`, which has the weight's layout, what the rows' squared output error becomes when a weight goes alone
+/// and no other makes up for it, w²·H_jj; of a block that goes together w_BᵀH_BB·w_B divided by its size.
+void obs_damage(const ObsRows& rows, const PruneRule& rule, std::span<const double> hessian, std::span<float> scores);
+
+/// Algorithm 1 of SparseGPT for the rule's pattern, zeros of unstructured patterns chosen over `block` columns at once,
+/// of all rows together or (scope output) of each. `u`: of H⁻¹ = UᵀU [n, n]. `update` false: only the zeros are chosen.
 void obs_sweep(ObsRows& rows, const PruneRule& rule, std::int64_t block, std::span<const double> u, bool update);
 
 /// Chooses the zeros by ExactOBS (Frantar & Alistarh, Optimal Brain Compression, 2022): each row loses one weight after
 /// the other with the full `inverse` of the damped Hessian, and what goes of all rows is decided by what the next of
-/// each costs. Of RxC blocks R rows lose one block after the other, of least w_Bᵀ(H⁻¹_BB)⁻¹w_B. The weights stay as
+/// each costs (scope output: the same share of each goes). Of RxC blocks R rows lose one block after the other, of least w_Bᵀ(H⁻¹_BB)⁻¹w_B. The weights stay as
 /// they were (obs_refit solves for them). Time n³ a row (for R rows, unless they have different zeros), memory n² a
 /// thread and such row.
 void obs_exact(ObsRows& rows, const PruneRule& rule, const std::vector<double>& inverse);

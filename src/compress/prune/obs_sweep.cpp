@@ -72,25 +72,28 @@ class Sweep {
     return step * step;
   }
 
-  /// Indices of the rule's share of the lowest costs.
-  std::vector<std::size_t> lowest(const std::vector<double>& costs) const {
-    std::vector<std::size_t> order(costs.size());
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    const auto wanted = static_cast<std::ptrdiff_t>(std::llround(rule_.sparsity * static_cast<double>(order.size())));
-    std::nth_element(order.begin(), order.begin() + wanted, order.end(), [&](std::size_t a, std::size_t b) {
-      return costs[a] != costs[b] ? costs[a] < costs[b] : a < b;
-    });
-    order.resize(static_cast<std::size_t>(wanted));
-    return order;
+  /// Indices of the rule's share of the lowest costs, of all or of each output's; one output's are `step` apart.
+  std::vector<std::size_t> lowest(const std::vector<double>& costs, std::size_t step) const {
+    const std::size_t parts = rule_.scope == PruneRule::Scope::kOutput ? rows_.count : 1, each = costs.size() / parts;
+    const auto wanted = static_cast<std::ptrdiff_t>(std::llround(rule_.sparsity * static_cast<double>(each)));
+    std::vector<std::size_t> order(each), picked;
+    for (std::size_t part = 0; part < parts; ++part) {
+      const std::size_t first = step == 1 ? part * each : part;
+      for (std::size_t i = 0; i < each; ++i) order[i] = parts == 1 ? i : first + i * step;
+      std::nth_element(order.begin(), order.begin() + wanted, order.end(), [&](std::size_t a, std::size_t b) {
+        return costs[a] != costs[b] ? costs[a] < costs[b] : a < b;
+      });
+      picked.insert(picked.end(), order.begin(), order.begin() + wanted);
+    }
+    return picked;
   }
 
-  /// The share `sparsity` of all rows' weights in these columns.
+  /// The share `sparsity` of the rows' weights in these columns.
   void choose_smallest(const Segment& segment) {
     const std::size_t base = rows_.at(segment.begin, 0);
     std::vector<double> costs((segment.end - segment.begin) * rows_.count);
-    for (std::size_t i = 0; i < costs.size(); ++i)
-      costs[i] = cost((base + i) / rows_.count, (base + i) % rows_.count);
-    for (std::size_t i : lowest(costs)) rows_.gone[base + i] = true;
+    for (std::size_t i = 0; i < costs.size(); ++i) costs[i] = cost((base + i) / rows_.count, (base + i) % rows_.count);
+    for (std::size_t i : lowest(costs, rows_.count)) rows_.gone[base + i] = true;
   }
 
   /// A block of the rows: columns [column, column + wide), rows [row, row + tall).
@@ -157,7 +160,7 @@ class Sweep {
       }
     });
     const std::size_t base = rows_.at(segment.begin, 0);
-    for (std::size_t block : lowest(costs))
+    for (std::size_t block : lowest(costs, 1))
       grid.for_each(static_cast<std::int64_t>(block),
                     [&](std::int64_t at) { rows_.gone[base + static_cast<std::size_t>(at)] = true; });
   }

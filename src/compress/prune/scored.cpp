@@ -8,16 +8,14 @@
 namespace pare::compress {
 
 std::vector<Option> scored_options(std::string_view scope, bool costly, const std::vector<Option>& further) {
-  using enum OptionType;
   std::vector<Option> list = pattern_options();
-  list.push_back(
-      {"threshold", kFloat, "null", "instead of sparsity: zero the weights that score less than this", {}, 0, 1e30});
-  list.push_back({"scope",
-                  kString,
-                  scope,
-                  "rank the weights of each layer, of each output channel or of all layers together (auto: all, but of "
-                  "N:M, which fixes every group)",
-                  {"auto", "layer", "output", "global"}});
+  for (const Option& option : ranking_options(
+           {scope,
+            "rank the weights of each layer, of each output channel or of all layers together (auto: all, but of "
+            "N:M, which fixes every group)",
+            "largest share that a layer may lose with scope global or a threshold; all of it if not given",
+            {"auto", "layer", "output", "global"}}))
+    list.push_back(option);
   list.insert(list.end(), further.begin(), further.end());
   for (const Option& option : reestimate_options()) list.push_back(option);
   for (const Option& option : gradual_options(costly)) list.push_back(option);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 #include <numeric>
 
 namespace pare::compress {
@@ -52,13 +53,11 @@ std::vector<char> smallest(const std::vector<float>& scores, std::int64_t pruned
   return gone;
 }
 
-std::int64_t share(std::size_t count, double sparsity) {
-  return std::llround(sparsity * static_cast<double>(count));
-}
+std::int64_t share(std::size_t count, double sparsity) { return std::llround(sparsity * static_cast<double>(count)); }
 
 /// Like smallest(), the share `sparsity` of each output channel's.
-std::vector<char> smallest_by_output(const std::vector<float>& scores, const PruneTarget& target,
-                                     const PruneRule& rule, double sparsity) {
+std::vector<char> smallest_by_output(const std::vector<float>& scores, const PruneTarget& target, const PruneRule& rule,
+                                     double sparsity) {
   const ir::WeightView& view = target.view;
   std::vector<char> gone(scores.size(), 0);
   const std::size_t rows = static_cast<std::size_t>(view.outputs);
@@ -126,34 +125,49 @@ void prune_existing_zeros(const PruneTarget& target, Tensor& mask) {
     if (weights[i] == 0) out[i] = 0;
 }
 
-/// Unstructured and blocks: candidates of the smallest scores go.
-void prune_ranked(std::span<const PruneTarget> targets, const PruneRule& rule, double sparsity,
-                  std::span<Tensor> masks) {
+/// What must not go, although its rank says so, scores this.
+constexpr float kStays = std::numeric_limits<float>::infinity();
+
+/// All but the share `most` of the smallest scores stay.
+void protect_greatest(std::vector<float>& scores, double most) {
+  const auto may = static_cast<std::int64_t>(most * static_cast<double>(scores.size()));
+  if (may >= static_cast<std::int64_t>(scores.size())) return;
+  const std::vector<char> free = smallest(scores, may);
+  for (std::size_t i = 0; i < scores.size(); ++i)
+    if (!free[i]) scores[i] = kStays;
+}
+
+/// Unstructured and blocks: by target, the candidates (weights or blocks) of the smallest scores, which go.
+std::vector<std::vector<char>> ranked_away(std::span<const PruneTarget> targets, const PruneRule& rule,
+                                           double sparsity) {
+  const bool global = rule.scope == PruneRule::Scope::kGlobal && !rule.threshold;
   std::vector<std::vector<float>> scores;
   std::vector<float> all;
   for (const PruneTarget& target : targets) {
     scores.push_back(scores_of(target));
     if (rule.pattern.kind == Kind::kBlocks)
       scores.back() = block_means(ir::BlockGrid(target.view, rule.pattern), scores.back());
-    if (rule.scope == PruneRule::Scope::kGlobal) all.insert(all.end(), scores.back().begin(), scores.back().end());
+    if (global || rule.threshold) protect_greatest(scores.back(), rule.most);
+    if (global) all.insert(all.end(), scores.back().begin(), scores.back().end());
   }
-  const std::vector<char> of_all = smallest(all, rule.threshold ? 0 : share(all.size(), sparsity));
+  const std::vector<char> of_all = smallest(all, share(all.size(), sparsity));
+  std::vector<std::vector<char>> gone;
   std::size_t at = 0;
   for (std::size_t t = 0; t < targets.size(); ++t) {
     const std::size_t count = scores[t].size();
-    std::vector<char> gone(count, 0);
+    gone.emplace_back(count, 0);
     if (rule.threshold)
-      std::transform(scores[t].begin(), scores[t].end(), gone.begin(),
+      std::transform(scores[t].begin(), scores[t].end(), gone[t].begin(),
                      [&](float score) { return static_cast<double>(score) < *rule.threshold; });
-    else if (rule.scope == PruneRule::Scope::kGlobal)
-      std::copy_n(of_all.begin() + static_cast<std::ptrdiff_t>(at), count, gone.begin());
+    else if (global)
+      std::copy_n(of_all.begin() + static_cast<std::ptrdiff_t>(at), count, gone[t].begin());
     else if (rule.scope == PruneRule::Scope::kOutput)
-      gone = smallest_by_output(scores[t], targets[t], rule, sparsity);
+      gone[t] = smallest_by_output(scores[t], targets[t], rule, sparsity);
     else
-      gone = smallest(scores[t], share(count, sparsity));
-    zero_out(targets[t], rule, gone, masks[t]);
+      gone[t] = smallest(scores[t], share(count, sparsity));
     at += count;
   }
+  return gone;
 }
 
 }  // namespace
@@ -173,11 +187,20 @@ std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const Pru
     for (std::size_t t = 0; t < targets.size(); ++t) prune_groups(targets[t], masks[t], now);
   } else {
     const double sparsity = rule.curve(std::min(initial, rule.sparsity), rule.sparsity, progress);
-    prune_ranked(targets, rule, sparsity, masks);
+    const auto gone = ranked_away(targets, rule, sparsity);
+    for (std::size_t t = 0; t < targets.size(); ++t) zero_out(targets[t], rule, gone[t], masks[t]);
   }
   for (std::size_t t = 0; t < targets.size(); ++t)
     if (rule.keep_zeros) prune_existing_zeros(targets[t], masks[t]);
   return masks;
+}
+
+std::vector<double> shares_by_rank(std::span<const PruneTarget> targets, const PruneRule& rule) {
+  std::vector<double> shares;
+  for (const std::vector<char>& gone : ranked_away(targets, rule, rule.sparsity))
+    shares.push_back(static_cast<double>(std::count(gone.begin(), gone.end(), 1)) /
+                     static_cast<double>(std::max<std::size_t>(gone.size(), 1)));
+  return shares;
 }
 
 double masked_fraction(std::span<const Tensor> masks) {

@@ -26,6 +26,7 @@ struct PruneRule {
   double sparsity = 0;              ///< final fraction of zeros (unstructured, blocks)
   std::optional<double> threshold;  ///< instead: zero what scores less than this
   Scope scope = Scope::kLayer;
+  double most = 1;         ///< largest share that a target may lose where targets lose unlike shares: global, threshold
   bool keep_zeros = true;  ///< zeros of the weights stay masked even where the rule would keep them
   SparsityCurve curve = cubic_sparsity;
 };
@@ -35,6 +36,9 @@ struct PruneRule {
 /// pruned first when unstructured, kept first in a balanced group.
 std::vector<Tensor> choose_masks(std::span<const PruneTarget> targets, const PruneRule& rule, double initial,
                                  double progress);
+
+/// The share of each target's weights, or blocks, that goes by the rule's scope or threshold (unstructured, blocks).
+std::vector<double> shares_by_rank(std::span<const PruneTarget> targets, const PruneRule& rule);
 
 /// Survivors of a full group at progress t of the curve, from `group` down to N.
 int balanced_survivors(const ir::SparsityPattern& pattern, double t, SparsityCurve curve = cubic_sparsity);

@@ -35,6 +35,30 @@ std::vector<Option> pattern_options() {
   };
 }
 
+std::vector<Option> ranking_options(const RankingWords& words) {
+  using enum OptionType;
+  return {{"threshold", kFloat, "null", "instead of sparsity: zero the weights that score less than this", {}, 0, 1e30},
+          {"scope", kString, words.scope, words.scope_help, words.scopes},
+          {"most", kFloat, "null", words.most_help, {}, 0, 1}};
+}
+
+namespace {
+
+/// The cap on what one layer loses, which must leave room for what all lose.
+double most_of(const json& most, const PruneRule& rule) {
+  if (most.is_null()) return 1;
+  const bool global = rule.scope == PruneRule::Scope::kGlobal;
+  if (!global && !rule.threshold)
+    conflict("most", "has no effect where every layer loses the same share", "scope global or a threshold",
+             rule.scope == PruneRule::Scope::kOutput ? "scope output" : "scope layer");
+  if (!rule.threshold && most.get<double>() < rule.sparsity)
+    conflict("most", "is less than what all layers together are to lose", "at least " + json(rule.sparsity).dump(),
+             most.dump());
+  return most;
+}
+
+}  // namespace
+
 PruneRule prune_rule(const json& options) {
   PruneRule rule;
   rule.pattern = ir::SparsityPattern::parse(options.at("pattern").get<std::string>());
@@ -54,6 +78,7 @@ PruneRule prune_rule(const json& options) {
     if (rule.scope == PruneRule::Scope::kGlobal)
       conflict("scope", "the pattern " + rule.pattern.to_string() + " fixes every group", "layer", "global");
     rule.sparsity = *fixed;
+    rule.most = most_of(options.value("most", json()), rule);
     return rule;
   }
   if (rule.scope == PruneRule::Scope::kOutput && rule.pattern.block_outputs > 1)
@@ -61,6 +86,7 @@ PruneRule prune_rule(const json& options) {
   if (!sparsity.is_null() && !threshold.is_null()) conflict("threshold", "give either sparsity or threshold");
   if (!threshold.is_null()) rule.threshold = threshold.get<double>();
   rule.sparsity = sparsity.is_null() ? 0.5 : sparsity.get<double>();
+  rule.most = most_of(options.value("most", json()), rule);
   return rule;
 }
 

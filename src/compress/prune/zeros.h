@@ -12,7 +12,16 @@ namespace pare::compress {
 /// `pattern` and `sparsity`.
 std::vector<Option> pattern_options();
 
-/// The rule that `pattern`, `sparsity` and, where the method has them, `scope`, `threshold` and `keep_zeros` give.
+/// `threshold`, `scope` and `most`, with these words: how weights are ranked (strings that outlive the options).
+struct RankingWords {
+  std::string_view scope;                ///< the default, as JSON
+  std::string_view scope_help, most_help;
+  std::vector<std::string_view> scopes;  ///< that may be chosen
+};
+std::vector<Option> ranking_options(const RankingWords& words);
+
+/// The rule that `pattern`, `sparsity` and, where the method has them, `scope`, `threshold`, `most` and `keep_zeros`
+/// give.
 /// Error(kUsage) where they contradict each other.
 PruneRule prune_rule(const nlohmann::json& options);
 
