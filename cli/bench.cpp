@@ -19,6 +19,7 @@ struct Options {
   double seconds = 1;
   bool profile = false, no_tune = false;
   DType precision = DType::kFloat32;
+  bool exact = false;
 };
 
 constexpr std::size_t kNameWidth = 48;
@@ -103,6 +104,7 @@ int run(const Options& options) {
   how.seconds = options.seconds;
   how.profile = options.profile;
   how.precision = options.precision;
+  how.exact = options.exact;
   how.tune = !options.no_tune;
   how.seed = options.globals.seed;
   how.max_memory = options.globals.execution().max_memory;
@@ -154,6 +156,7 @@ void add_bench(CLI::App& app, Invocation& invocation) {
       ->type_name("S");
   command->add_flag("--profile", options->profile, "time by step of the plan");
   add_precision(*command, options->precision);
+  add_exact(*command, options->exact);
   command->add_flag("--no-tune", options->no_tune,
                     "choose kernels by estimates, not by timing them the first time that a shape is seen");
   add_globals(*command, options->globals, true);

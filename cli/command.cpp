@@ -63,6 +63,11 @@ void add_precision(CLI::App& command, DType& precision) {
       ->type_name("NAME");
 }
 
+void add_exact(CLI::App& command, bool& exact) {
+  command.add_flag("--exact", exact,
+                   "no kernels whose float32 sums round more than a direct product's: no Winograd convolutions");
+}
+
 std::string_view precision_name(DType precision) noexcept {
   return precision == DType::kBFloat16 ? "bf16" : "f32";
 }

@@ -54,6 +54,8 @@ void add_model(CLI::App& command, std::string& model);
 void add_shapes(CLI::App& command, std::vector<std::string>& shapes);
 /// Adds --precision f32|bf16.
 void add_precision(CLI::App& command, DType& precision);
+/// Adds --exact.
+void add_exact(CLI::App& command, bool& exact);
 std::string_view precision_name(DType precision) noexcept;  ///< as --precision takes it
 /// Error(kUsage) naming --shape.
 InputShapes parse_shapes(const std::vector<std::string>& shapes);

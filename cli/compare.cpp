@@ -22,7 +22,7 @@ struct Options {
   std::string a, b, data, split, sort = "order", picture;
   std::vector<std::string> shapes;
   std::int64_t limit = 0, batch = 8, random = 8, injection = 16;
-  bool float_qdq = false;
+  bool float_qdq = false, exact = false;
 };
 
 constexpr std::size_t kNameWidth = 44;
@@ -257,6 +257,7 @@ int run(const Options& options) {
   how.random = options.random;
   how.injection = options.injection;
   how.float_qdq = options.float_qdq;
+  how.exact = options.exact;
   how.shapes = parse_shapes(options.shapes);
   if (data.empty())
     how.control.warn(
@@ -315,6 +316,7 @@ void add_compare(CLI::App& app, Invocation& invocation) {
       ->check(CLI::IsMember({"order", "snr", "drop", "injected", "max_error"}))
       ->type_name("KEY");
   command->add_flag("--float-qdq", options->float_qdq, "run quantized nodes as written, in float");
+  add_exact(*command, options->exact);
   add_globals(*command, options->globals);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

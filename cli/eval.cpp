@@ -18,6 +18,7 @@ struct Options {
   std::string model, data, reference, split = "test";
   std::int64_t limit = 0, batch = 32;
   DType precision = DType::kFloat32;
+  bool exact = false;
 };
 
 nlohmann::json to_json(const Options& options, const Evaluation& result) {
@@ -106,6 +107,7 @@ int run(const Options& options) {
   how.limit = options.limit;
   how.batch = options.batch;
   how.precision = options.precision;
+  how.exact = options.exact;
   const Evaluation result = evaluate(model, data, reference ? &*reference : nullptr, how);
   if (options.globals.json) {
     print_json(to_json(options, result));
@@ -133,6 +135,7 @@ void add_eval(CLI::App& app, Invocation& invocation) {
       ->check(CLI::PositiveNumber)
       ->type_name("N");
   add_precision(*command, options->precision);
+  add_exact(*command, options->exact);
   add_globals(*command, options->globals);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

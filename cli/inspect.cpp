@@ -19,6 +19,7 @@ struct Options {
   std::int64_t batch = 1;
   bool plan = false, groups = false, no_tune = false;
   DType precision = DType::kFloat32;
+  bool exact = false;
 };
 
 constexpr std::size_t kNameWidth = 40;
@@ -166,6 +167,7 @@ int run(const Options& options) {
   how.tune = !options.no_tune;
   how.groups = options.groups;
   how.precision = options.precision;
+  how.exact = options.exact;
   const Inspection result = inspect(load_model(options.model, options.globals), how);
   if (options.globals.json) {
     print_json(to_json(result, options.plan, options.groups));
@@ -193,6 +195,7 @@ void add_inspect(CLI::App& app, Invocation& invocation) {
                     "of the plan: choose kernels by estimates, not by timing them the first time that a shape is seen");
   command->add_flag("--groups", options->groups, "channels that pruning can only remove together, and why some stay");
   add_precision(*command, options->precision);
+  add_exact(*command, options->exact);
   add_globals(*command, options->globals);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

@@ -21,6 +21,7 @@ struct Options {
   std::vector<std::string> inputs;
   bool float_qdq = false;
   DType precision = DType::kFloat32;
+  bool exact = false;
 };
 
 NamedTensors read_inputs(const Options& options, const Model& model) {
@@ -82,6 +83,7 @@ int run(const Options& options) {
   how.execution = options.globals.execution();
   how.float_qdq = options.float_qdq;
   how.precision = options.precision;
+  how.exact = options.exact;
   Session session(model, how);
   nlohmann::json described = nlohmann::json::array();
   if (options.globals.dry_run) {
@@ -124,6 +126,7 @@ void add_run(CLI::App& app, Invocation& invocation) {
   command->add_flag("--float-qdq", options->float_qdq,
                     "run quantized nodes as written, in float, to check the integer kernels");
   add_precision(*command, options->precision);
+  add_exact(*command, options->exact);
   add_globals(*command, options->globals);
   command->callback([options, &invocation] { invocation.action = [options] { return run(*options); }; });
 }

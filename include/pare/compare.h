@@ -20,6 +20,7 @@ struct CompareOptions {
   std::int64_t limit = 0;   ///< samples, the first ones; 0: all
   std::int64_t batch = 8;   ///< samples run at once; a model with a fixed batch uses its own
   bool float_qdq = false;   ///< quantized nodes as the files spell them, in float, instead of by integer kernels
+  bool exact = false;       ///< as SessionOptions::exact
   InputShapes shapes;       ///< of random inputs, where there is no data
   std::int64_t random = 8;  ///< random samples, where there is no data
   /// Samples, the first ones, on which each layer's error alone is put into a; 0: not done. Three compilations and two

@@ -45,6 +45,7 @@ struct EvaluateOptions {
   /// kBFloat16: float32 layers (but for the reference's) multiply in bfloat16 and sum in float32.
   /// Error(kUnsupported) on a CPU without it.
   DType precision = DType::kFloat32;
+  bool exact = false;  ///< as SessionOptions::exact, of the reference too
 };
 
 struct Evaluation {

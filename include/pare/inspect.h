@@ -50,6 +50,7 @@ struct InspectOptions {
   InputShapes shapes;
   bool plan = false;    ///< compile and list the plan
   bool tune = true;     ///< of the plan, as SessionOptions::tune
+  bool exact = false;   ///< of the plan, as SessionOptions::exact
   bool groups = false;  ///< list the coupled channel groups of the simplified model
   /// Of the plan. kBFloat16: float32 layers multiply in bfloat16. Error(kUnsupported) on a CPU without it.
   DType precision = DType::kFloat32;

@@ -18,6 +18,8 @@ struct SessionOptions {
   /// Choose kernels by timing them where several take a layer, the first time that its shape is seen on this machine;
   /// times are kept in the user's cache folder. Without it choices follow from estimates, the same on every run.
   bool tune = false;
+  /// No kernels whose float32 sums round more than a direct product's (Winograd convolutions, 1e-6 of the range).
+  bool exact = false;
 };
 
 /// A compiled model. run() may be called from several threads at once; plans are cached by input shape.

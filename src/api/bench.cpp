@@ -30,7 +30,7 @@ Entry enter(const Model& model, const InputShapes& shapes, int threads, const Be
   compile.packed = model.impl().packed;
   compile.max_memory = options.max_memory;
   compile.precision = options.precision;
-  return {(options.tune ? runtime::tuned_backend() : runtime::backend()).compile(model.impl().executable(), compile),
+  return {runtime::backend({.tuned = options.tune, .exact = options.exact}).compile(model.impl().executable(), compile),
           eval::random_inputs(model.impl().prepared(), shapes, options.seed)};
 }
 

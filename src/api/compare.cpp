@@ -123,11 +123,12 @@ Comparison compare(const Model& a, const Model& b, const Dataset& data, const Co
   how.max_memory = options.execution.max_memory;
   how.float_qdq = options.float_qdq;
   how.injection = options.injection;
+  const exec::Backend& backend = runtime::backend({.exact = options.exact});
   const ThreadScope threads(how.threads);
   if (data.empty()) {
     how.total = options.random;
     Comparison result = comparison_of(
-        eval::compare(runtime::backend(), model_a, model_b, random_batches(model_a, options), how, options.control));
+        eval::compare(backend, model_a, model_b, random_batches(model_a, options), how, options.control));
     result.random = true;
     return result;
   }
@@ -140,7 +141,7 @@ Comparison compare(const Model& a, const Model& b, const Dataset& data, const Co
   data::Loader loader(split, {.batch_size = api::batch_for(model_a, options.batch), .prefetch = 2});
   loader.start(0);
   Comparison result = comparison_of(eval::compare(
-      runtime::backend(), model_a, model_b, [&] { return loader.next(); }, how, options.control));
+      backend, model_a, model_b, [&] { return loader.next(); }, how, options.control));
   result.split = name;
   return result;
 }

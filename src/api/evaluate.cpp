@@ -35,11 +35,12 @@ Evaluation evaluate(const Model& model, const Dataset& data, const Model* refere
   const ThreadScope threads(compile.threads);
   compile.packed = model.impl().packed;
   compile.precision = options.precision;
-  const auto executor = runtime::backend().compile(model.impl().executable(), compile);
+  const exec::Backend& backend = runtime::backend({.exact = options.exact});
+  const auto executor = backend.compile(model.impl().executable(), compile);
   compile.precision = DType::kFloat32;
   std::unique_ptr<exec::Executor> reference_executor;
   if (reference) compile.packed = reference->impl().packed;
-  if (reference) reference_executor = runtime::backend().compile(reference->impl().executable(), compile);
+  if (reference) reference_executor = backend.compile(reference->impl().executable(), compile);
 
   eval::EvaluateOptions how;
   how.batch_size = api::batch_for(prepared, options.batch);

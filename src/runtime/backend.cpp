@@ -16,8 +16,8 @@ namespace {
 
 class CpuBackend final : public exec::Backend {
  public:
-  /// nullptr: choices by estimates.
-  explicit CpuBackend(std::shared_ptr<Tuner> (*tuner)()) : tuner_(tuner) {}
+  /// `tuner` nullptr: choices by estimates.
+  CpuBackend(std::shared_ptr<Tuner> (*tuner)(), bool exact) : tuner_(tuner), exact_(exact) {}
 
   std::string name() const override { return "cpu"; }
 
@@ -37,7 +37,7 @@ class CpuBackend final : public exec::Backend {
     if (options.precision == DType::kBFloat16 && !isa_available(Isa::kAvx512Bf16))
       throw Error(ErrorCode::kUnsupported, "precision bf16", "this CPU has no products of bfloat16",
                   std::string(pare::name(Isa::kAvx512Bf16)), std::string(pare::name(active_isa())));
-    return std::make_unique<CpuExecutor>(model, options, tuner_ ? tuner_() : nullptr);
+    return std::make_unique<CpuExecutor>(model, options, tuner_ ? tuner_() : nullptr, exact_);
   }
 
  private:
@@ -52,6 +52,7 @@ class CpuBackend final : public exec::Backend {
   }
 
   std::shared_ptr<Tuner> (*tuner_)();
+  bool exact_;
 };
 
 /// One a process and instruction set, which PARE_FORCE_ISA may change.
@@ -66,14 +67,11 @@ std::shared_ptr<Tuner> shared_tuner() {
 
 }  // namespace
 
-const exec::Backend& backend() {
-  static const CpuBackend cpu(nullptr);
-  return cpu;
-}
-
-const exec::Backend& tuned_backend() {
-  static const CpuBackend cpu(shared_tuner);
-  return cpu;
+const exec::Backend& backend(const Choosing& choosing) {
+  static const CpuBackend estimated(nullptr, false), estimated_exact(nullptr, true), tuned(shared_tuner, false),
+      tuned_exact(shared_tuner, true);
+  if (choosing.tuned) return choosing.exact ? tuned_exact : tuned;
+  return choosing.exact ? estimated_exact : estimated;
 }
 
 }  // namespace pare::runtime

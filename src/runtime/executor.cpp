@@ -38,9 +38,10 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner)
+CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner,
+                         bool exact)
     : options_(std::move(options)),
-      cache_(options_.packed, std::move(tuner)),
+      cache_(options_.packed, std::move(tuner), exact),
       stage_(prepare(model, options_), {}, options_, cache_) {}
 
 void CpuExecutor::check(const NamedTensors& inputs) const {

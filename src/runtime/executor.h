@@ -7,8 +7,9 @@ namespace pare::runtime {
 
 class CpuExecutor final : public exec::Executor {
  public:
-  /// `tuner`: nullptr, or what times kernels.
-  CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner = nullptr);
+  /// `tuner`: nullptr, or what times kernels; `exact` as Choosing has it.
+  CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner = nullptr,
+              bool exact = false);
 
   NamedTensors run(const NamedTensors& inputs) override;
   NamedTensors observe(const NamedTensors& inputs, const exec::Observer& observer) override;

@@ -43,6 +43,7 @@ class Lowerer {
   const ir::Node& main(const Group& group) const { return graph().node(group.main()); }
   WeightCache& cache() { return cache_; }
   Tuner* tuner() const { return cache_.tuner(); }  ///< nullptr: by estimates
+  bool exact() const { return cache_.exact(); }    ///< no sums that round more than a direct product's
   int threads() const { return options_.threads; }
 
   /// Concrete shape; throws Error(kUnsupported) naming the value where it depends on data.

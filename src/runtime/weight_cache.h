@@ -24,11 +24,13 @@ class Tuner;  // runtime/tuner.h
 class WeightCache {
  public:
   /// `packed`: weights that a file holds ready; nullptr: none. `tuner`: times the kernels that read them; nullptr: plans
-  /// are made by estimates.
-  explicit WeightCache(std::shared_ptr<const exec::PackedWeights> packed = nullptr, std::shared_ptr<Tuner> tuner = nullptr)
-      : packed_(std::move(packed)), tuner_(std::move(tuner)) {}
+  /// are made by estimates. `exact`: no kernels whose sums round more than a direct product's.
+  explicit WeightCache(std::shared_ptr<const exec::PackedWeights> packed = nullptr, std::shared_ptr<Tuner> tuner = nullptr,
+                       bool exact = false)
+      : packed_(std::move(packed)), tuner_(std::move(tuner)), exact_(exact) {}
 
   Tuner* tuner() const { return tuner_.get(); }
+  bool exact() const { return exact_; }
 
   template <class T>
   std::shared_ptr<const T> get(const std::string& key, const Tensor& source,
@@ -37,6 +39,16 @@ class WeightCache {
     Entry& entry = entry_of(key, source);
     if (!entry.packed) entry.packed = make();
     return std::static_pointer_cast<const T>(entry.packed);
+  }
+
+  /// The same of weights that one form of a step alone reads, so that they go where another is chosen.
+  template <class T>
+  std::shared_ptr<const T> get_for_form(const std::string& key, const Tensor& source,
+                                        const std::function<std::shared_ptr<const T>()>& make) {
+    const std::shared_ptr<const T> made = get<T>(key, source, make);
+    const std::lock_guard lock(mutex_);
+    entry_of(key, source).of_form = true;
+    return made;
   }
 
   /// The same of weights that files can hold: `key` is T's packing key, `view` T::view.
@@ -52,7 +64,7 @@ class WeightCache {
       entry.packed = made;
       entry.write = [weights = made.get()](kernels::PackedWriter& writer) { weights->write(writer); };
       entry.kernel = made->kernel_name();
-      entry.small = std::is_trivially_copyable_v<T>;
+      entry.of_form = !std::is_trivially_copyable_v<T>;
     }
     return std::static_pointer_cast<const T>(entry.packed);
   }
@@ -60,7 +72,7 @@ class WeightCache {
   /// Forgets what no plan has kept: forms that were only timed.
   void drop_unused() {
     const std::lock_guard lock(mutex_);
-    std::erase_if(entries_, [](const auto& item) { return item.second.write && !item.second.small && item.second.packed.use_count() == 1; });
+    std::erase_if(entries_, [](const auto& item) { return item.second.of_form && item.second.packed.use_count() == 1; });
   }
 
   std::vector<exec::PackedBlob> blobs() const {
@@ -81,7 +93,7 @@ class WeightCache {
     Tensor source;
     std::function<void(kernels::PackedWriter&)> write;
     std::string kernel;
-    bool small = false;  ///< numbers, no weights
+    bool of_form = false;  ///< weights of a form that may not be chosen
   };
 
   Entry& entry_of(const std::string& key, const Tensor& source) {
@@ -100,6 +112,7 @@ class WeightCache {
 
   std::shared_ptr<const exec::PackedWeights> packed_;
   std::shared_ptr<Tuner> tuner_;
+  bool exact_;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, const std::byte*>, Entry> entries_;
 };

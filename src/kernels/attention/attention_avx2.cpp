@@ -1,44 +1,11 @@
 // 8 lanes: four queries by one panel of keys in eight sums.
-#include <immintrin.h>
-
 #include "kernels/attention/tile.h"
+#include "kernels/vec_avx2.h"
 
 namespace pare::kernels::avx2 {
 namespace {
 
-struct Vec {
-  using Type = __m256;
-  static constexpr int kLanes = 8;
-
-  static __m256i first(std::int64_t n) {
-    const int count = n >= kLanes ? kLanes : static_cast<int>(n);
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(count), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-  }
-  static Type zero() { return _mm256_setzero_ps(); }
-  static Type set(float x) { return _mm256_set1_ps(x); }
-  static Type load(const float* p) { return _mm256_loadu_ps(p); }
-  static void store(float* p, Type x) { _mm256_storeu_ps(p, x); }
-  static Type load_some(const float* p, std::int64_t n, float rest) {
-    if (n >= kLanes) return load(p);
-    const __m256i mask = first(n);
-    return _mm256_blendv_ps(set(rest), _mm256_maskload_ps(p, mask), _mm256_castsi256_ps(mask));
-  }
-  static void store_some(float* p, std::int64_t n, Type x) { _mm256_maskstore_ps(p, first(n), x); }
-  static Type fma(Type a, Type b, Type c) { return _mm256_fmadd_ps(a, b, c); }
-  static Type add(Type a, Type b) { return _mm256_add_ps(a, b); }
-  static Type mul(Type a, Type b) { return _mm256_mul_ps(a, b); }
-  static Type max(Type a, Type b) { return _mm256_max_ps(a, b); }
-  static float sum(Type x) {
-    __m128 half = _mm_add_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    half = _mm_add_ps(half, _mm_movehl_ps(half, half));
-    return _mm_cvtss_f32(_mm_add_ss(half, _mm_shuffle_ps(half, half, 1)));
-  }
-  static float largest(Type x) {
-    __m128 half = _mm_max_ps(_mm256_castps256_ps128(x), _mm256_extractf128_ps(x, 1));
-    half = _mm_max_ps(half, _mm_movehl_ps(half, half));
-    return _mm_cvtss_f32(_mm_max_ss(half, _mm_shuffle_ps(half, half, 1)));
-  }
-
+struct Vec : F32 {
   /// 2^n · e^r with x = n·ln2 + r, e^r by its Taylor series to r^7 as in kernels/math.h.
   static Type exp_negative(Type x) {
     const Type smallest = set(-87.3f);

@@ -1,31 +1,11 @@
 // 16 lanes: four queries by four panels of keys in 16 sums.
-#include <immintrin.h>
-
 #include "kernels/attention/tile.h"
+#include "kernels/vec_avx512.h"
 
 namespace pare::kernels::avx512 {
 namespace {
 
-struct Vec {
-  using Type = __m512;
-  static constexpr int kLanes = 16;
-
-  static __mmask16 first(std::int64_t n) { return static_cast<__mmask16>(n >= kLanes ? 0xffff : (1u << n) - 1); }
-  static Type zero() { return _mm512_setzero_ps(); }
-  static Type set(float x) { return _mm512_set1_ps(x); }
-  static Type load(const float* p) { return _mm512_loadu_ps(p); }
-  static void store(float* p, Type x) { _mm512_storeu_ps(p, x); }
-  static Type load_some(const float* p, std::int64_t n, float rest) {
-    return _mm512_mask_loadu_ps(set(rest), first(n), p);
-  }
-  static void store_some(float* p, std::int64_t n, Type x) { _mm512_mask_storeu_ps(p, first(n), x); }
-  static Type fma(Type a, Type b, Type c) { return _mm512_fmadd_ps(a, b, c); }
-  static Type add(Type a, Type b) { return _mm512_add_ps(a, b); }
-  static Type mul(Type a, Type b) { return _mm512_mul_ps(a, b); }
-  static Type max(Type a, Type b) { return _mm512_max_ps(a, b); }
-  static float sum(Type x) { return _mm512_reduce_add_ps(x); }
-  static float largest(Type x) { return _mm512_reduce_max_ps(x); }
-
+struct Vec : F32 {
   /// 2^n · e^r with x = n·ln2 + r, e^r by its Taylor series to r^7 as in kernels/math.h.
   static Type exp_negative(Type x) {
     const Type smallest = set(-87.3f);

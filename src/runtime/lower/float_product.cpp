@@ -1,9 +1,12 @@
 #include "runtime/lower/float_product.h"
 
+#include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/spconv_f32/spconv_f32.h"
+#include "kernels/winograd/winograd.h"
 #include "runtime/lower/candidate.h"
 #include "runtime/lower/product.h"
 #include "runtime/lower/sparse_cost.h"
@@ -14,9 +17,10 @@ namespace pare::runtime {
 namespace {
 
 constexpr double kWorthALook = 0.6;  ///< share of zeros below which no shape pays
+constexpr double kClearly = 1.2;     ///< what Winograd's estimate is made worse by: it must be clearly less
 constexpr double kFilled = 1.03;     ///< entries for a weight that is not zero: pairs of channels are filled up
 
-/// What the epilogue of the sparse kernel does not do.
+/// What the epilogue of our own kernels does not do.
 void follow_up(const std::vector<onednn::PostOp>& post, std::int64_t count, const float* add, float* out) {
   kernels::BinaryShape flat;
   flat.rank = 1;
@@ -39,25 +43,48 @@ ProductForm dense_form(const std::string& kernel, const std::shared_ptr<const on
   return form;
 }
 
-ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
-  using kernels::SpConvF32Weights;
-  const float* bias = p.bias.defined() ? p.bias.data<float>().data() : nullptr;
-  const auto weights = lw.cache().get_packed<SpConvF32Weights>(
-      SpConvF32Weights::packing_key(p.shape, p.strides, bias), p.weight,
-      [&](kernels::PackedReader& reader) { return SpConvF32Weights::view(p.shape, reader); },
-      [&] { return SpConvF32Weights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias); });
-  const int threads = lw.threads();
+/// A form by kernels of our own, which clamp at most; what else follows comes after them.
+template <class Weights>
+ProductForm own_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::shared_ptr<const Weights> weights,
+                     std::size_t scratch_bytes,
+                     void (*multiply)(const Weights&, const kernels::ConvShape&, const float*,
+                                      const kernels::ConvEpilogue&, float*, void*, int) noexcept) {
   const auto clamp = final_clamp(group);
-  ProductForm form{weights->kernel_name(), "", weights->bytes(), kernels::spconv_f32_scratch_bytes(*weights, threads), {}};
-  form.run = [weights, threads, clamp, shape = p.shape, post = clamp ? std::vector<onednn::PostOp>() : post_ops(group)](
-                 const void* in, const void* added, void* out, std::byte* scratch) {
+  ProductForm form{weights->kernel_name(), "", weights->bytes(), scratch_bytes, {}};
+  form.run = [weights, multiply, threads = lw.threads(), clamp, shape = p.shape,
+              post = clamp ? std::vector<onednn::PostOp>() : post_ops(group)](const void* in, const void* added, void* out,
+                                                                             std::byte* scratch) {
     const auto* addend = static_cast<const float*>(added);
     auto* to = static_cast<float*>(out);
     kernels::ConvEpilogue epilogue;
     if (clamp) epilogue = {addend, clamp->lo, clamp->hi};
-    kernels::spconv_f32(*weights, shape, static_cast<const float*>(in), epilogue, to, scratch, threads);
+    multiply(*weights, shape, static_cast<const float*>(in), epilogue, to, scratch, threads);
     follow_up(post, shape.pixels() * shape.out_c, addend, to);
   };
+  return form;
+}
+
+const float* bias_of(const FloatProduct& p) { return p.bias.defined() ? p.bias.data<float>().data() : nullptr; }
+
+ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  using kernels::SpConvF32Weights;
+  const auto weights = lw.cache().get_packed<SpConvF32Weights>(
+      SpConvF32Weights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
+      [&](kernels::PackedReader& reader) { return SpConvF32Weights::view(p.shape, reader); },
+      [&] { return SpConvF32Weights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
+  return own_form(lw, group, p, weights, kernels::spconv_f32_scratch_bytes(*weights, lw.threads()), kernels::spconv_f32);
+}
+
+ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
+  using kernels::WinogradWeights;
+  const auto weights = lw.cache().get_for_form<WinogradWeights>(
+      WinogradWeights::packing_key(p.shape, tile, p.strides, bias_of(p)), p.weight, [&] {
+        return std::make_shared<const WinogradWeights>(
+            WinogradWeights::pack(p.shape, tile, p.weight.data<float>().data(), p.strides, bias_of(p)));
+      });
+  ProductForm form = own_form(lw, group, p, weights, kernels::winograd_scratch_bytes(*weights, p.shape, lw.threads()),
+                              kernels::winograd);
+  form.reason = tile == kernels::WinogradTile::k4x4 ? "36 multiplications for 144" : "16 multiplications for 36";
   return form;
 }
 
@@ -83,23 +110,43 @@ double sparse_cycles(const FloatProduct& p, const WeightFacts* facts) {
   return panel_cycles(sparse_costs().f32, p.shape, p.shape.taps() * p.shape.in_c, kFilled * (1 - facts->sparsity()));
 }
 
+bool winograd_runs(Lowerer& lw, const FloatProduct& p) {
+  return kernels::winograd_fits(p.shape) && p.layout == Layout::kChannelsLast && !lw.exact() && isa_available(Isa::kAvx2);
+}
+
+/// The forms by our own kernels, where they are worth a look.
+std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts) {
+  std::vector<Candidate> own;
+  const double sparse = sparse_cycles(p, facts);
+  if (std::isfinite(sparse)) own.push_back({"spconv_f32", sparse, [&lw, &group, &p] { return sparse_form(lw, group, p); }});
+  if (!winograd_runs(lw, p)) return own;
+  for (const auto& [name, tile] : {std::pair("winograd4x4_f32", kernels::WinogradTile::k4x4),
+                                   std::pair("winograd2x2_f32", kernels::WinogradTile::k2x2)})
+    own.push_back({name, kClearly * winograd_cycles(p.shape, tile),
+                   [&lw, &group, &p, tile = tile] { return winograd_form(lw, group, p, tile); }});
+  return own;
+}
+
 double dense_cycles_of(const FloatProduct& p) { return static_cast<double>(p.shape.macs()) / sparse_costs().dense_f32; }
 
-/// Dense where zeros do not pay; nullopt with a reason where there is no dense form either.
+/// oneDNN's where no other pays; nullopt with a reason where there is none at all.
 std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::string& reason) {
   const auto facts = facts_of(lw, group, p);
-  const double dense_cycles = dense_cycles_of(p), cycles = sparse_cycles(p, facts.get());
-  const bool sparse = std::isfinite(cycles);
-  std::shared_ptr<const onednn::Product> dense;
-  if (!sparse || lw.tuner() || cycles >= dense_cycles) dense = p.dense({}, reason);
-  if (!sparse) return dense ? std::optional(Chosen{dense_form(p.dense_kernel(), dense), ""}) : std::nullopt;
-  std::vector<Candidate> candidates;
+  const std::vector<Candidate> own = own_candidates(lw, group, p, facts.get());
+  double least = INFINITY;
+  for (const Candidate& candidate : own) least = std::min(least, candidate.cycles);
+  const double dense_cycles = dense_cycles_of(p);
   // Where nothing is timed and the estimate is against it, the dense form is not made.
-  if (dense || (!lw.tuner() && cycles < dense_cycles))
+  const bool unwanted = !lw.tuner() && least < dense_cycles;
+  const std::shared_ptr<const onednn::Product> dense = unwanted ? nullptr : p.dense({}, reason);
+  std::vector<Candidate> candidates;
+  if (dense || unwanted)
     candidates.push_back({p.dense_kernel(), dense_cycles, [&, dense] { return dense_form(p.dense_kernel(), dense); }});
-  candidates.push_back({"spconv_f32", cycles, [&] { return sparse_form(lw, group, p); }});
+  candidates.insert(candidates.end(), own.begin(), own.end());
+  if (candidates.empty()) return std::nullopt;
+  if (own.empty()) return Chosen{candidates[0].make(), ""};
   Chosen chosen = choose(lw, timing_key(lw, group, p, *facts), candidates, buffers_of(group, p.shape));
-  chosen.form.reason += (chosen.form.reason.empty() ? "" : "; ") + facts->to_string();
+  if (facts->sparsity() >= kWorthALook) chosen.form.reason += (chosen.form.reason.empty() ? "" : "; ") + facts->to_string();
   return chosen;
 }
 
