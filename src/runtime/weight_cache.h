@@ -64,7 +64,7 @@ class WeightCache {
       entry.packed = made;
       entry.write = [weights = made.get()](kernels::PackedWriter& writer) { weights->write(writer); };
       entry.kernel = made->kernel_name();
-      entry.of_form = !std::is_trivially_copyable_v<T>;
+      entry.small = std::is_trivially_copyable_v<T>;
     }
     return std::static_pointer_cast<const T>(entry.packed);
   }
@@ -72,7 +72,7 @@ class WeightCache {
   /// Forgets what no plan has kept: forms that were only timed.
   void drop_unused() {
     const std::lock_guard lock(mutex_);
-    std::erase_if(entries_, [](const auto& item) { return item.second.of_form && item.second.packed.use_count() == 1; });
+    std::erase_if(entries_, [](const auto& item) { return (item.second.write || item.second.of_form) && !item.second.small && item.second.packed.use_count() == 1; });
   }
 
   std::vector<exec::PackedBlob> blobs() const {
@@ -93,7 +93,8 @@ class WeightCache {
     Tensor source;
     std::function<void(kernels::PackedWriter&)> write;
     std::string kernel;
-    bool of_form = false;  ///< weights of a form that may not be chosen
+    bool small = false;    ///< numbers, no weights
+    bool of_form = false;  ///< of a form that may not be chosen
   };
 
   Entry& entry_of(const std::string& key, const Tensor& source) {
@@ -112,9 +113,9 @@ class WeightCache {
 
   std::shared_ptr<const exec::PackedWeights> packed_;
   std::shared_ptr<Tuner> tuner_;
-  bool exact_;
   mutable std::mutex mutex_;
   std::map<std::pair<std::string, const std::byte*>, Entry> entries_;
+  bool exact_;
 };
 
 }  // namespace pare::runtime

@@ -51,8 +51,8 @@ class WinogradWeights : public PackedHandle<WinogradPacked> {
 /// Bytes of scratch for at most `threads` threads.
 std::size_t winograd_scratch_bytes(const WinogradWeights& weights, const ConvShape& shape, int threads) noexcept;
 
-/// in [batch, in_h, in_w, in_c], out [batch, out_h, out_w, out_c]. Within 2e-6 (4x4) or 1e-6 (2x2) of conv() relative
-/// to the largest Σ|x·w| of an output. The same bits for every number of threads.
+/// in [batch, in_h, in_w, in_c], out [batch, out_h, out_w, out_c]. Within 2e-6 (4x4) or 5e-7 (2x2) of conv() relative
+/// to max |x| · max over outputs of Σ|w|. The same bits for every number of threads.
 void winograd(const WinogradWeights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
               float* out, void* scratch, int threads) noexcept;
 
