@@ -72,7 +72,10 @@ class WeightCache {
   /// Forgets what no plan has kept: forms that were only timed.
   void drop_unused() {
     const std::lock_guard lock(mutex_);
-    std::erase_if(entries_, [](const auto& item) { return (item.second.write || item.second.of_form) && !item.second.small && item.second.packed.use_count() == 1; });
+    std::erase_if(entries_, [](const auto& item) {
+      const Entry& entry = item.second;
+      return (entry.write || entry.of_form) && !entry.small && entry.packed.use_count() == 1;
+    });
   }
 
   std::vector<exec::PackedBlob> blobs() const {
