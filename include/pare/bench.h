@@ -17,8 +17,8 @@ struct BenchOptions {
   InputShapes shapes;  ///< by input name; an input given here ignores `batches`
   double seconds = 1;  ///< measured per model, threads and batch
   bool profile = false;
-  bool tune = true;    ///< as SessionOptions::tune
-  bool exact = false;  ///< as SessionOptions::exact
+  bool tune = true;             ///< as SessionOptions::tune
+  bool exact = false;           ///< as SessionOptions::exact
   std::uint64_t seed = 0;       ///< of the random inputs
   std::int64_t max_memory = 0;  ///< bytes; 0: no limit
   /// kBFloat16: float32 layers multiply in bfloat16 and sum in float32. Error(kUnsupported) on a CPU without it.

@@ -127,8 +127,8 @@ Comparison compare(const Model& a, const Model& b, const Dataset& data, const Co
   const ThreadScope threads(how.threads);
   if (data.empty()) {
     how.total = options.random;
-    Comparison result = comparison_of(
-        eval::compare(backend, model_a, model_b, random_batches(model_a, options), how, options.control));
+    Comparison result =
+        comparison_of(eval::compare(backend, model_a, model_b, random_batches(model_a, options), how, options.control));
     result.random = true;
     return result;
   }

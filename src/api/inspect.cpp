@@ -48,7 +48,8 @@ void add_plan(Inspection& result, const Model& model, const InspectOptions& opti
   compile.precision = options.precision;
   compile.packed = model.impl().packed;
   const ThreadScope threads(compile.threads);
-  const auto executor = runtime::backend({.tuned = options.tune, .exact = options.exact}).compile(model.impl().executable(), compile);
+  const auto executor =
+      runtime::backend({.tuned = options.tune, .exact = options.exact}).compile(model.impl().executable(), compile);
   for (const exec::PlanStep& step : executor->plan(result.shapes)) {
     result.plan.push_back({step.kernel, step.op_type, step.nodes, step.output, step.output_dims, step.reason, step.macs,
                            step.weight_bytes});

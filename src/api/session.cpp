@@ -20,7 +20,8 @@ Session::Session(const Model& model, const SessionOptions& options) : impl_(std:
   compile.precision = options.precision;
   compile.packed = model.impl().packed;
   compile.max_memory = options.execution.max_memory;
-  impl_->executor = runtime::backend({.tuned = options.tune, .exact = options.exact}).compile(model.impl().executable(), compile);
+  impl_->executor =
+      runtime::backend({.tuned = options.tune, .exact = options.exact}).compile(model.impl().executable(), compile);
 }
 
 Session::~Session() = default;

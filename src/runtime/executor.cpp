@@ -38,8 +38,7 @@ double median(std::vector<double> values) {
 
 }  // namespace
 
-CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner,
-                         bool exact)
+CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner, bool exact)
     : options_(std::move(options)),
       cache_(options_.packed, std::move(tuner), exact),
       stage_(prepare(model, options_), {}, options_, cache_) {}

@@ -49,8 +49,8 @@ class Product {
   virtual bool adds_in_place() const = 0;
 };
 
-/// NHWC in and out; weight float32, ONNX [O, I/groups, kh, kw]; bias [O] or undefined. Direct algorithms only: the error
-/// of oneDNN's Winograd passes 1e-4 (kernels/winograd has ours). nullptr with a reason when oneDNN refuses.
+/// NHWC in and out; weight float32, ONNX [O, I/groups, kh, kw]; bias [O] or undefined. Direct algorithms only: the
+/// error of oneDNN's Winograd passes 1e-4 (kernels/winograd has ours). nullptr with a reason when oneDNN refuses.
 std::unique_ptr<Product> convolution(const std::string& key, const kernels::ConvShape& shape, const Tensor& weight,
                                      const Tensor& bias, const std::vector<PostOp>& post, const ProductTypes& types,
                                      WeightCache& cache, std::string& reason);

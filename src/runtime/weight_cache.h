@@ -23,10 +23,10 @@ class Tuner;  // runtime/tuner.h
 /// the cache keeps alive so that no other tensor can take that address.
 class WeightCache {
  public:
-  /// `packed`: weights that a file holds ready; nullptr: none. `tuner`: times the kernels that read them; nullptr: plans
-  /// are made by estimates. `exact`: no kernels whose sums round more than a direct product's.
-  explicit WeightCache(std::shared_ptr<const exec::PackedWeights> packed = nullptr, std::shared_ptr<Tuner> tuner = nullptr,
-                       bool exact = false)
+  /// `packed`: weights that a file holds ready; nullptr: none. `tuner`: times the kernels that read them; nullptr:
+  /// plans are made by estimates. `exact`: no kernels whose sums round more than a direct product's.
+  explicit WeightCache(std::shared_ptr<const exec::PackedWeights> packed = nullptr,
+                       std::shared_ptr<Tuner> tuner = nullptr, bool exact = false)
       : packed_(std::move(packed)), tuner_(std::move(tuner)), exact_(exact) {}
 
   Tuner* tuner() const { return tuner_.get(); }

@@ -52,8 +52,8 @@ ProductForm own_form(Lowerer& lw, const Group& group, const FloatProduct& p, std
   const auto clamp = final_clamp(group);
   ProductForm form{weights->kernel_name(), "", weights->bytes(), scratch_bytes, {}};
   form.run = [weights, multiply, threads = lw.threads(), clamp, shape = p.shape,
-              post = clamp ? std::vector<onednn::PostOp>() : post_ops(group)](const void* in, const void* added, void* out,
-                                                                             std::byte* scratch) {
+              post = clamp ? std::vector<onednn::PostOp>() : post_ops(group)](const void* in, const void* added,
+                                                                              void* out, std::byte* scratch) {
     const auto* addend = static_cast<const float*>(added);
     auto* to = static_cast<float*>(out);
     kernels::ConvEpilogue epilogue;
@@ -72,7 +72,8 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) 
       SpConvF32Weights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return SpConvF32Weights::view(p.shape, reader); },
       [&] { return SpConvF32Weights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
-  return own_form(lw, group, p, weights, kernels::spconv_f32_scratch_bytes(*weights, lw.threads()), kernels::spconv_f32);
+  return own_form(lw, group, p, weights, kernels::spconv_f32_scratch_bytes(*weights, lw.threads()),
+                  kernels::spconv_f32);
 }
 
 ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
@@ -111,14 +112,17 @@ double sparse_cycles(const FloatProduct& p, const WeightFacts* facts) {
 }
 
 bool winograd_runs(Lowerer& lw, const FloatProduct& p) {
-  return kernels::winograd_fits(p.shape) && p.layout == Layout::kChannelsLast && !lw.exact() && isa_available(Isa::kAvx2);
+  return kernels::winograd_fits(p.shape) && p.layout == Layout::kChannelsLast && !lw.exact() &&
+         isa_available(Isa::kAvx2);
 }
 
 /// The forms by our own kernels, where they are worth a look.
-std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts) {
+std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const FloatProduct& p,
+                                      const WeightFacts* facts) {
   std::vector<Candidate> own;
   const double sparse = sparse_cycles(p, facts);
-  if (std::isfinite(sparse)) own.push_back({"spconv_f32", sparse, [&lw, &group, &p] { return sparse_form(lw, group, p); }});
+  if (std::isfinite(sparse))
+    own.push_back({"spconv_f32", sparse, [&lw, &group, &p] { return sparse_form(lw, group, p); }});
   if (!winograd_runs(lw, p)) return own;
   for (const auto& [name, tile] : {std::pair("winograd4x4_f32", kernels::WinogradTile::k4x4),
                                    std::pair("winograd2x2_f32", kernels::WinogradTile::k2x2)})
@@ -146,7 +150,8 @@ std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatPr
   if (candidates.empty()) return std::nullopt;
   if (own.empty()) return Chosen{candidates[0].make(), ""};
   Chosen chosen = choose(lw, timing_key(lw, group, p, *facts), candidates, buffers_of(group, p.shape));
-  if (facts->sparsity() >= kWorthALook) chosen.form.reason += (chosen.form.reason.empty() ? "" : "; ") + facts->to_string();
+  if (facts->sparsity() >= kWorthALook)
+    chosen.form.reason += (chosen.form.reason.empty() ? "" : "; ") + facts->to_string();
   return chosen;
 }
 

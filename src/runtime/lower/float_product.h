@@ -1,5 +1,5 @@
-// Convolutions and matrix products of float32 with constant weights: oneDNN's, in float32 or in bfloat16, by the weights
-// that are not zero, or by Winograd's fewer multiplications.
+// Convolutions and matrix products of float32 with constant weights: oneDNN's, in float32 or in bfloat16, by the
+// weights that are not zero, or by Winograd's fewer multiplications.
 #pragma once
 
 #include <functional>

@@ -9,12 +9,14 @@ namespace pare::runtime {
 
 namespace {
 
+// clang-format off
 constexpr SparseCosts kAvx512 = {29, 115, 4, 1.3, 7, {0.9, 6, 10, 1.5}, {0.9, 6, 10, 1.5}, 2, 8, 2.5,
                                  {250, 170}, {110, 60}, 28};
 constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.6, 7, {1.4, 11, 17, 2.3}, {1.4, 11, 17, 1.5}, 1.7, 8, 2.5,
                                    {330, 230}, {150, 80}, 14.8};
 constexpr SparseCosts kAvx2 = {14.5, 26, 8, 0, 0, {2.2, 11, 20, 4}, {5.5, 11, 22, 4}, 8, 12, 6,
                                {500, 340}, {220, 120}, 13};
+// clang-format on
 
 /// The CPU does half as many 512-bit multiplications a cycle as others (AMD Zen 4).
 bool half_rate_avx512() {
@@ -39,9 +41,9 @@ std::string format_decimal(double value) {
 }
 
 double winograd_cycles(const kernels::ConvShape& s, kernels::WinogradTile size) {
-  constexpr double kStream = 7;  // bytes of weights a cycle from beyond L2
+  constexpr double kStream = 7;           // bytes of weights a cycle from beyond L2
   constexpr std::int64_t kTogether = 28;  // tiles for which they are read once, at the least
-  constexpr double kBeside = 1.12;  // inputs and blocks that are in no cache yet
+  constexpr double kBeside = 1.12;        // inputs and blocks that are in no cache yet
   const auto up = [](std::int64_t a, std::int64_t b) { return static_cast<double>((a + b - 1) / b); };
   const auto m = static_cast<std::int64_t>(size);
   const SparseCosts& c = sparse_costs();
@@ -52,7 +54,8 @@ double winograd_cycles(const kernels::ConvShape& s, kernels::WinogradTile size) 
   const double passes = weights * 4 > static_cast<double>(cpu_info().l2) ? std::ceil(tiles / kTogether) : 1;
   const double stream = weights * 4 * passes / kStream;
   // Both go on at once, but not perfectly.
-  return kBeside * (tiles * (up(s.in_c, 16) * cost.input + up(s.out_c, 16) * cost.output) + std::hypot(products, stream));
+  return kBeside *
+         (tiles * (up(s.in_c, 16) * cost.input + up(s.out_c, 16) * cost.output) + std::hypot(products, stream));
 }
 
 double panel_cycles(const PanelCosts& c, const kernels::ConvShape& s, std::int64_t inputs, double density) {
