@@ -8,9 +8,9 @@ MODEL = MODELS / "fmnist_resnet10.onnx"
 BATCH = 8
 
 
-def windows(x, size, strides, pads):
+def windows(x, size, strides, pads, fill=0):
     top, left, bottom, right = pads
-    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)))
+    x = np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=fill)
     return np.lib.stride_tricks.sliding_window_view(x, size, axis=(2, 3))[:, :, ::strides[0], ::strides[1]]
 
 
@@ -19,11 +19,16 @@ def conv(x, weight, bias=None, strides=(1, 1), pads=(0, 0, 0, 0), **_):
     return y if bias is None else y + bias.reshape(1, -1, 1, 1)
 
 
+def max_pool(x, kernel_shape, strides=(1, 1), pads=(0, 0, 0, 0), **_):
+    return windows(x, kernel_shape, strides, pads, -np.inf).max(axis=(4, 5))
+
+
 OPERATORS = {
     "Conv": conv,
     "Relu": lambda x: np.maximum(x, 0),
     "Add": lambda a, b: a + b,
-    "GlobalAveragePool": lambda x: x.mean(axis=(2, 3), keepdims=True),
+    "MaxPool": max_pool,
+    "ReduceMean": lambda x, axes, keepdims=1, **_: x.mean(axis=tuple(axes), keepdims=bool(keepdims)),
     "Flatten": lambda x, axis=1: x.reshape(x.shape[0], -1),
     "Gemm": lambda a, b, c, transB=0, **_: a @ (b.T if transB else b) + c,
 }
