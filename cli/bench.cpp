@@ -31,6 +31,7 @@ nlohmann::json to_json(const BenchResult& result, bool profile) {
                            {"shapes", cli::to_json(result.shapes)},
                            {"latency", cli::to_json(result.latency)},
                            {"throughput", result.throughput},
+                           {"batching", result.batching},
                            {"weight_bytes", result.weight_bytes},
                            {"arena_bytes", result.arena_bytes},
                            {"process_peak_bytes", result.process_peak_bytes}};
@@ -91,6 +92,10 @@ void print_results(const std::vector<BenchResult>& results) {
                std::to_string(result.latency.runs)});
   }
   table.print();
+  for (const BenchResult& result : results) {
+    if (result.batching.empty()) continue;
+    std::cout << shortened(result.model, kNameWidth) << ", threads " << result.threads << ": " << result.batching << "\n";
+  }
   for (const BenchResult& result : results) {
     if (!result.profile.empty()) print_profile(result);
   }

@@ -46,6 +46,7 @@ struct BenchResult {
   InputShapes shapes;
   LatencyInfo latency;    ///< of one batch
   double throughput = 0;  ///< samples per second at the median
+  std::string batching;   ///< how several samples run, at once or in slices, and why; "" where the batch is one or fixed
   std::int64_t weight_bytes = 0, arena_bytes = 0;
   std::int64_t process_peak_bytes = 0;  ///< most memory that the process held, all models loaded, up to this result
   std::vector<StepProfile> profile;  ///< with BenchOptions::profile

@@ -107,6 +107,8 @@ std::vector<BenchResult> bench_setting(const std::vector<Model>& models, int thr
     const eval::Latency& latency = latencies[i];
     result.latency = {latency.median_ms, latency.p10_ms, latency.p90_ms, latency.p99_ms, latency.min_ms, latency.runs};
     result.throughput = static_cast<double>(result.batch) * 1000 / std::max(result.latency.median_ms, 1e-9);
+    const std::vector<exec::PlanStep> plan = entries[i].executor->plan(result.shapes);
+    if (!plan.empty() && plan.back().op_type == "Batch") result.batching = plan.back().reason;
     const exec::MemoryUse memory = entries[i].executor->memory(result.shapes);
     result.weight_bytes = memory.weights;
     result.arena_bytes = memory.arena;

@@ -26,52 +26,12 @@ namespace pare::runtime {
 
 namespace {
 
-void refuse_memory(std::size_t weights, std::size_t arena, std::int64_t limit, const std::string& largest = {}) {
-  const bool given = limit > 0;
-  if (!given) limit = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
-  if (static_cast<std::int64_t>(weights + arena) <= limit) return;
-  throw Error(ErrorCode::kMemory, given ? "--max-memory" : "memory", "the model does not fit",
-              "at most " + format_bytes(limit),
-              format_bytes(static_cast<std::int64_t>(weights)) + " of weights and " +
-                  format_bytes(static_cast<std::int64_t>(arena)) + " of activations" + largest);
-}
-
 std::string largest_buffer(const Plan& plan) {
   const Buffer* largest = nullptr;
   for (const Buffer& buffer : plan.buffers)
     if (buffer.home == Buffer::Home::kArena && (!largest || buffer.bytes > largest->bytes)) largest = &buffer;
   if (!largest || largest->name.empty()) return {};
   return ", the largest '" + largest->name + "' [" + to_string(largest->dims) + "]";
-}
-
-/// The model for these input shapes and constants: everything that follows from them becomes constant.
-ir::Model specialize(const ir::Model& model, const std::vector<Dims>& shapes,
-                     const std::map<std::size_t, Tensor>& constants) {
-  ir::Model special = model;
-  ir::Graph& graph = special.graph;
-  for (ir::ValueId id : graph.values()) {
-    ir::Value& value = graph.value(id);
-    if (value.producer == ir::kNoNode || value.constant) continue;
-    value.shape = {};  // what a file declares may hold for other inputs only
-    value.has_value_info = false;
-  }
-  std::vector<ir::ValueId> left;
-  for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
-    const ir::ValueId id = graph.inputs[i];
-    if (const auto constant = constants.find(i); constant != constants.end()) {
-      graph.set_constant(id, constant->second);
-      continue;
-    }
-    graph.value(id).shape = ir::Shape::of(shapes[i]);
-    left.push_back(id);
-  }
-  graph.inputs = left;
-  static constexpr std::string_view kPasses[] = {"inline_if", "fold_constants", "remove_identity", "erase_dead"};
-  const auto packed = [&](const ir::Node& node) { return !why_not_nbits(special.graph, node); };
-  do {
-    passes::run_passes(special, kPasses);
-  } while (passes::expand_nodes(special, false, packed) > 0);  // fused operators; what they need may first be folded
-  return special;
 }
 
 class Planner {
@@ -105,6 +65,45 @@ class Planner {
 };
 
 }  // namespace
+
+void refuse_memory(std::size_t weights, std::size_t arena, std::int64_t limit, const std::string& largest) {
+  const bool given = limit > 0;
+  if (!given) limit = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  if (static_cast<std::int64_t>(weights + arena) <= limit) return;
+  throw Error(ErrorCode::kMemory, given ? "--max-memory" : "memory", "the model does not fit",
+              "at most " + format_bytes(limit),
+              format_bytes(static_cast<std::int64_t>(weights)) + " of weights and " +
+                  format_bytes(static_cast<std::int64_t>(arena)) + " of activations" + largest);
+}
+
+ir::Model specialize(const ir::Model& model, const std::vector<Dims>& shapes,
+                     const std::map<std::size_t, Tensor>& constants) {
+  ir::Model special = model;
+  ir::Graph& graph = special.graph;
+  for (ir::ValueId id : graph.values()) {
+    ir::Value& value = graph.value(id);
+    if (value.producer == ir::kNoNode || value.constant) continue;
+    value.shape = {};  // what a file declares may hold for other inputs only
+    value.has_value_info = false;
+  }
+  std::vector<ir::ValueId> left;
+  for (std::size_t i = 0; i < graph.inputs.size(); ++i) {
+    const ir::ValueId id = graph.inputs[i];
+    if (const auto constant = constants.find(i); constant != constants.end()) {
+      graph.set_constant(id, constant->second);
+      continue;
+    }
+    graph.value(id).shape = ir::Shape::of(shapes[i]);
+    left.push_back(id);
+  }
+  graph.inputs = left;
+  static constexpr std::string_view kPasses[] = {"inline_if", "fold_constants", "remove_identity", "erase_dead"};
+  const auto packed = [&](const ir::Node& node) { return !why_not_nbits(special.graph, node); };
+  do {
+    passes::run_passes(special, kPasses);
+  } while (passes::expand_nodes(special, false, packed) > 0);  // fused operators; what they need may first be folded
+  return special;
+}
 
 PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& options) {
   PreparedModel prepared{model, model.graph.outputs.size()};
@@ -171,9 +170,13 @@ std::unique_ptr<Continuation> make_continuation(const ir::Model& model, Rest res
 std::unique_ptr<Plan> make_plan(const PreparedModel& prepared, const std::vector<Dims>& shapes,
                                 const std::map<std::size_t, Tensor>& constants, const exec::CompileOptions& options,
                                 WeightCache& cache, std::size_t held) {
-  ir::Model model = specialize(prepared.model, shapes, constants);
+  return make_plan(specialize(prepared.model, shapes, constants), prepared.true_outputs, options, cache, held);
+}
+
+std::unique_ptr<Plan> make_plan(ir::Model model, std::size_t true_outputs, const exec::CompileOptions& options,
+                                WeightCache& cache, std::size_t held) {
   widen_to_float32(model, cache);
-  Cut cut = cut_at_data(model, prepared.true_outputs);
+  Cut cut = cut_at_data(model, true_outputs);
   if (!options.float_qdq) {
     move_quantization(cut.head);
     fold_into_lookups(cut.head);

@@ -1,11 +1,11 @@
 #include "runtime/executor.h"
 
 #include <algorithm>
-#include <chrono>
 
 #include "base/text.h"
 #include "base/threads.h"
 #include "pare/error.h"
+#include "runtime/profile.h"
 
 namespace pare::runtime {
 
@@ -30,18 +30,13 @@ void check_input(const ir::Value& want, const Tensor& got, std::map<std::string,
   }
 }
 
-double median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
-}
-
 }  // namespace
 
-CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner, bool exact)
+CpuExecutor::CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner, bool exact,
+                         const SliceRule& rule)
     : options_(std::move(options)),
       cache_(options_.packed, std::move(tuner), exact),
-      stage_(prepare(model, options_), {}, options_, cache_) {}
+      stage_(prepare(model, options_), {}, options_, cache_, 0, rule) {}
 
 void CpuExecutor::check(const NamedTensors& inputs) const {
   const ir::Graph& graph = stage_.graph();
@@ -69,7 +64,7 @@ std::vector<Tensor> CpuExecutor::ordered(const NamedTensors& inputs) const {
   return tensors;
 }
 
-std::shared_ptr<Plan> CpuExecutor::plan_for(const Shapes& given) {
+std::shared_ptr<const Planned> CpuExecutor::plan_for(const Shapes& given) {
   const ir::Graph& graph = stage_.graph();
   std::vector<Dims> shapes;
   for (ir::ValueId id : graph.inputs) {
@@ -108,35 +103,17 @@ std::vector<exec::PlanStep> CpuExecutor::plan(const std::map<std::string, Dims>&
 }
 
 std::vector<exec::StepTime> CpuExecutor::profile(const NamedTensors& inputs, int repeats) {
-  using Clock = std::chrono::steady_clock;
   const ThreadScope scope(options_.threads);
-  const std::vector<Tensor> tensors = ordered(inputs);
-  stage_.run(tensors, nullptr);  // plans what is planned when run
-  std::vector<std::vector<double>> times;
-  for (int i = 0; i < std::max(repeats, 1); ++i) {
-    std::size_t at = 0;
-    Clock::time_point before = Clock::now();
-    stage_.run(tensors, [&](const Plan&, int step, const Frame&) {
-      const Clock::time_point now = Clock::now();
-      if (step >= 0) {
-        if (at == times.size()) times.emplace_back();
-        times[at++].push_back(std::chrono::duration<double, std::milli>(now - before).count());
-      }
-      before = Clock::now();
-    });
-  }
-  std::vector<exec::StepTime> result;
-  for (std::size_t i = 0; i < times.size(); ++i) result.push_back({i, median(std::move(times[i]))});
-  return result;
+  return runtime::profile(stage_, ordered(inputs), repeats);
 }
 
 exec::MemoryUse CpuExecutor::memory(const std::map<std::string, Dims>& input_shapes) {
   const ThreadScope scope(options_.threads);
   exec::MemoryUse use;
-  for (std::shared_ptr<Plan> plan = plan_for(input_shapes); plan;
-       plan = plan->next ? plan->next->stage->latest() : nullptr) {
-    use.weights += static_cast<std::int64_t>(plan->weight_bytes);
-    use.arena += static_cast<std::int64_t>(plan->arena_bytes);
+  for (std::shared_ptr<const Planned> planned = plan_for(input_shapes); planned;) {
+    use.weights += static_cast<std::int64_t>(planned->weight_bytes());
+    use.arena += static_cast<std::int64_t>(planned->arena_bytes());
+    planned = planned->plan && planned->plan->next ? planned->plan->next->stage->latest() : nullptr;
   }
   return use;
 }

@@ -7,9 +7,9 @@ namespace pare::runtime {
 
 class CpuExecutor final : public exec::Executor {
  public:
-  /// `tuner`: nullptr, or what times kernels; `exact` as Choosing has it.
+  /// `tuner`: nullptr, or what times kernels; `exact` as Choosing has it. `rule`: how batches run.
   CpuExecutor(const ir::Model& model, exec::CompileOptions options, std::shared_ptr<Tuner> tuner = nullptr,
-              bool exact = false);
+              bool exact = false, const SliceRule& rule = machine_rule());
 
   NamedTensors run(const NamedTensors& inputs) override;
   NamedTensors observe(const NamedTensors& inputs, const exec::Observer& observer) override;
@@ -21,7 +21,7 @@ class CpuExecutor final : public exec::Executor {
  private:
   using Shapes = std::map<std::string, Dims>;
 
-  std::shared_ptr<Plan> plan_for(const Shapes& shapes);
+  std::shared_ptr<const Planned> plan_for(const Shapes& shapes);
   void check(const NamedTensors& inputs) const;
   /// The inputs, checked, in order of the graph's.
   std::vector<Tensor> ordered(const NamedTensors& inputs) const;

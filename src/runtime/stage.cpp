@@ -12,43 +12,6 @@ namespace {
 
 constexpr std::size_t kMaxPlans = 8;
 
-/// Takes an arena for the time of one run.
-class ArenaLease {
- public:
-  explicit ArenaLease(Plan& plan) : plan_(plan), arena_(plan.arenas.take(plan.arena_bytes)) {}
-  ~ArenaLease() { plan_.arenas.give_back(std::move(arena_)); }
-  ArenaLease(const ArenaLease&) = delete;
-  ArenaLease& operator=(const ArenaLease&) = delete;
-  const std::byte* base() const { return arena_.get(); }
-
- private:
-  Plan& plan_;
-  ArenaPool::Arena arena_;
-};
-
-Frame make_frame(const Plan& plan, const std::byte* arena, const std::vector<Tensor>& inputs) {
-  Frame frame(plan.buffers.size());
-  for (std::size_t i = 0; i < plan.buffers.size(); ++i) {
-    const Buffer& buffer = plan.buffers[i];
-    const auto id = static_cast<BufferId>(i);
-    switch (buffer.home) {
-      case Buffer::Home::kArena:
-        frame.set(id, arena + buffer.offset);
-        break;
-      case Buffer::Home::kConstant:
-        frame.set(id, buffer.constant.raw());
-        break;
-      case Buffer::Home::kInput:
-        frame.set(id, inputs[buffer.input].raw());
-        break;
-      case Buffer::Home::kAlias:
-        frame.set(id, frame.at(buffer.alias_of));
-        break;  // of an earlier buffer
-    }
-  }
-  return frame;
-}
-
 Tensor view_of(const Plan& plan, BufferId id, const Frame& frame) {
   const Buffer& buffer = plan.buffers[static_cast<std::size_t>(id)];
   return Tensor::view(buffer.dtype, buffer.dims, frame.at(id), nullptr);
@@ -62,7 +25,7 @@ Tensor copy_out(const Plan& plan, BufferId id, const Frame& frame) {
 }
 
 /// Runs what follows the plan, whose frame is still there, and adds the outputs that come from it.
-void follow(Plan& plan, const Frame& frame, const Stage::AfterStep& after, NamedTensors& outputs) {
+void follow(Plan& plan, const Frame& frame, const AfterStep& after, NamedTensors& outputs) {
   const Continuation& next = *plan.next;
   std::vector<std::vector<Tensor>> results;
   for (const Continuation::Evaluated& node : next.evaluated) {
@@ -78,9 +41,20 @@ void follow(Plan& plan, const Frame& frame, const Stage::AfterStep& after, Named
   outputs.merge(next.stage->run(inputs, after));
 }
 
+/// Runs a plan and what follows it.
+NamedTensors execute(Plan& plan, const std::vector<Tensor>& inputs, const AfterStep& after) {
+  PlanRun run(plan, inputs);
+  run.run(after);
+  NamedTensors outputs;
+  for (std::size_t i = 0; i < plan.outputs.size(); ++i)
+    outputs[plan.output_names[i]] = copy_out(plan, plan.outputs[i], run.frame());
+  if (plan.next) follow(plan, run.frame(), after, outputs);
+  return outputs;
+}
+
 }  // namespace
 
-std::shared_ptr<Plan> Stage::find(const Key& key, const std::map<std::size_t, Tensor>& constants) {
+std::shared_ptr<const Planned> Stage::find(const Key& key, const std::map<std::size_t, Tensor>& constants) {
   const std::lock_guard lock(mutex_);
   ++asked_;
   const auto found = std::find_if(plans_.begin(), plans_.end(), [&](const auto& entry) { return entry.first == key; });
@@ -89,12 +63,17 @@ std::shared_ptr<Plan> Stage::find(const Key& key, const std::map<std::size_t, Te
     return plans_.front().second;
   }
   ++made_;
-  plans_.emplace_front(key, make_plan(prepared_, key.shapes, constants, options_, cache_, held_));
+  Planned planned;
+  if (rule_)
+    planned = plan_batch(prepared_, key.shapes, options_, cache_, *rule_);
+  else
+    planned.plan = make_plan(prepared_, key.shapes, constants, options_, cache_, held_);
+  plans_.emplace_front(key, std::make_shared<const Planned>(std::move(planned)));
   if (plans_.size() > kMaxPlans) plans_.pop_back();
   return plans_.front().second;
 }
 
-std::shared_ptr<Plan> Stage::plan_for(const std::vector<Tensor>& inputs) {
+std::shared_ptr<const Planned> Stage::plan_for(const std::vector<Tensor>& inputs) {
   Key key;
   std::map<std::size_t, Tensor> constants;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
@@ -106,7 +85,7 @@ std::shared_ptr<Plan> Stage::plan_for(const std::vector<Tensor>& inputs) {
   return find(key, constants);
 }
 
-std::shared_ptr<Plan> Stage::latest() const {
+std::shared_ptr<const Planned> Stage::latest() const {
   const std::lock_guard lock(mutex_);
   return plans_.empty() ? nullptr : plans_.front().second;
 }
@@ -117,37 +96,39 @@ std::pair<std::int64_t, std::int64_t> Stage::made_and_asked() const {
 }
 
 NamedTensors Stage::run(const std::vector<Tensor>& inputs, const AfterStep& after) {
-  const std::shared_ptr<Plan> plan = plan_for(inputs);
+  const std::shared_ptr<const Planned> planned = plan_for(inputs);
+  const ir::MemoryBudget budget(options_.max_memory);
+  if (planned->slices) return run_slices(*planned->slices, inputs, after);
   std::vector<Tensor> given;
   for (std::size_t i = 0; i < inputs.size(); ++i)
     if (i >= bound_.size() || !bound_[i]) given.push_back(inputs[i]);
-  return execute(*plan, given, options_, after);
+  return execute(*planned->plan, given, after);
 }
 
-NamedTensors execute(Plan& plan, const std::vector<Tensor>& inputs, const exec::CompileOptions& options,
-                     const Stage::AfterStep& after) {
-  const ir::MemoryBudget budget(options.max_memory);
-  const ArenaLease arena(plan);
-  const Frame frame = make_frame(plan, arena.base(), inputs);
-  if (after) after(plan, -1, frame);
-  for (std::size_t i = 0; i < plan.steps.size(); ++i) {
-    plan.steps[i].run(frame);
-    if (after) after(plan, static_cast<int>(i), frame);
-  }
-  NamedTensors outputs;
-  for (std::size_t i = 0; i < plan.outputs.size(); ++i)
-    outputs[plan.output_names[i]] = copy_out(plan, plan.outputs[i], frame);
-  if (plan.next) follow(plan, frame, after, outputs);
-  return outputs;
-}
-
-std::vector<exec::PlanStep> steps_of(const Plan& plan) {
+std::vector<exec::PlanStep> steps_of(const Planned& planned) {
   std::vector<exec::PlanStep> steps;
-  for (const Step& step : plan.steps) steps.push_back(step.info);
-  if (!plan.next) return steps;
+  const auto add = [&](const Plan& plan, std::int64_t times) {
+    for (const Step& step : plan.steps) {
+      steps.push_back(step.info);
+      steps.back().macs *= times;
+    }
+  };
+  if (planned.slices) {
+    add(*planned.slices->part, planned.slices->full());
+    if (planned.slices->rest) add(*planned.slices->rest, 1);
+  } else {
+    add(*planned.plan, 1);
+  }
+  if (!planned.batching.empty()) {
+    exec::PlanStep step{.kernel = planned.slices ? "slices" : "whole_batch", .op_type = "Batch"};
+    step.reason = planned.batching;
+    steps.push_back(std::move(step));
+  }
+  if (planned.slices || !planned.plan->next) return steps;
+  const Plan& plan = *planned.plan;
   for (const Continuation::Evaluated& node : plan.next->evaluated) steps.push_back(node.info);
-  if (const std::shared_ptr<Plan> planned = plan.next->stage->latest()) {
-    const std::vector<exec::PlanStep> more = steps_of(*planned);
+  if (const std::shared_ptr<const Planned> rest = plan.next->stage->latest()) {
+    const std::vector<exec::PlanStep> more = steps_of(*rest);
     steps.insert(steps.end(), more.begin(), more.end());
     return steps;
   }

@@ -48,7 +48,11 @@ std::vector<Tensor> evaluate(const EvaluateContext& ctx) {
 }
 
 std::vector<AxisRelation> axes(const AxesContext& ctx) {
-  std::vector<AxisRelation> out = axes_all_but(ctx, {});
+  std::vector<AxisRelation> out;
+  if (ctx.node.int_or("training_mode", 0) == 0)
+    out = axes_all_but(ctx, {});
+  else  // moments over all other axes
+    out = {input_axis(0, 1, 1), output_axis(0, 1, 1)};
   for (std::size_t slot = 1; slot < 5; ++slot) out.push_back(input_axis(slot, 0, 1));
   return out;
 }
