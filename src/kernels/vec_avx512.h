@@ -2,6 +2,9 @@
 // alone include it; the anonymous namespace keeps what is made of it in each.
 #pragma once
 
+// False alarms in the header of gcc 12 (its bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
 #include <cstdint>
@@ -12,7 +15,6 @@ namespace {
 struct F32 {
   using Type = __m512;
   static constexpr int kLanes = 16;
-  static constexpr __mmask16 kAll = 0xffff;
 
   static __mmask16 first(std::int64_t n) { return static_cast<__mmask16>(n >= kLanes ? 0xffff : (1u << n) - 1); }
   static Type zero() { return _mm512_setzero_ps(); }
@@ -28,11 +30,26 @@ struct F32 {
   static Type add(Type a, Type b) { return _mm512_add_ps(a, b); }
   static Type sub(Type a, Type b) { return _mm512_sub_ps(a, b); }
   static Type mul(Type a, Type b) { return _mm512_mul_ps(a, b); }
-  // By masks of all lanes, since GCC 12 takes what the plain forms leave undefined for a read of it.
-  static Type max(Type a, Type b) { return _mm512_maskz_max_ps(kAll, a, b); }
-  static Type min(Type a, Type b) { return _mm512_maskz_min_ps(kAll, a, b); }
+  static Type max(Type a, Type b) { return _mm512_max_ps(a, b); }
+  static Type min(Type a, Type b) { return _mm512_min_ps(a, b); }
   static float sum(Type x) { return _mm512_reduce_add_ps(x); }
   static float largest(Type x) { return _mm512_reduce_max_ps(x); }
+
+  /// 2^n · e^r with x = n·ln2 + r, e^r by its Taylor series to r^7 as in kernels/math.h; for x ≤ 0, and 0 below −87.3.
+  /// NaN stays.
+  static Type exp_negative(Type x) {
+    const Type smallest = set(-87.3f);
+    const __mmask16 none = _mm512_cmp_ps_mask(x, smallest, _CMP_LT_OQ);
+    const Type inside = _mm512_max_ps(smallest, x);  // NaN is the second operand, which max returns
+    const Type n = _mm512_roundscale_ps(mul(inside, set(1.44269504088896341f)), _MM_FROUND_TO_NEAREST_INT);
+    Type r = _mm512_fnmadd_ps(n, set(0.693145751953125f), inside);
+    r = _mm512_fnmadd_ps(n, set(1.42860682030941723e-6f), r);
+    Type q = set(1.0f / 5040);
+    static constexpr float kTerms[] = {1.0f / 720, 1.0f / 120, 1.0f / 24, 1.0f / 6, 0.5f, 1.0f, 1.0f};
+#pragma GCC unroll 7
+    for (float term : kTerms) q = fma(q, r, set(term));
+    return _mm512_mask_mov_ps(_mm512_scalef_ps(q, n), none, zero());
+  }
 };
 
 }  // namespace

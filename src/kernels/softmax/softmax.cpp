@@ -7,10 +7,30 @@
 
 #include "base/threads.h"
 #include "kernels/math.h"
+#include "kernels/table.h"
 #include "kernels/window.h"
 
 namespace pare::kernels {
+
+#define PARE_KERNEL(file, ns, isa)                                            \
+  namespace ns {                                                              \
+  void softmax_row(const float* in, std::int64_t count, float* out) noexcept; \
+  }
+#include "kernels/softmax/kernels.inc"
+#undef PARE_KERNEL
+
 namespace {
+
+struct Row {
+  Isa isa;
+  void (*softmax_row)(const float* in, std::int64_t count, float* out) noexcept;
+};
+constexpr Row kTable[] = {
+#define PARE_KERNEL(file, ns, isa) {Isa::isa, ns::softmax_row},
+#include "kernels/softmax/kernels.inc"
+#undef PARE_KERNEL
+};
+constexpr auto kRows = rows_of(kTable);
 
 constexpr std::int64_t kLanes = 16;
 
@@ -40,12 +60,6 @@ float row_sum(const float* in, std::int64_t count) noexcept {
 /// out = e^(in − shift); a loop of its own, which the compiler turns into full vectors.
 void row_exp(const float* in, std::int64_t count, float shift, float* out) noexcept {
   for (std::int64_t i = 0; i < count; ++i) out[i] = vector_exp_negative(in[i] - shift);
-}
-
-void softmax_row(const float* in, std::int64_t count, float* out) noexcept {
-  row_exp(in, count, row_max(in, count), out);
-  const float sum = row_sum(out, count);
-  for (std::int64_t i = 0; i < count; ++i) out[i] /= sum;
 }
 
 void log_softmax_row(const float* in, std::int64_t count, float* out) noexcept {
@@ -84,7 +98,8 @@ void columns(bool log, const float* in, std::int64_t axis, std::int64_t inner, s
 
 void run(bool log, std::int64_t outer, std::int64_t axis, std::int64_t inner, const float* in, float* out) noexcept {
   const std::int64_t blocks = (inner + kLanes - 1) / kLanes;
-  const auto body = [=](std::int64_t begin, std::int64_t end) {
+  const Row& row = *best_row(kRows);
+  const auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t from = unit % blocks * kLanes, at = unit / blocks * axis * inner + from;
       if (inner > 1)
@@ -92,7 +107,7 @@ void run(bool log, std::int64_t outer, std::int64_t axis, std::int64_t inner, co
       else if (log)
         log_softmax_row(in + at, axis, out + at);
       else
-        softmax_row(in + at, axis, out + at);
+        row.softmax_row(in + at, axis, out + at);
     }
   };
   parallel_for(outer * blocks, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, 8 * axis)),
