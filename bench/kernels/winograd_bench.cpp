@@ -1,6 +1,6 @@
 // Winograd convolutions beside oneDNN's direct ones of the same shape, one thread:
-//   OMP_NUM_THREADS=1 build/bin/pare_bench_kernels --benchmark_filter=Winograd --benchmark_repetitions=3 \
-//     --benchmark_enable_random_interleaving
+//   OMP_NUM_THREADS=1 build/bin/pare_bench_kernels --benchmark_filter=Winograd
+//     --benchmark_repetitions=3 --benchmark_enable_random_interleaving
 #include "float_layer.h"
 #include "kernels/winograd/winograd.h"
 
