@@ -10,6 +10,7 @@ namespace {
 using nlohmann::json;
 constexpr std::string_view kStateFile = "state.json";
 constexpr std::string_view kTrainingFile = "training.ckpt";
+constexpr std::string_view kRoundFile = "round.ckpt";
 constexpr int kVersion = 1;
 
 /// A bundle is one line of JSON {"head", "blobs": [[name, size] …], "hash"} and the blobs end to end.
@@ -76,15 +77,16 @@ CheckpointStore::CheckpointStore(fs::path folder, Identity identity, const exec:
     : folder_(std::move(folder)), identity_(std::move(identity)), store_(store) {
   std::error_code ignored;
   if (resume) {
-    for (std::string_view file : {kStateFile, kTrainingFile})
+    for (std::string_view file : {kStateFile, kRoundFile, kTrainingFile})
       if (fs::exists(folder_ / file, ignored)) {
         auto [head, blobs] = unpack(read_file(folder_ / file), folder_ / file);
         refuse_changes(head);
         if (file == kStateFile) steps_done_ = head.at("steps_done").get<std::size_t>();
+        if (file == kRoundFile && head.at("steps_done") == steps_done_) round_ = head.at("round").get<std::int64_t>();
       }
     return;
   }
-  for (std::string_view file : {kTrainingFile, kStateFile}) {
+  for (std::string_view file : {kTrainingFile, kRoundFile, kStateFile}) {
     std::error_code error;
     fs::remove(folder_ / file, error);
     if (error && error != std::errc::no_such_file_or_directory && error != std::errc::not_a_directory)
@@ -101,8 +103,15 @@ void CheckpointStore::refuse_changes(const json& saved) const {
                   saved.at("identity").value(name, "nothing"), hash);
 }
 
-std::string CheckpointStore::model_file(std::size_t steps_done) const {
-  return "step_" + std::to_string(steps_done) + ".onnx";
+std::string CheckpointStore::model_file(std::size_t steps_done, std::int64_t round) const {
+  return "step_" + std::to_string(steps_done) + (round ? "_round_" + std::to_string(round) : "") + ".onnx";
+}
+
+/// What is not there any more, or cannot be removed, harms nothing.
+void CheckpointStore::drop_rounds(std::int64_t last) {
+  std::error_code ignored;
+  for (std::int64_t round = 1; round <= last; ++round)
+    for (const char* part : {"", ".data"}) fs::remove(folder_ / (model_file(steps_done_, round) + part), ignored);
 }
 
 std::optional<CheckpointStore::StepState> CheckpointStore::load_step() const {
@@ -125,6 +134,9 @@ void CheckpointStore::save_step(const StepState& state) {
   // From here the new state counts; what it replaces is only room on the disk, so a failed removal harms nothing.
   std::error_code ignored;
   fs::remove(folder_ / kTrainingFile, ignored);
+  fs::remove(folder_ / kRoundFile, ignored);
+  drop_rounds(round_);
+  round_ = 0;
   if (state.steps_done > 0) {
     fs::remove(folder_ / model_file(steps_done_ == state.steps_done ? state.steps_done - 1 : steps_done_), ignored);
     fs::remove(folder_ / (model_file(state.steps_done - 1) + ".data"), ignored);
@@ -136,14 +148,37 @@ std::optional<CheckpointStore::TrainingState> CheckpointStore::load_training() c
   const fs::path path = folder_ / kTrainingFile;
   if (!fs::exists(path)) return std::nullopt;
   auto [head, blobs] = unpack(read_file(path), path);
-  if (head.at("steps_done").get<std::size_t>() != steps_done_) return std::nullopt;  // left over from a finished step
+  if (head.at("steps_done").get<std::size_t>() != steps_done_ || head.value("round", std::int64_t{0}) != round_)
+    return std::nullopt;  // left over from a finished step or round
   return TrainingState{head.at("loop"), std::move(blobs)};
 }
 
 void CheckpointStore::save_training(const TrainingState& state) {
   make_folder(folder_);
-  json head = {{"version", kVersion}, {"identity", identity_}, {"steps_done", steps_done_}, {"loop", state.loop}};
+  json head = {{"version", kVersion}, {"identity", identity_}, {"steps_done", steps_done_},
+               {"round", round_},     {"loop", state.loop}};
   write_file_atomically(folder_ / kTrainingFile, pack(head, state.blobs));
+}
+
+std::optional<CheckpointStore::RoundState> CheckpointStore::load_round() const {
+  if (round_ == 0) return std::nullopt;
+  const fs::path path = folder_ / kRoundFile;
+  auto [head, blobs] = unpack(read_file(path), path);
+  RoundState state{round_, store_.load((folder_ / model_file(steps_done_, round_)).string()), head.at("record")};
+  restore_masks(state.model.graph, blobs, path);
+  return state;
+}
+
+void CheckpointStore::save_round(const RoundState& state) {
+  make_folder(folder_);
+  store_.save(state.model, (folder_ / model_file(steps_done_, state.round)).string());
+  json head = {{"version", kVersion},   {"identity", identity_},   {"steps_done", steps_done_},
+               {"round", state.round}, {"record", state.record}};
+  write_file_atomically(folder_ / kRoundFile, pack(head, mask_blobs(state.model.graph)));
+  std::error_code ignored;
+  fs::remove(folder_ / kTrainingFile, ignored);
+  drop_rounds(state.round - 1);
+  round_ = state.round;
 }
 
 }  // namespace pare::compress

@@ -29,6 +29,13 @@ class CheckpointStore {
     std::map<std::string, std::string> blobs;
   };
 
+  /// Where a step has rounds that change the model's shape, each with a training of its own: one under way.
+  struct RoundState {
+    std::int64_t round = 0;  ///< from 1
+    ir::Model model;         ///< as its training starts, with masks
+    nlohmann::json record;   ///< what the rounds so far leave
+  };
+
   /// `resume`: an existing checkpoint must have this identity, Error(kUsage) names what changed; otherwise what an
   /// earlier run left is removed. The folder is made at the first save.
   CheckpointStore(std::filesystem::path folder, Identity identity, const exec::ModelStore& store, bool resume);
@@ -41,16 +48,23 @@ class CheckpointStore {
   std::optional<TrainingState> load_training() const;
   void save_training(const TrainingState& state);
 
+  /// The round of the step under way (steps_done as above). Training states are those of this round.
+  std::optional<RoundState> load_round() const;
+  /// Also drops the training state of the round before.
+  void save_round(const RoundState& state);
+
   const std::filesystem::path& folder() const noexcept { return folder_; }
 
  private:
   void refuse_changes(const nlohmann::json& saved) const;
-  std::string model_file(std::size_t steps_done) const;
+  std::string model_file(std::size_t steps_done, std::int64_t round = 0) const;
+  void drop_rounds(std::int64_t last);
 
   std::filesystem::path folder_;
   Identity identity_;
   const exec::ModelStore& store_;
   std::size_t steps_done_ = 0;
+  std::int64_t round_ = 0;  ///< 0: none is under way
 };
 
 }  // namespace pare::compress

@@ -4,6 +4,7 @@
 #include <regex>
 
 #include "base/text.h"
+#include "compress/weights.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -106,7 +107,12 @@ std::set<ir::NodeId> select_nodes(const ir::Graph& graph, const std::vector<Laye
 }
 
 std::vector<Layer> target_layers(const ir::Graph& graph, const nlohmann::json& options, const std::string& subject) {
-  std::vector<Layer> layers = find_layers(graph), targets;
+  return chosen_layers(graph, find_layers(graph), options, subject);
+}
+
+std::vector<Layer> chosen_layers(const ir::Graph& graph, const std::vector<Layer>& layers,
+                                 const nlohmann::json& options, const std::string& subject) {
+  std::vector<Layer> targets;
   if (layers.empty())
     throw Error(ErrorCode::kUnsupported, subject, "the model has no layer with weights", "Conv, Gemm or MatMul");
   auto include = options.at("include").get<std::vector<std::string>>();

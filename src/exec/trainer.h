@@ -31,11 +31,19 @@ struct LossOptions {
   double label_smoothing = 0;
   double temperature = 4;
   double alpha = 0;
+  /// Values that student and teacher both have, of the same shape with samples along the first axis: `feature_weight`
+  /// times the mean over these and over the samples of ‖student − teacher‖² / ‖teacher‖² is added (SquareHead, Kurtic
+  /// et al. 2023).
+  std::vector<std::string> features;
+  double feature_weight = 1;
 };
 
 struct TrainerOptions {
   OptimizerOptions optimizer;
   LossOptions loss;
+  /// Samples of a step are mixed in pairs, inputs and answers alike, by shares from Beta(mixup, mixup); 0: they are not
+  /// (Zhang et al. 2018). The teacher answers for the mixture (Beyer et al. 2022). Float inputs only.
+  double mixup = 0;
   std::string precision = "auto";  ///< "f32", "bf16" (autocast), "auto": bf16 where the device computes it faster
   std::string device = "cpu";      ///< "cpu", "cuda", "cuda:1"
   int threads = 1;
@@ -69,8 +77,8 @@ class Trainer {
   virtual void set_update_rule(const std::string& name, const UpdateRule& rule) = 0;
   /// Forward, loss, backward, clip, optimizer step. Throws Error(kDiverged) on a non-finite loss, before any update.
   virtual StepResult step(const data::Batch& batch, double learning_rate) = 0;
-  /// Gradients of the batch's mean loss by parameter, without an update (BatchNorm and Dropout in inference mode); zeros
-  /// where the loss does not reach.
+  /// Gradients of the batch's mean loss by parameter, without an update (BatchNorm and Dropout in inference mode);
+  /// zeros where the loss does not reach.
   virtual NamedTensors gradients(const data::Batch& batch) = 0;
   /// Loss and hits without an update (BatchNorm in inference mode).
   virtual StepResult evaluate(const data::Batch& batch) = 0;
@@ -105,6 +113,6 @@ struct TrainPlugin {
   const char* build_id;  ///< must equal the host's PARE_BUILD_ID
   const TrainerFactory* factory;
 };
-inline constexpr std::uint32_t kTrainPluginAbi = 3;
+inline constexpr std::uint32_t kTrainPluginAbi = 4;
 
 }  // namespace pare::exec

@@ -1,5 +1,7 @@
 #include "train/loss.h"
 
+#include <numeric>
+
 #include "pare/error.h"
 
 namespace pare::train {
@@ -38,6 +40,19 @@ at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, co
     loss = loss.defined() ? loss + distillation : distillation;
   }
   return loss;
+}
+
+at::Tensor feature_loss(const std::vector<at::Tensor>& student, const std::vector<at::Tensor>& teacher) {
+  at::Tensor sum;
+  for (std::size_t i = 0; i < student.size(); ++i) {
+    const at::Tensor wanted = teacher[i].to(at::kFloat), difference = student[i].to(at::kFloat) - wanted;
+    std::vector<std::int64_t> axes(static_cast<std::size_t>(wanted.dim() - 1));
+    std::iota(axes.begin(), axes.end(), 1);
+    const at::Tensor energy = wanted.square().sum(axes);
+    const at::Tensor share = difference.square().sum(axes) / at::where(energy > 0, energy, at::ones_like(energy));
+    sum = sum.defined() ? sum + share.mean() : share.mean();
+  }
+  return sum / static_cast<double>(student.size());
 }
 
 at::Tensor target_tensor(const at::Tensor& targets, const at::Tensor& outputs) {

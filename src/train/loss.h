@@ -1,6 +1,8 @@
 // The training loss (exec::LossOptions): cross-entropy with label smoothing, and distillation.
 #pragma once
 
+#include <vector>
+
 #include "exec/trainer.h"
 #include "train/torch_headers.h"
 
@@ -13,6 +15,10 @@ namespace pare::train {
 /// `teacher`: logits, undefined without one (alpha is then 0). Computed in f32 whatever the logits' type.
 at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& answers,
                          const exec::LossOptions& options);
+
+/// exec::LossOptions::features: values [N, …] of the student and the teacher, as many of each, of the same shapes. A
+/// sample for which the teacher's value is all zero counts its plain squared error. A scalar, f32.
+at::Tensor feature_loss(const std::vector<at::Tensor>& student, const std::vector<at::Tensor>& teacher);
 
 /// Targets in the shape of the outputs. Throws Error(kBadInput) when they have another.
 at::Tensor target_tensor(const at::Tensor& targets, const at::Tensor& outputs);

@@ -25,14 +25,24 @@ bool fits(const ir::Shape& wanted, const Dims& dims) {
   return true;
 }
 
+ir::Model with_outputs(ir::Model model, const std::vector<std::string>& names) {
+  for (const std::string& name : names) {
+    const ir::ValueId id = model.graph.find_value(name);
+    if (id == ir::kNoValue) throw Error(ErrorCode::kBadInput, "value '" + name + "'", "is not in the model");
+    model.graph.outputs.push_back(id);
+  }
+  return model;
+}
+
 }  // namespace
 
 Error unsupported(const std::vector<exec::Refusal>& refusals) {
   return Error(ErrorCode::kUnsupported, "model", "cannot be trained: " + ir::describe(refusals));
 }
 
-Network::Network(const ir::Model& given, at::Device device, bool trainable) : device_(device) {
-  const ir::Model model = expand_fused(given);
+Network::Network(const ir::Model& given, at::Device device, bool trainable, const std::vector<std::string>& features)
+    : device_(device) {
+  const ir::Model model = with_outputs(expand_fused(given), features);
   const ir::Graph& graph = model.graph;
   std::vector<exec::Refusal> refusals;
   program_ = lower(model, refusals);
@@ -62,6 +72,10 @@ Network::Network(const ir::Model& given, at::Device device, bool trainable) : de
     if (value.constant && value.producer == ir::kNoNode)
       initial_[static_cast<std::size_t>(output_slots_.back())] = to_torch(*value.constant).to(device_);
   }
+  const auto first_feature = output_slots_.end() - static_cast<std::ptrdiff_t>(features.size());
+  feature_slots_.assign(first_feature, output_slots_.end());
+  output_slots_.erase(first_feature, output_slots_.end());
+  output_names_.resize(output_slots_.size());
   separable_ = find_separable(graph);
 }
 
@@ -124,8 +138,9 @@ Network::Results Network::run(const std::vector<at::Tensor>& inputs, bool traini
     guarded(step.node, [&] { step.call(frame); });
     for (const int slot : step.last_uses) frame[slot] = at::Tensor();
   }
-  Results results{frame[program_.judged], {}};
+  Results results{frame[program_.judged], {}, {}};
   for (const int slot : output_slots_) results.outputs.push_back(frame[slot]);
+  for (const int slot : feature_slots_) results.features.push_back(frame[slot]);
   return results;
 }
 

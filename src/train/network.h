@@ -13,8 +13,9 @@ namespace pare::train {
 
 class Network {
  public:
-  /// Copies every initializer. `trainable`: parameters ask for gradients. Throws Error(kUnsupported) listing refusals.
-  Network(const ir::Model& given, at::Device device, bool trainable);
+  /// Copies every initializer. `trainable`: parameters ask for gradients. `features`: values that run() gives beside
+  /// the outputs. Throws Error(kUnsupported) listing refusals, Error(kBadInput) naming a feature that the model lacks.
+  Network(const ir::Model& given, at::Device device, bool trainable, const std::vector<std::string>& features = {});
 
   /// An initializer that training changes.
   struct Entry {
@@ -33,6 +34,7 @@ class Network {
   struct Results {
     at::Tensor judged;                ///< [N, classes] logits
     std::vector<at::Tensor> outputs;  ///< of the graph, in order
+    std::vector<at::Tensor> features;
   };
   /// `generator` draws dropout while training; undefined in inference.
   Results run(const std::vector<at::Tensor>& inputs, bool training, const at::Generator& generator = {}) const;
@@ -62,7 +64,7 @@ class Network {
   std::vector<at::Tensor> initial_;  ///< by slot; undefined where a step produces the value
   std::vector<Entry> parameters_, statistics_;
   std::vector<Input> inputs_;
-  std::vector<int> output_slots_;
+  std::vector<int> output_slots_, feature_slots_;
   std::vector<std::string> output_names_;
   bool separable_ = false;
 };

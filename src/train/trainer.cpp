@@ -19,12 +19,24 @@ void check_loss(const exec::LossOptions& loss, bool has_teacher) {
   }
   if (loss.alpha > 0 && !has_teacher)
     throw Error(ErrorCode::kUsage, "alpha", "needs a teacher", "0", std::to_string(loss.alpha));
+  if (!loss.features.empty() && loss.alpha == 0)
+    throw Error(ErrorCode::kUsage, "features", "need a teacher", "alpha > 0", "alpha 0");
   if (loss.alpha > 0 && !(loss.temperature > 0)) {
     throw Error(ErrorCode::kUsage, "temperature", "is out of range", "> 0", std::to_string(loss.temperature));
   }
   if (!(loss.label_smoothing >= 0 && loss.label_smoothing < 1)) {
     throw Error(ErrorCode::kUsage, "label_smoothing", "is out of range", "0 to 1",
                 std::to_string(loss.label_smoothing));
+  }
+}
+
+void check_mixup(const exec::TrainerOptions& options, const ir::Graph& graph) {
+  if (options.mixup == 0) return;
+  for (const ir::ValueId id : graph.inputs) {
+    const ir::Value& value = graph.value(id);
+    if (value.dtype != DType::kFloat32)
+      throw Error(ErrorCode::kUsage, "mixup", "cannot mix input '" + value.name + "'", "float32",
+                  std::string(name(value.dtype)));
   }
 }
 
@@ -46,10 +58,13 @@ TorchTrainer::TorchTrainer(const ir::Model& student, const ir::Model* teacher, c
     : options_(options),
       device_(find_device(options.device)),
       bf16_(uses_bf16(options.precision, device_)),
-      student_(student, device_, true),
+      student_(student, device_, true, options.loss.features),
       generator_(make_generator(device_, options.seed)) {
   check_loss(options.loss, teacher != nullptr);
-  if (teacher != nullptr && options.loss.alpha > 0) teacher_ = std::make_unique<Network>(*teacher, device_, false);
+  check_mixup(options, student.graph);
+  if (teacher != nullptr && options.loss.alpha > 0) {
+    teacher_ = std::make_unique<Network>(*teacher, device_, false, options.loss.features);
+  }
   std::vector<at::Tensor> tensors;
   for (const Network::Entry& entry : student_.parameters()) tensors.push_back(student_.tensor(entry));
   optimizer_ = std::make_unique<Optimizer>(options.optimizer, tensors);
@@ -103,26 +118,50 @@ void TorchTrainer::set_update_rule(const std::string& name, const exec::UpdateRu
   optimizer_->set_rule(find(name), rule);
 }
 
-at::Tensor TorchTrainer::student_logits(const std::vector<at::Tensor>& inputs, bool training, bool regression) {
+TorchTrainer::Judged TorchTrainer::run_student(const std::vector<at::Tensor>& inputs, bool training, bool regression) {
   const AutocastScope autocast(device_.type(), bf16_);
-  const Network::Results results = student_.run(inputs, training, generator_);
-  return regression ? results.outputs.front() : results.judged;
+  Network::Results results = student_.run(inputs, training, generator_);
+  return {regression ? results.outputs.front() : results.judged, std::move(results.features)};
 }
 
-at::Tensor TorchTrainer::teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student,
-                                        bool regression) {
-  at::Tensor logits;
+TorchTrainer::Judged TorchTrainer::run_teacher(const std::vector<at::Tensor>& inputs, const Judged& student,
+                                               bool regression) {
+  Judged judged;
   {
     const c10::InferenceMode inference;
     const AutocastScope autocast(device_.type(), bf16_);
-    const Network::Results results = teacher_->run(inputs, false);
-    logits = regression ? results.outputs.front() : results.judged;
+    Network::Results results = teacher_->run(inputs, false);
+    judged = {regression ? results.outputs.front() : results.judged, std::move(results.features)};
   }
-  if (!logits.sizes().equals(student.sizes())) {
-    throw Error(ErrorCode::kBadInput, "teacher", "has other outputs than the model",
-                to_string(Dims(student.sizes().vec())), to_string(Dims(logits.sizes().vec())));
+  // A tensor of inference mode cannot take part in a gradient: its copy can.
+  const auto take = [](at::Tensor& teacher, const at::Tensor& ours, const std::string& what) {
+    if (!teacher.sizes().equals(ours.sizes())) {
+      throw Error(ErrorCode::kBadInput, "teacher", "has other " + what + " than the model",
+                  to_string(Dims(ours.sizes().vec())), to_string(Dims(teacher.sizes().vec())));
+    }
+    teacher = teacher.clone();
+  };
+  take(judged.logits, student.logits, "outputs");
+  for (std::size_t i = 0; i < judged.features.size(); ++i)
+    take(judged.features[i], student.features[i], "values of '" + options_.loss.features[i] + "'");
+  return judged;
+}
+
+std::pair<at::Tensor, exec::StepResult> TorchTrainer::compare(const Judged& student, const Judged& teacher,
+                                                              const Answers& answers) const {
+  const at::Tensor& logits = student.logits;
+  at::Tensor own, partners;
+  if (answers.targets.defined()) own = target_tensor(answers.targets, logits);
+  if (!answers.labels.empty()) own = label_tensor(answers.labels, logits);
+  if (!answers.partners.empty()) partners = label_tensor(answers.partners, logits);
+  at::Tensor loss = training_loss(logits, teacher.logits, own, options_.loss);
+  if (partners.defined() && options_.loss.alpha < 1) {
+    const at::Tensor other = training_loss(logits, teacher.logits, partners, options_.loss);
+    loss = answers.share * loss + (1 - answers.share) * other;
   }
-  return logits.clone();  // a tensor of inference mode cannot take part in a gradient
+  if (!student.features.empty())
+    loss = loss + options_.loss.feature_weight * feature_loss(student.features, teacher.features);
+  return {loss, judge(logits, loss, partners.defined() && answers.share < 0.5 ? partners : own)};
 }
 
 void TorchTrainer::require_finite(double value, const char* what) const {
@@ -146,19 +185,20 @@ exec::StepResult TorchTrainer::evaluate(const data::Batch& batch) {
     const c10::InferenceMode inference;
     const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
     const bool regression = batch.targets.defined();
-    const at::Tensor logits = student_logits(inputs, false, regression);
+    const Judged student = run_student(inputs, false, regression);
+    const at::Tensor& logits = student.logits;
     if (regression) {
       const at::Tensor targets = target_tensor(borrow(batch.targets), logits);
-      return judge(logits, training_loss(logits, {}, targets, {0, 1, 0}), targets);
+      return judge(logits, training_loss(logits, {}, targets, {.temperature = 1}), targets);
     }
     if (batch.labels.empty()) {
       if (!teacher_)
         throw Error(ErrorCode::kBadInput, "data", "has no labels, and there is no teacher to compare with");
-      const exec::LossOptions distillation{0, options_.loss.temperature, 1};
-      return judge(logits, training_loss(logits, teacher_logits(inputs, logits, false), {}, distillation), {});
+      const exec::LossOptions distillation{.temperature = options_.loss.temperature, .alpha = 1};
+      return judge(logits, training_loss(logits, run_teacher(inputs, student, false).logits, {}, distillation), {});
     }
     const at::Tensor labels = label_tensor(batch.labels, logits);
-    return judge(logits, training_loss(logits, {}, labels, {0, 1, 0}), labels);
+    return judge(logits, training_loss(logits, {}, labels, {.temperature = 1}), labels);
   });
 }
 

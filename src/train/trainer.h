@@ -4,10 +4,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "exec/curvature.h"
 #include "exec/trainer.h"
+#include "train/mixup.h"
 #include "train/network.h"
 #include "train/optimizer.h"
 
@@ -37,13 +39,20 @@ class TorchTrainer : public exec::Trainer, public exec::Curvature {
 
  private:
   std::size_t find(const std::string& name) const;
+  /// What the loss compares.
+  struct Judged {
+    at::Tensor logits;
+    std::vector<at::Tensor> features;  ///< of LossOptions
+  };
   /// `regression`: the output itself, with a final Softmax that classification takes off.
-  at::Tensor student_logits(const std::vector<at::Tensor>& inputs, bool training, bool regression);
-  at::Tensor teacher_logits(const std::vector<at::Tensor>& inputs, const at::Tensor& student, bool regression);
+  Judged run_student(const std::vector<at::Tensor>& inputs, bool training, bool regression);
+  Judged run_teacher(const std::vector<at::Tensor>& inputs, const Judged& student, bool regression);
+  /// The loss, and the part of the result that answers give.
+  std::pair<at::Tensor, exec::StepResult> compare(const Judged& student, const Judged& teacher,
+                                                  const Answers& answers) const;
   struct Pass;  ///< what one part of a batch contributes to a step
   std::int64_t parts_of(const std::vector<at::Tensor>& inputs, std::size_t answers) const;
-  Pass differentiate(const std::vector<at::Tensor>& inputs, const std::vector<std::int64_t>& labels,
-                     const at::Tensor& targets, double share, bool training);
+  Pass differentiate(const std::vector<at::Tensor>& inputs, const Answers& answers, double share, bool training);
   std::vector<Pass> differentiate_parts(const data::Batch& batch, bool training);
   /// All parts of a batch as one.
   Pass differentiate_batch(const data::Batch& batch, bool training);

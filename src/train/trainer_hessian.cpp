@@ -14,7 +14,8 @@ using torch::autograd::grad;
 std::vector<at::Tensor> random_signs(const std::vector<at::Tensor>& like, const at::Generator& generator) {
   std::vector<at::Tensor> signs;
   for (const at::Tensor& tensor : like)
-    signs.push_back(at::randint(0, 2, tensor.sizes(), generator, tensor.options().requires_grad(false)).mul_(2).sub_(1));
+    signs.push_back(
+        at::randint(0, 2, tensor.sizes(), generator, tensor.options().requires_grad(false)).mul_(2).sub_(1));
   return signs;
 }
 
@@ -37,25 +38,23 @@ std::map<std::string, double> TorchTrainer::hessian_traces(const data::Batch& ba
   return guarded("Hessian", [&] {
     const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
     const bool regression = batch.targets.defined();
-    const at::Tensor logits = student_logits(inputs, false, regression);
-    const at::Tensor teacher = teacher_ ? teacher_logits(inputs, logits, regression) : at::Tensor();
-    at::Tensor answers;
-    if (regression) answers = target_tensor(borrow(batch.targets), logits);
-    if (!batch.labels.empty()) answers = label_tensor(batch.labels, logits);
-    const at::Tensor loss = training_loss(logits, teacher, answers, options_.loss);
-    require_finite(loss.item<double>(), "the loss");
+    const Judged student = run_student(inputs, false, regression);
+    const Judged teacher = teacher_ ? run_teacher(inputs, student, regression) : Judged{};
+    const Answers answers{batch.labels, regression ? borrow(batch.targets) : at::Tensor(), {}, 1};
+    const auto [loss, result] = compare(student, teacher, answers);
+    require_finite(result.loss, "the loss");
     std::vector<at::Tensor> parameters;
     for (const Network::Entry& entry : student_.parameters()) parameters.push_back(student_.tensor(entry));
     std::vector<at::Tensor> gradients(parameters.size());
-    if (loss.requires_grad()) gradients = grad({loss}, parameters, {}, /*retain_graph=*/true, /*create_graph=*/true, true);
+    if (loss.requires_grad())
+      gradients = grad({loss}, parameters, {}, /*retain_graph=*/true, /*create_graph=*/true, true);
     const auto signs = random_signs(parameters, make_generator(device_, options_.seed * 0x9E3779B97F4A7C15U + probe));
     const at::Tensor slope = directional(gradients, signs);
     std::vector<at::Tensor> products(parameters.size());
     if (slope.defined()) products = grad({slope}, parameters, {}, false, false, true);
     std::map<std::string, double> traces;
     for (std::size_t i = 0; i < parameters.size(); ++i)
-      traces[student_.parameters()[i].name] =
-          products[i].defined() ? (products[i] * signs[i]).sum().item<double>() : 0;
+      traces[student_.parameters()[i].name] = products[i].defined() ? (products[i] * signs[i]).sum().item<double>() : 0;
     return traces;
   });
 }

@@ -50,17 +50,13 @@ std::int64_t TorchTrainer::parts_of(const std::vector<at::Tensor>& inputs, std::
   return std::clamp<std::int64_t>(samples / kSamplesPerPart, 1, options_.threads);
 }
 
-TorchTrainer::Pass TorchTrainer::differentiate(const std::vector<at::Tensor>& inputs,
-                                               const std::vector<std::int64_t>& labels, const at::Tensor& targets,
+TorchTrainer::Pass TorchTrainer::differentiate(const std::vector<at::Tensor>& inputs, const Answers& answers,
                                                double share, bool training) {
-  const bool regression = targets.defined();
-  const at::Tensor logits = student_logits(inputs, training, regression);
-  const at::Tensor teacher = teacher_ ? teacher_logits(inputs, logits, regression) : at::Tensor();
-  at::Tensor answers;
-  if (regression) answers = target_tensor(targets, logits);
-  if (!labels.empty()) answers = label_tensor(labels, logits);
-  const at::Tensor loss = training_loss(logits, teacher, answers, options_.loss);
-  Pass pass{judge(logits, loss, answers), share, {}};
+  const bool regression = answers.targets.defined();
+  const Judged student = run_student(inputs, training, regression);
+  const Judged teacher = teacher_ ? run_teacher(inputs, student, regression) : Judged{};
+  const auto [loss, result] = compare(student, teacher, answers);
+  Pass pass{result, share, {}};
   require_finite(pass.result.loss, "the loss");
   std::vector<at::Tensor> parameters;
   for (const Network::Entry& entry : student_.parameters()) parameters.push_back(student_.tensor(entry));
@@ -70,13 +66,14 @@ TorchTrainer::Pass TorchTrainer::differentiate(const std::vector<at::Tensor>& in
 }
 
 std::vector<TorchTrainer::Pass> TorchTrainer::differentiate_parts(const data::Batch& batch, bool training) {
-  const std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
-  const at::Tensor targets = batch.targets.defined() ? borrow(batch.targets) : at::Tensor();
-  const std::int64_t parts =
-      parts_of(inputs, targets.defined() ? static_cast<std::size_t>(targets.size(0)) : batch.labels.size());
+  std::vector<at::Tensor> inputs = student_.bind(batch.inputs);
+  Answers answers{batch.labels, batch.targets.defined() ? borrow(batch.targets) : at::Tensor(), {}, 1};
+  const std::int64_t parts = parts_of(
+      inputs, answers.targets.defined() ? static_cast<std::size_t>(answers.targets.size(0)) : batch.labels.size());
+  if (training && options_.mixup > 0) mix(inputs, answers, mixing_share(options_.mixup, generator_));
   std::vector<Pass> passes(static_cast<std::size_t>(parts));
   if (parts == 1) {
-    passes[0] = differentiate(inputs, batch.labels, targets, 1, training);
+    passes[0] = differentiate(inputs, answers, 1, training);
     return passes;
   }
   const std::int64_t samples = inputs.front().size(0);
@@ -84,12 +81,10 @@ std::vector<TorchTrainer::Pass> TorchTrainer::differentiate_parts(const data::Ba
     for (std::int64_t part = first; part < last; ++part) {
       const TorchScope scope(1);
       const std::int64_t begin = samples * part / parts, end = samples * (part + 1) / parts;
-      std::vector<std::int64_t> labels;
-      if (!batch.labels.empty()) labels.assign(batch.labels.begin() + begin, batch.labels.begin() + end);
-      const at::Tensor own = targets.defined() ? targets.narrow(0, begin, end - begin) : targets;
       const double share = static_cast<double>(end - begin) / static_cast<double>(samples);
-      passes[static_cast<std::size_t>(part)] = guarded(
-          "training step", [&] { return differentiate(narrowed(inputs, begin, end), labels, own, share, training); });
+      passes[static_cast<std::size_t>(part)] = guarded("training step", [&] {
+        return differentiate(narrowed(inputs, begin, end), answers.narrowed(begin, end), share, training);
+      });
     }
   });
   return passes;

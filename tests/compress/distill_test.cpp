@@ -69,6 +69,32 @@ TEST(Distill, RefusesOtherInputsAndOutputs) {
   EXPECT_EQ(classes.factory.created, 0);
 }
 
+TEST(Distill, ComparesTheFeaturesThatAreNamed) {
+  School world("distill_features", residual_model(8));
+  const nlohmann::json step = world.learn(", features: [Relu], feature_weight: 2").run["steps"][0];
+  const exec::LossOptions& loss = world.factory.last_options.loss;
+  EXPECT_FALSE(loss.features.empty());
+  EXPECT_EQ(loss.feature_weight, 2);
+  EXPECT_EQ(step["distill"]["features"], nlohmann::json(loss.features));
+  EXPECT_EQ(step["distill"]["feature_weight"], 2);
+  world.learn("");
+  EXPECT_TRUE(world.factory.last_options.loss.features.empty());
+}
+
+TEST(Distill, RefusesFeaturesThatAreNotShared) {
+  School world("distill_features_of_none");
+  Error error = error_of([&] { world.learn(", features: [Reluu]"); });
+  EXPECT_EQ(error.code(), ErrorCode::kUsage);
+  EXPECT_NE(std::string(error.what()).find("Reluu"), std::string::npos) << error.what();
+  error = error_of([&] { world.learn(", features: [Relu]"); });
+  EXPECT_NE(std::string(error.what()).find("differs in shape"), std::string::npos) << error.what();
+  EXPECT_EQ(std::string(error.what()).find("distill.distill"), std::string::npos) << error.what();
+  School other("distill_features_of_another", with_input("image", 1, 4));
+  error = error_of([&] { other.learn(", features: [conv]"); });
+  EXPECT_NE(std::string(error.what()).find("distill.features"), std::string::npos) << error.what();
+  EXPECT_EQ(other.factory.created, 0);
+}
+
 TEST(Distill, NeedsATeacher) {
   World world("distill_alone");
   EXPECT_EQ(error_of([&] { world.run("steps: [distill]"); }).code(), ErrorCode::kUsage);

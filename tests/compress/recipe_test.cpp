@@ -86,7 +86,9 @@ TEST(Recipe, ShorthandTakesFlatNames) {
   Recipe recipe =
       single_step("finetune", {{"epochs", 1}, {"batch-size", 8}, {"distill-temperature", 2}, {"distill_alpha", 1.0}});
   EXPECT_EQ(recipe.steps[0].options.at("batch_size"), 8);
-  EXPECT_EQ(recipe.steps[0].options.at("distill"), (nlohmann::json{{"temperature", 2.0}, {"alpha", 1.0}}));
+  EXPECT_EQ(recipe.steps[0].options.at("distill"),
+            (nlohmann::json{
+                {"temperature", 2.0}, {"alpha", 1.0}, {"features", nlohmann::json::array()}, {"feature_weight", 1.0}}));
   EXPECT_EQ(single_step("quantize", nlohmann::json::object()).steps[0].method->name, "static");
   EXPECT_EQ(error_of([] { single_step("quantize", {{"activations-bit", 8}}); }).subject(), "quantize.activations.bit");
   EXPECT_EQ(error_of([] { single_step("prune", {{"sparsty", 0.5}}); }).subject(), "prune.sparsty");

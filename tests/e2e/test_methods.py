@@ -169,6 +169,21 @@ def test_distill(pare, trainer, small_data, tmp_path):
     assert str(tmp_path) not in out.read_bytes().decode("latin-1") and str(RESNET10) not in out.read_bytes().decode("latin-1")
 
 
+def test_distill_features_of_mixtures(pare, trainer, small_data, tmp_path):
+    """A sparse model becomes more like the dense one where its inner values are held to it."""
+    sparse = tmp_path / "sparse.onnx"
+    pare("prune", CONVNET, "--method", "magnitude", "--sparsity", 0.8, "--data", small_data, "-o", sparse)
+    inner = {}
+    for name, flags in (("plain", ()), ("features", ("--features", "Relu", "--mixup", 1))):
+        out = tmp_path / f"{name}.onnx"
+        step = pare("distill", sparse, "--teacher", CONVNET, "--data", small_data, "-o", out, "--epochs", 2, "--lr", 0.01, "--alpha", 1, *flags,
+                    "--json").json["steps"][0]
+        assert len(step["distill"].get("features", [])) == (2 if flags else 0)
+        compared = pare("compare", CONVNET, out, "--data", small_data, "--limit", 64, "--json").json
+        inner[name] = next(layer["snr_db"] for layer in compared["layers"] if layer["layer"] == "/conv2/Conv")
+    assert inner["features"] > inner["plain"] + 5, inner
+
+
 def test_distill_without_labels(pare, trainer, small_data, tmp_path):
     data = tmp_path / "unlabelled.yaml"
     text = small_data.read_text().replace(", labels: train-labels", "").replace(", labels: test-labels", "")
@@ -180,6 +195,9 @@ def test_distill_without_labels(pare, trainer, small_data, tmp_path):
 
 def test_distill_refusals(refused, trainer, small_data, tmp_path):
     refused(2, ["distill.teacher", "missing"], "distill", CONVNET, "--data", small_data, "-o", "s.onnx")
+    alike = ("distill", CONVNET, "--teacher", CONVNET, "--data", small_data, "-o", "s.onnx")
+    refused(2, ["distill.features", "Reluu"], *alike, "--features", "Reluu")
+    refused(2, ["distill.mixup", "-1"], *alike, "--mixup", -1)
     refused(3, ["nowhere.onnx"], "distill", CONVNET, "--teacher", "nowhere.onnx", "--data", small_data, "-o", "s.onnx")
     other = os.environ.get("PARE_TEST_MODELS")
     if other:

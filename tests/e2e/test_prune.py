@@ -327,6 +327,8 @@ def outputs_only_model(path):
     (["--method", "magnitude", "--most", 0.7], ["prune.most", "no effect"]),
     (["--method", "filters", "--threshold", 0.5, "--scope", "global"], ["prune.scope", "threshold"]),
     (["--method", "filters", "--most", 0.5], ["prune.most", "no effect"]),
+    (["--method", "filters", "--rounds", 2, "--threshold", 0.5], ["prune.threshold", "rounds 1"]),
+    (["--method", "filters", "--rounds", 900, "--epochs", 1], ["prune.rounds", "900"]),
     (["--method", "filters", "--damping", 0.1], ["prune.damping", "least_squares"]),
     (["--method", "filters", "--round-to", "seven"], ["prune.round_to", "auto", "seven"]),
     (["--method", "blocks", "--latency", 0.5, "--macs", 0.5], ["latency", "macs"]),

@@ -1,4 +1,5 @@
 """prune while training: learned masks, schedules, rewinding, resuming; and the criteria that these share."""
+import json
 import signal
 
 import numpy as np
@@ -134,6 +135,80 @@ def test_rewinding(pare, trainer, small_data, tmp_path, method):
             assert np.abs(now - was)[now != 0].max() < 1e-4, layer
     other = [np.abs(a - b).max() for (_, a), (_, b) in zip(weights(early), weights(CONVNET))]
     assert max(other) > 1e-3, "the two rewinding points differ"
+
+
+def test_filters_in_rounds(pare, trainer, small_data, test_images, tmp_path):
+    """Killed in the second of two rounds and resumed: the bytes of a run that was left alone."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("steps:\n  - prune: {method: filters, macs: 0.5, rounds: 2, round_to: 1, batch_size: 32, epochs: 4, lr: 0.002}\n")
+
+    def arguments(out):
+        return ["compress", CONVNET, "--recipe", recipe, "--data", small_data, "-o", out, "--threads", 2, "--quiet"]
+    whole, out = tmp_path / "whole", tmp_path / "stopped"
+    pare(*arguments(whole))
+    step = json.loads((whole / "run.json").read_text())["steps"][0]
+    first, second = step["rounds"]
+    assert first["macs"] == pytest.approx(0.5 ** 0.5, abs=0.05) and 0.4 < second["macs"] <= 0.5
+    assert first["filters"]["channels_after"] == second["filters"]["channels_before"]
+    assert [point["epoch"] for point in step["curve"]] == [1, 2, 3, 4] and step["budget"]["met"]
+    assert step["curve"][-1]["val_top1"] > 80
+    checkpoints = out / "checkpoints"
+    code = start_and_interrupt(arguments(out), tmp_path, signal.SIGTERM,
+                               lambda: (checkpoints / "step_0_round_2.onnx").exists() and (checkpoints / "training.ckpt").exists())
+    assert code == 128 + signal.SIGTERM and [p.name for p in out.iterdir()] == ["checkpoints"]
+    pare(*arguments(out), "--resume")
+    assert (out / "model.onnx").read_bytes() == (whole / "model.onnx").read_bytes()
+    assert not [p.name for p in checkpoints.iterdir() if "round" in p.name]
+    same_as_onnx_runtime(out / "model.onnx", test_images[0][:100], tmp_path)
+
+
+def recurrent_model(folder):
+    """`x` [N, 3, 16, 16] → ConvTranspose → mean over rows → LSTM over the columns → 4 classes; and data for it."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+    rng = np.random.default_rng(4)
+    shapes = {"up.w": (3, 8, 2, 2), "lstm.w": (1, 24, 8), "lstm.r": (1, 24, 6), "lstm.b": (1, 48), "head.w": (6, 4)}
+    constants = [numpy_helper.from_array((rng.standard_normal(dims) * 0.4).astype(np.float32), name) for name, dims in shapes.items()]
+    constants += [numpy_helper.from_array(np.array([value]), name) for name, value in (("rows", 2), ("zero", 0))]
+    nodes = [helper.make_node("ConvTranspose", ["x", "up.w"], ["a"], name="up", kernel_shape=[2, 2], strides=[2, 2]),
+             helper.make_node("ReduceMean", ["a", "rows"], ["b"], name="mean", keepdims=0),
+             helper.make_node("Transpose", ["b"], ["c"], name="columns", perm=[2, 0, 1]),
+             helper.make_node("LSTM", ["c", "lstm.w", "lstm.r", "lstm.b"], ["", "d"], name="lstm", hidden_size=6),
+             helper.make_node("Squeeze", ["d", "zero"], ["e"], name="last"), helper.make_node("MatMul", ["e", "head.w"], ["y"], name="head")]
+    graph = helper.make_graph(nodes, "g", [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["N", 3, 16, 16])],
+                              [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 4])], constants)
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=9), str(folder / "m.onnx"))
+    images = rng.standard_normal((64, 3, 16, 16)).astype(np.float32)
+    np.savez(folder / "d.npz", x=images, y=np.arange(64) % 4)
+    (folder / "d.yaml").write_text("train: {format: npz, file: d.npz, labels: y}\ntest: {format: npz, file: d.npz, labels: y}\n")
+    return images
+
+
+@pytest.mark.parametrize("method", ["magnitude", "taylor", "cubic", "l0", "wanda", "obs"])
+def test_transposed_convolutions_and_recurrent_layers(pare, trainer, tmp_path, method):
+    import onnx
+    import onnxruntime
+    from onnx import numpy_helper
+    images = recurrent_model(tmp_path)
+    flags = {"cubic": ("--method", "magnitude", "--epochs", 2, "--batch-size", 16),
+             "l0": ("--method", "l0", "--epochs", 2, "--batch-size", 16, "--start", 0, "--penalty", 50, "--lr", 0.1)}.get(method, ("--method", method))
+    step = prune(pare, tmp_path / "m.onnx", tmp_path / "p.onnx", *flags, *(() if method == "l0" else ("--sparsity", 0.5, "--scope", "layer")),
+                 "--data", tmp_path / "d.yaml")["steps"][0]
+    zeros = {tensor.name: np.mean(numpy_helper.to_array(tensor) == 0) for tensor in onnx.load(str(tmp_path / "p.onnx")).graph.initializer}
+    seen = {"lstm.w", "head.w"} | (set() if method in ("wanda", "obs") else {"up.w", "lstm.r"})
+    for name in ("up.w", "lstm.w", "lstm.r", "head.w"):
+        if method == "l0":
+            assert zeros[name] > 0, name
+        else:
+            assert zeros[name] == pytest.approx(0.5 if name in seen else 0, abs=0.03), name
+    assert {layer["weight"] for layer in step["pruned"]["layers"]} == seen
+    reasons = [note for note in step["notes"] if "left as it was" in note]
+    assert [note.split("'")[1] for note in reasons] == ([] if len(seen) == 4 else ["up", "lstm"])
+    wanted = onnxruntime.InferenceSession(str(tmp_path / "p.onnx"), providers=["CPUExecutionProvider"]).run(None, {"x": images[:8]})[0]
+    np.savez(tmp_path / "in.npz", x=images[:8])
+    pare("run", tmp_path / "p.onnx", "--inputs", tmp_path / "in.npz", "-o", tmp_path / "y.npz")
+    with np.load(tmp_path / "y.npz") as got:
+        assert np.abs(got["y"] - wanted).max() < 1e-4 * np.ptp(wanted)
 
 
 def test_rewinding_to_another_network_is_refused(refused, trainer, small_data):

@@ -39,7 +39,7 @@ TEST(Loss, LabelSmoothingMatchesItsFormula) {
 
 TEST(Loss, DistillationMatchesItsFormula) {
   exec::TrainerOptions options = plain_options();
-  options.loss = {0, 3, 0.7};
+  options.loss = {.temperature = 3, .alpha = 0.7};
   const ir::Model student = linear_model();
   ir::Model teacher = student;
   teacher.graph.set_constant(teacher.graph.find_value("w"), random_tensor({4, 3}, 77));
@@ -58,7 +58,7 @@ TEST(Loss, DistillationMatchesItsFormula) {
 
 TEST(Loss, DistillationAloneNeedsNoLabels) {
   exec::TrainerOptions options = plain_options();
-  options.loss = {0, 4, 1};
+  options.loss = {.temperature = 4, .alpha = 1};
   const ir::Model student = linear_model();
   ir::Model teacher = student;
   teacher.graph.set_constant(teacher.graph.find_value("w"), random_tensor({4, 3}, 77));
@@ -68,6 +68,87 @@ TEST(Loss, DistillationAloneNeedsNoLabels) {
   const double before = trainer->evaluate(batch).loss;
   for (int i = 0; i < 20; ++i) EXPECT_EQ(trainer->step(batch, 0.05).correct, 0);
   EXPECT_LT(trainer->evaluate(batch).loss, 0.8 * before);
+}
+
+/// conv → relu → pool → Gemm over [2, 2, 6, 6].
+ir::Model network_of_features(std::uint64_t weights) {
+  Builder b;
+  b.input("x", {2, 2, 6, 6}).constant("w1", random_tensor({4, 2, 3, 3}, weights, 0.3F));
+  b.constant("w2", random_tensor({5, 4}, 9, 0.5F));
+  b.node("Conv", {"x", "w1"}, {"c"}).node("Relu", {"c"}, {"r"}).node("GlobalAveragePool", {"r"}, {"p"});
+  b.node("Flatten", {"p"}, {"f"}).node("Gemm", {"f", "w2"}, {"logits"}, {{"transB", std::int64_t{1}}});
+  return b.build({"logits"});
+}
+
+/// The mean over samples and values of ‖student − teacher‖² / ‖teacher‖².
+double relative_error(const ir::Model& student, const ir::Model& teacher, const std::vector<std::string>& names,
+                      const data::Batch& batch) {
+  const auto values = [&](ir::Model model) {
+    model.graph.outputs.clear();
+    for (const std::string& name : names) model.graph.outputs.push_back(model.graph.find_value(name));
+    return ir::evaluate(model, batch.inputs);
+  };
+  const NamedTensors ours = values(student), theirs = values(teacher);
+  double sum = 0;
+  for (const std::string& name : names) {
+    const auto s = ours.at(name).data<float>(), t = theirs.at(name).data<float>();
+    const std::size_t samples = batch.labels.size(), size = s.size() / samples;
+    for (std::size_t n = 0; n < samples; ++n) {
+      double difference = 0, energy = 0;
+      for (std::size_t i = n * size; i < (n + 1) * size; ++i) {
+        const double d = static_cast<double>(s[i]) - t[i];
+        difference += d * d;
+        energy += static_cast<double>(t[i]) * t[i];
+      }
+      sum += difference / energy / static_cast<double>(samples * names.size());
+    }
+  }
+  return sum;
+}
+
+TEST(Loss, FeaturesAddTheirRelativeError) {
+  const std::vector<std::string> names = {"r", "f"};
+  const ir::Model student = network_of_features(1), teacher = network_of_features(2);
+  const data::Batch batch = batch_for({2, 2, 6, 6}, 5);
+  exec::TrainerOptions options = plain_options();
+  options.loss = {.temperature = 2, .alpha = 0.6};
+  const auto without = factory().create(student, &teacher, options);
+  options.loss.features = names;
+  options.loss.feature_weight = 0.3;
+  const auto with = factory().create(student, &teacher, options);
+  const double error = relative_error(student, teacher, names, batch);
+  EXPECT_GT(error, 0.1);
+  EXPECT_EQ(with->evaluate(batch).loss, without->evaluate(batch).loss) << "evaluation judges the outputs alone";
+  EXPECT_EQ(with->forward(batch.inputs).size(), 1u) << "features are no outputs";
+  const auto a = with->gradients(batch), b = without->gradients(batch);
+  EXPECT_FALSE(a.at("w1").identical(b.at("w1")));
+  EXPECT_TRUE(a.at("w2").identical(b.at("w2"))) << "it lies behind the last feature";
+  EXPECT_NEAR(with->step(batch, 0).loss - without->step(batch, 0).loss, 0.3 * error, 1e-5);
+}
+
+TEST(Loss, FeaturesBecomeTheTeachers) {
+  const ir::Model teacher = network_of_features(2);
+  ir::Model student = network_of_features(1);
+  const data::Batch batch = batch_for({2, 2, 6, 6}, 5);
+  exec::TrainerOptions options = plain_options();
+  options.loss = {.alpha = 1, .features = {"r"}, .feature_weight = 1};
+  const auto trainer = factory().create(student, &teacher, options);
+  const double before = relative_error(student, teacher, {"r"}, batch);
+  for (int i = 0; i < 50; ++i) trainer->step(batch, 0.1);
+  trainer->write_back(student);
+  EXPECT_LT(relative_error(student, teacher, {"r"}, batch), 0.3 * before);
+}
+
+TEST(Loss, FeaturesMustBeInBothAndHaveATeacher) {
+  const ir::Model model = network_of_features(1);
+  exec::TrainerOptions options = plain_options();
+  options.loss.features = {"r"};
+  EXPECT_EQ(thrown_by([&] { factory().create(model, nullptr, options); }).code(), ErrorCode::kUsage);
+  options.loss.alpha = 0.5;
+  options.loss.features = {"nowhere"};
+  const Error error = thrown_by([&] { factory().create(model, &model, options); });
+  EXPECT_EQ(error.code(), ErrorCode::kBadInput);
+  EXPECT_NE(std::string(error.what()).find("nowhere"), std::string::npos) << error.what();
 }
 
 TEST(Loss, EvaluationReportsPlainCrossEntropyOfTheInferenceModel) {

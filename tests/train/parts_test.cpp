@@ -16,9 +16,13 @@ ir::Model separable_network() {
 }
 
 TEST(Parts, OfABatchGiveTheStepOfTheWhole) {
-  const ir::Model model = separable_network(), teacher = separable_network();
+  const ir::Model model = separable_network();
+  ir::Model teacher = model;
+  teacher.graph.set_constant(teacher.graph.find_value("w1"), random_tensor({4, 2, 3, 3}, 77, 0.3F));
   exec::TrainerOptions options = plain_options();
   options.loss.alpha = 0.5;
+  options.loss.features = {"r"};
+  options.mixup = 1;
   const auto whole = factory().create(model, &teacher, options);
   options.threads = 3;
   const auto parts = factory().create(model, &teacher, options), again = factory().create(model, &teacher, options);

@@ -4,6 +4,7 @@
 #include "base/hash.h"
 #include "base/text.h"
 #include "compress/method.h"
+#include "compress/training/features.h"
 #include "compress/training/initialize.h"
 #include "compress/training/train_model.h"
 #include "pare/error.h"
@@ -30,6 +31,7 @@ std::span<const Option> options() {
         {"from_scratch", kBool, "false", "draw new weights (He et al. 2015) and train them"},
         {"keep_best", kBool, "false", "end with the epoch that was best on val"},
     };
+    for (Option& option : feature_options()) list.push_back(std::move(option));
     for (const Option& option : training_options())
       if (option.name != "distill") list.push_back(option);
     return list;
@@ -48,24 +50,13 @@ std::vector<std::string> files(const json& options) {
 /// As the training options have it.
 json with_group(const json& options) {
   json out = options;
-  out["distill"] = {{"temperature", options.at("temperature")}, {"alpha", options.at("alpha")}};
+  for (const char* key : {"temperature", "alpha", "features", "feature_weight"}) out["distill"][key] = options.at(key);
   return out;
 }
 
 StepContext with_options(const StepContext& context, const json& options) {
   return {options,           context.original, context.dataset,     context.backend, context.trainer,
           context.execution, context.control,  context.checkpoints, context.record,  context.store};
-}
-
-bool fits(const ir::Value& student, const ir::Value& teacher) {
-  if (student.dtype != teacher.dtype) return false;
-  if (!student.shape.ranked() || !teacher.shape.ranked()) return true;
-  if (student.shape.rank() != teacher.shape.rank()) return false;
-  for (std::int64_t axis = 0; axis < student.shape.rank(); ++axis) {
-    const ir::Dim &a = student.shape[axis], &b = teacher.shape[axis];
-    if (a.is_known() && b.is_known() && a != b) return false;
-  }
-  return true;
 }
 
 std::string type_of(const ir::Value& value) {
@@ -92,7 +83,7 @@ void match_inputs(const ir::Graph& student, ir::Graph& teacher) {
     ir::ValueId theirs = wanted.size() == 1 ? teacher.inputs[0] : teacher.find_value(mine.name);
     if (theirs == ir::kNoValue || !teacher.is_input(theirs))
       refuse("takes other inputs", join(wanted, ", "), join(given, ", "));
-    if (!fits(mine, teacher.value(theirs)))
+    if (!same_kind(mine, teacher.value(theirs)))
       refuse("takes an input of another type", type_of(mine), type_of(teacher.value(theirs)));
     if (teacher.value(theirs).name != mine.name) teacher.rename(theirs, mine.name);
     ordered.push_back(theirs);
@@ -110,18 +101,18 @@ ir::Model load_teacher(const ir::Model& student, const StepContext& context) {
   // The trainer compares first outputs.
   const ir::Value &mine = student.graph.value(student.graph.outputs.at(0)),
                   &theirs = teacher.graph.value(teacher.graph.outputs.at(0));
-  if (!fits(mine, theirs)) refuse("has another output", type_of(mine), type_of(theirs));
+  if (!same_kind(mine, theirs)) refuse("has another output", type_of(mine), type_of(theirs));
   return teacher;
 }
 
 void validate(const ir::Model& model, const StepContext& context) {
   const json options = with_group(context.options);
-  validate_training(model, with_options(context, options), "distill");
+  const ir::Model teacher = load_teacher(model, context);
+  validate_training(model, with_options(context, options), "distill", &teacher);
   if (options.at("epochs").get<double>() <= 0)
     throw Error(ErrorCode::kUsage, "distill.epochs", "nothing to do", "more than 0", "0");
   if (options.at("keep_best").get<bool>() && !context.dataset.val)
     throw Error(ErrorCode::kUsage, "distill.keep_best", "the data has no val split");
-  load_teacher(model, context);
 }
 
 void apply(ir::Model& model, const Statistics&, StepContext& context) {

@@ -131,7 +131,8 @@ void gather(const ir::Model& model, std::span<Gathered> wanted, std::int64_t sam
   const auto see = [&](const std::string& value, const Tensor& tensor, const NamedTensors& batch) {
     if (const auto found = by_value.find(value); found != by_value.end())
       for (Gathered* one : found->second) {
-        const bool matrix = !model.graph.node(one->first->node).is("Conv");
+        const Node& node = model.graph.node(one->first->node);
+        const bool matrix = node.is("Gemm") || node.is("MatMul");
         const Tensor shown = matrix ? hidden.shown(tensor, batch) : tensor;
         require_finite(model.graph, value, shown);
         add(model.graph, shown, *one);
@@ -170,6 +171,9 @@ ir::Model up_to(const ir::Model& model, const std::vector<std::string>& values) 
 
 std::string why_no_hessian(const ir::Graph& graph, const Layer& layer) {
   const Node& node = graph.node(layer.node);
+  if (node.is("ConvTranspose")) return "the inputs of transposed convolutions are not unfolded";
+  if ((node.is("LSTM") || node.is("GRU") || node.is("RNN")) && layer.weight.value != node.input(1))
+    return "what recurrent weights see, the layer's own state, is not observed";
   if (!node.is("Conv")) return "";
   const std::int64_t axes = graph.constant(layer.weight.value)->rank() - 2;
   return axes <= 3 ? "" : "convolutions over " + std::to_string(axes) + " axes are not unfolded";

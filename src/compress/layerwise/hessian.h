@@ -10,7 +10,7 @@
 
 namespace pare::compress {
 
-/// Why there is none for a layer; "": there is.
+/// Why there is none for a layer, or another weight (weights.h); "": there is.
 std::string why_no_hessian(const ir::Graph& graph, const Layer& layer);
 
 /// `hessian`: [groups, columns, columns], columns = taps · inputs in the order of the weight's view.

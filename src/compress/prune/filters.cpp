@@ -2,20 +2,16 @@
 // in the layers around. Channels that residual sums, depthwise convolutions, attention and the like couple go together
 // (ir/groups.h). BatchNorm is folded before, so a norm counts its scale.
 #include <algorithm>
-#include <map>
-#include <set>
 
-#include "base/vector_width.h"
 #include "compress/method.h"
 #include "compress/prune/cost_share.h"
+#include "compress/prune/filter_rounds.h"
 #include "compress/prune/importance.h"
 #include "compress/prune/reconstruct.h"
 #include "compress/prune/samples.h"
-#include "compress/prune/unit_budget.h"
-#include "compress/prune/unit_selection.h"
+#include "compress/prune/unit_removal.h"
 #include "compress/prune/zeros.h"
 #include "compress/targets.h"
-#include "ir/groups.h"
 #include "pare/error.h"
 #include "passes/prepare_groups.h"
 
@@ -69,69 +65,27 @@ std::span<const Option> options() {
     };
     for (Option option : budget_options()) list.push_back(option);
     for (Option option : reconstruct_options()) list.push_back(option);
+    list.push_back({"rounds",
+                    kInt,
+                    "1",
+                    "parts in which the channels go, each judged by what is left; the epochs are divided among them",
+                    {},
+                    1,
+                    1000});
     for (Option option : target_options()) list.push_back(option);
+    for (Option option : optional_training("passes over the training data, after each round its part (0: no training)"))
+      list.push_back(option);
     return list;
   }();
   return table;
 }
 
+bool trains(const json& options) { return options.at("epochs").get<double>() > 0; }
+
 bool needs_gradients(const json& options) {
-  return needs_loss(find_importance(options.at("importance").get<std::string>()));
+  return trains(options) || needs_loss(find_importance(options.at("importance").get<std::string>()));
 }
 std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
-
-/// Groups of the model; those that the step must not touch have `blocked` set. `original`: the model before the first
-/// step.
-std::vector<ir::ChannelGroup> target_groups(const ir::Model& model, const ir::Model& original, const json& options) {
-  const std::vector<Layer> layers = find_layers(model.graph);
-  const auto include = options.at("include").get<std::vector<std::string>>();
-  const auto exclude = options.at("exclude").get<std::vector<std::string>>();
-  std::vector<ir::ChannelGroup> groups = ir::channel_groups(model, {.through_norms = options.at("norms")});
-  std::vector<ir::NodeId> others;  // recurrent layers and transposed convolutions have names too
-  for (const ir::ChannelGroup& group : groups) others.insert(others.end(), group.layers.begin(), group.layers.end());
-  const std::set<ir::NodeId> in = select_nodes(model.graph, layers, others, include, "prune.include");
-  const std::set<ir::NodeId> out = select_nodes(model.graph, layers, others, exclude, "prune.exclude");
-  for (ir::ChannelGroup& group : groups) {
-    const auto names = [&](const std::set<ir::NodeId>& nodes) {
-      return std::any_of(group.layers.begin(), group.layers.end(), [&](ir::NodeId id) { return nodes.count(id) > 0; });
-    };
-    const bool floats = std::all_of(group.weights.begin(), group.weights.end(), [&](ir::ValueId weight) {
-      return model.graph.constant(weight)->dtype() == DType::kFloat32;
-    });
-    if (!include.empty() && !names(in)) group.blocked = "it is not included";
-    if (names(out)) group.blocked = "one of its layers is excluded";
-    if (!floats && group.blocked.empty()) group.blocked = "its weights are not float32";
-  }
-  if (find_importance(options.at("importance").get<std::string>()).data == Importance::Data::kNorms)
-    block_unscaled(model, original, groups);
-  return groups;
-}
-
-void require_some(const std::vector<ir::ChannelGroup>& groups) {
-  if (groups.empty())
-    throw Error(ErrorCode::kUnsupported, "prune", "the model has no layer with channels",
-                "Conv, ConvTranspose, Gemm, MatMul, LSTM, GRU or RNN");
-  for (const ir::ChannelGroup& group : groups)
-    if (group.blocked.empty()) return;
-  throw Error(ErrorCode::kUnsupported, "prune",
-              "no channel can be removed; '" + groups[0].name + "': " + groups[0].blocked);
-}
-
-/// Channels are kept in multiples of this.
-std::int64_t rounding_of(const json& options) {
-  const json& given = options.at("round_to");
-  constexpr std::int64_t kDefault = 8, kLargest = 1024;
-  const bool timed = !options.at("latency").is_null();
-  const std::string text = !given.is_null() ? given.get<std::string>() : timed ? "auto" : std::to_string(kDefault);
-  if (text == "auto") return vector_floats();
-  const bool digits = !text.empty() && text.size() <= 4 && std::all_of(text.begin(), text.end(), [](unsigned char c) {
-    return c >= '0' && c <= '9';
-  });
-  if (!digits || std::stoll(text) < 1 || std::stoll(text) > kLargest)
-    throw Error(ErrorCode::kUsage, "prune.round_to", "is no number of channels",
-                "auto or an integer from 1 to " + std::to_string(kLargest), text);
-  return std::stoll(text);
-}
 
 /// One way to say how much goes, and nothing that would have no effect on it.
 void require_one_amount(const json& options) {
@@ -143,6 +97,12 @@ void require_one_amount(const json& options) {
   if (!options.at("most").is_null() && !threshold && !global)
     throw Error(ErrorCode::kUsage, "prune.most", "has no effect where every group loses the same share",
                 "scope global or a threshold", "scope layer");
+  const bool rounds = options.at("rounds").get<std::int64_t>() > 1;
+  if (rounds && threshold)
+    throw Error(ErrorCode::kUsage, "prune.threshold", "removes at once", "rounds 1", options.at("rounds").dump());
+  if (rounds && find_importance(options.at("importance").get<std::string>()).data == Importance::Data::kNorms)
+    throw Error(ErrorCode::kUsage, "prune.rounds", "bn-scale knows the channels that the model was read with only",
+                "rounds 1, or another importance", options.at("rounds").dump());
   rounding_of(options);
 }
 
@@ -159,107 +119,13 @@ void validate(const ir::Model& model, const StepContext& context) {
   require_one_amount(context.options);
   require_data(context);
   require_reconstruction_data(context);
+  if (trains(context.options)) validate_rounds(model, context);
   ir::Model joined = model;
   passes::prepare_groups(joined);
   require_some(target_groups(joined, context.original, context.options));
 }
 
-UnitRule rule_of(const json& options) {
-  UnitRule rule;
-  rule.global = options.at("scope") == "global";
-  if (!options.at("most").is_null()) rule.most = options.at("most");
-  rule.round_to = rounding_of(options);
-  rule.ratio = options.at("ratio").is_null() ? 0.3 : options.at("ratio").get<double>();
-  if (!options.at("threshold").is_null()) rule.threshold = options.at("threshold");
-  return rule;
-}
-
-/// The model without what the rule removes.
-ir::Model pruned(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups, const RemovedUnits& removed) {
-  ir::Model out = model;
-  ir::remove_units(out, groups, removed);
-  return out;
-}
-
-/// The rule that meets the budget, and what the record tells of it. Many ratios come to the same channels when these are
-/// rounded: each set is measured once.
-UnitRule within_budget(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
-                       const std::vector<std::vector<double>>& scores, const UnitRule& rule, const std::string& of,
-                       StepContext& context) {
-  CostShare share(model, of, context);
-  std::map<RemovedUnits, double> known;
-  const BudgetResult result = meet_budget(rule, share.wanted(), of == "macs" ? 12 : 7, [&](const UnitRule& one) {
-    const RemovedUnits removed = select_units(groups, scores, one);
-    const auto found = known.find(removed);
-    return found != known.end() ? found->second : known[removed] = share(pruned(model, groups, removed));
-  });
-  context.record["budget"] = share.record(result.cost);
-  context.record["budget"]["ratio"] = result.rule.ratio;
-  return result.rule;
-}
-
-json group_json(const ir::Graph& graph, const ir::ChannelGroup& group, const std::vector<std::int64_t>& removed) {
-  json layers = json::array();
-  for (ir::NodeId id : group.layers) layers.push_back(graph.node(id).name);
-  return {{"group", group.name},
-          {"layers", layers},
-          {"channels", ir::channels_of(group)},
-          {"kept", ir::channels_of(group, removed)},
-          {"reason", !group.blocked.empty() ? json(group.blocked)
-                     : removed.empty()      ? json("rounding keeps all of its channels")
-                                            : json(nullptr)}};
-}
-
-/// Empty for what is blocked.
-std::vector<std::vector<double>> score_groups(const ir::Model& model, const std::vector<ir::ChannelGroup>& groups,
-                                              const StepContext& context) {
-  const Importance& importance = find_importance(context.options.at("importance").get<std::string>());
-  const MeasuresOfLayers measures =
-      measure_units(model, groups, importance.data, context.options.at("samples"), context);
-  std::vector<std::vector<double>> scores;
-  for (const ir::ChannelGroup& group : groups)
-    scores.push_back(group.blocked.empty()
-                         ? score_units(model.graph, group, importance, measures, context.execution.seed)
-                         : std::vector<double>());
-  return scores;
-}
-
-json histogram_of(const std::vector<std::vector<double>>& scores, const RemovedUnits& removed) {
-  std::vector<double> all;
-  std::vector<bool> kept;
-  for (std::size_t g = 0; g < scores.size(); ++g) {
-    const std::size_t first = all.size();
-    all.insert(all.end(), scores[g].begin(), scores[g].end());
-    kept.resize(all.size(), true);
-    for (std::int64_t unit : removed[g]) kept[first + static_cast<std::size_t>(unit)] = false;
-  }
-  return importance_histogram(all, kept);
-}
-
-void apply(ir::Model& model, const Statistics&, StepContext& context) {
-  const std::vector<passes::VectorCopy> copies = passes::prepare_groups(model);
-  const std::vector<ir::ChannelGroup> groups = target_groups(model, context.original, context.options);
-  require_some(groups);
-  const std::vector<std::vector<double>> scores = score_groups(model, groups, context);
-  UnitRule rule = rule_of(context.options);
-  if (const auto budget = budget_of(context.options))
-    rule = within_budget(model, groups, scores, rule, *budget, context);
-  const RemovedUnits removed = select_units(groups, scores, rule);
-  json entries = json::array();
-  std::int64_t before = 0, after = 0;
-  for (std::size_t g = 0; g < groups.size(); ++g) {
-    entries.push_back(group_json(model.graph, groups[g], removed[g]));
-    before += entries.back().at("channels").get<std::int64_t>();
-    after += entries.back().at("kept").get<std::int64_t>();
-  }
-  const ir::Model original = model;
-  ir::remove_units(model, groups, removed);
-  reconstruct(original, model, groups, removed, context);
-  passes::share_vectors(model, copies);
-  context.record["importance"] = histogram_of(scores, removed);
-  context.record["filters"] = {{"channels_before", before}, {"channels_after", after}, {"groups", entries}};
-  if (before == after) context.record["notes"].push_back("no channel was removed; the record says why for each group");
-}
+void apply(ir::Model& model, const Statistics&, StepContext& context) { remove_in_rounds(model, context); }
 
 std::vector<std::string> target_names(const ir::Model& model, const json& options) {
   std::vector<std::string> names;

@@ -17,8 +17,7 @@ struct GradientCriterion {
 /// The row of a criterion, a constant of the method's file.
 template <const GradientCriterion& criterion>
 const Method& gradient_method() {
-  static const Method method = {
-      "prune",
+  static const Method method = zeroing_method({
       criterion.name,
       criterion.summary,
       criterion.paper,
@@ -27,7 +26,6 @@ const Method& gradient_method() {
         return table;
       },
       [](const nlohmann::json&) { return true; },
-      [](const ir::Model&, const nlohmann::json&) { return std::vector<StatisticsRequest>(); },
       [](const ir::Model& model, const StepContext& context) {
         validate_scored(model, context);
         require_loss(context, "prune.method", std::string(criterion.name));
@@ -38,10 +36,7 @@ const Method& gradient_method() {
         };
         prune_by({score, kCostlyUpdates}, model, context);
       },
-      true,
-      false,
-      scored_layers,
-      rewind_files};
+      rewind_files});
   return method;
 }
 

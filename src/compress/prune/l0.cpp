@@ -3,7 +3,7 @@
 // a further term penalty · (share of the weights whose gates are open, in expectation) (equations 9 and 12 of the
 // paper).
 #include "compress/prune/learned.h"
-#include "compress/targets.h"
+#include "compress/weights.h"
 #include "ir/learned_masks.h"
 
 namespace pare::compress {
@@ -34,9 +34,11 @@ std::span<const Option> options() {
 /// Dimensions of log α: the weight's, or 1 but for the axis of outputs.
 Dims gates_of(const ir::Model& model, const PruneTarget& target, bool by_channel) {
   if (!by_channel) return target.weight.dims();
-  for (const Layer& layer : find_layers(model.graph)) {
+  for (const Layer& layer : find_weights(model.graph)) {
     if (layer.weight_name != target.name) continue;
     Dims dims(target.weight.dims().size(), 1);
+    if (layer.weight.view.outputs != target.weight.dim(layer.weight.output_axis))
+      dims[0] = target.weight.dim(0);  // directions of recurrent layers, groups of transposed convolutions
     dims[static_cast<std::size_t>(layer.weight.output_axis)] = target.weight.dim(layer.weight.output_axis);
     return dims;
   }
@@ -53,8 +55,7 @@ LoopHooks hooks_of(const MaskStudent& student, std::size_t targets, const json& 
   const double rate = options.at("gate_lr");
   LoopHooks hooks;
   hooks.on_start = [&student, targets, rate](exec::Trainer& trainer, std::int64_t) {
-    for (std::size_t t = 0; t < targets; ++t)
-      trainer.set_update_rule(student.latent(t, 0), {.rate = rate, .decay = 0});
+    for (std::size_t t = 0; t < targets; ++t) trainer.set_update_rule(student.latent(t, 0), {.rate = rate, .decay = 0});
   };
   return hooks;
 }
@@ -89,25 +90,16 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   for (std::size_t t = 0; t < targets.size(); ++t)
     targets[t].scores = chances(student.weight(t), student.trained(t, 0));
   record_importance(model.graph, targets, context);
-  record_zeros(prune_targets(model, options), {}, context);
+  record_zeros(model.graph, prune_targets(model, options), {}, context);
 }
 
 }  // namespace
 
 const Method& l0_pruning() {
-  static const Method method = {
-      "prune",
-      "l0",
-      "learns while training which weights to keep, by random gates and a price on open ones",
-      "Louizos, Welling & Kingma, Learning Sparse Neural Networks through L0 Regularization, 2018",
-      options,
-      [](const json&) { return true; },
-      [](const ir::Model&, const json&) { return std::vector<StatisticsRequest>(); },
-      validate_learned,
-      apply,
-      true,
-      false,
-      learned_targets};
+  static const Method method =
+      zeroing_method({"l0", "learns while training which weights to keep, by random gates and a price on open ones",
+                      "Louizos, Welling & Kingma, Learning Sparse Neural Networks through L0 Regularization, 2018",
+                      options, [](const json&) { return true; }, validate_learned, apply});
   return method;
 }
 

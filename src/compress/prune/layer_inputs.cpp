@@ -1,20 +1,11 @@
 #include "compress/prune/layer_inputs.h"
 
 #include <algorithm>
-#include <set>
 
 #include "compress/layerwise/hessian.h"
 #include "pare/error.h"
 
 namespace pare::compress {
-
-std::vector<Layer> distinct_layers(const ir::Model& model, const nlohmann::json& options) {
-  std::vector<Layer> layers;
-  std::set<ir::ValueId> seen;
-  for (const Layer& layer : target_layers(model.graph, options, "prune"))
-    if (seen.insert(layer.weight.value).second) layers.push_back(layer);
-  return layers;
-}
 
 void require_layer_inputs(const ir::Model& model, const StepContext& context, const std::string& method) {
   if (!context.dataset.train || context.dataset.train->size() == 0)

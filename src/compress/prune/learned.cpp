@@ -9,10 +9,7 @@ namespace pare::compress {
 std::vector<Option> learned_options(const std::vector<Option>& further) {
   std::vector<Option> list = further;
   for (const Option& option : target_options()) list.push_back(option);
-  for (Option option : training_options()) {
-    if (option.name == "schedule") option.name = "lr_schedule";
-    list.push_back(option);
-  }
+  for (const Option& option : pruning_training()) list.push_back(option);
   return list;
 }
 
@@ -21,12 +18,6 @@ void validate_learned(const ir::Model& model, const StepContext& context) {
   if (context.options.at("epochs").get<double>() <= 0)
     throw Error(ErrorCode::kUsage, "prune.epochs", "the masks are learned while training", "more than 0", "0");
   validate_training(model, context, "prune");
-}
-
-std::vector<std::string> learned_targets(const ir::Model& model, const nlohmann::json& options) {
-  std::vector<std::string> names;
-  for (const Layer& layer : target_layers(model.graph, options, "prune")) names.push_back(layer.name);
-  return names;
 }
 
 void mask_learned_zeros(ir::Model& model, const nlohmann::json& options) {

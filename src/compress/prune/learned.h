@@ -17,9 +17,6 @@ std::vector<Option> learned_options(const std::vector<Option>& further);
 /// Error(kUsage) without epochs, and what validate_training and prune_targets refuse.
 void validate_learned(const ir::Model& model, const StepContext& context);
 
-/// Names of the layers, for --dry-run.
-std::vector<std::string> learned_targets(const ir::Model& model, const nlohmann::json& options);
-
 /// Trains the student; `model` becomes what it makes of the targets, whose zeros are masked. With `keep_zeros` weights
 /// that are zero stay so: call mask_learned_zeros before the student hides them.
 void train_learned(ir::Model& model, MaskStudent& student, const LoopHooks& hooks, StepContext& context);

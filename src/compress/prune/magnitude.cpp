@@ -16,19 +16,9 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) { prune_by
 }  // namespace
 
 const Method& magnitude_pruning() {
-  static const Method method = {"prune",
-                                "magnitude",
-                                "zeros the weights of smallest magnitude",
-                                "Zhu & Gupta, To prune, or not to prune, 2017",
-                                options,
-                                scored_trains,
-                                [](const ir::Model&, const json&) { return std::vector<StatisticsRequest>(); },
-                                validate_scored,
-                                apply,
-                                true,
-                                false,
-                                scored_layers,
-                                rewind_files};
+  static const Method method = zeroing_method({"magnitude", "zeros the weights of smallest magnitude",
+                                               "Zhu & Gupta, To prune, or not to prune, 2017", options, scored_trains,
+                                               validate_scored, apply, rewind_files});
   return method;
 }
 

@@ -70,8 +70,7 @@ void choose(exec::Trainer& trainer, const MaskStudent& student, std::vector<Prun
       if (weights[i] == 0) targets[t].scores[i] = std::numeric_limits<float>::lowest();
   }
   const std::vector<Tensor> masks = choose_masks(targets, rule, initial, progress);
-  for (std::size_t t = 0; t < targets.size(); ++t)
-    trainer.set_parameter(student.latent(t, kMask), as_floats(masks[t]));
+  for (std::size_t t = 0; t < targets.size(); ++t) trainer.set_parameter(student.latent(t, kMask), as_floats(masks[t]));
 }
 
 LoopHooks hooks_of(const MaskStudent& student, std::vector<PruneTarget>& targets, const PruneRule& rule,
@@ -104,24 +103,16 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   train_learned(model, student, hooks_of(student, current, rule, context.options), context);
   for (std::size_t t = 0; t < targets.size(); ++t) targets[t].scores = scores_of(student.trained(t, kScores));
   record_importance(model.graph, targets, context);
-  record_zeros(prune_targets(model, context.options), rule, context);
+  record_zeros(model.graph, prune_targets(model, context.options), rule, context);
 }
 
 }  // namespace
 
 const Method& movement_pruning() {
-  static const Method method = {"prune",
-                                "movement",
-                                "zeros the weights that training moves towards zero",
-                                "Sanh, Wolf & Rush, Movement Pruning: Adaptive Sparsity by Fine-Tuning, 2020",
-                                options,
-                                [](const json&) { return true; },
-                                [](const ir::Model&, const json&) { return std::vector<StatisticsRequest>(); },
-                                validate,
-                                apply,
-                                true,
-                                false,
-                                learned_targets};
+  static const Method method =
+      zeroing_method({"movement", "zeros the weights that training moves towards zero",
+                      "Sanh, Wolf & Rush, Movement Pruning: Adaptive Sparsity by Fine-Tuning, 2020", options,
+                      [](const json&) { return true; }, validate, apply});
   return method;
 }
 

@@ -61,7 +61,6 @@ std::span<const Option> options() {
 }
 
 bool needs_gradients(const json&) { return false; }
-std::vector<StatisticsRequest> needs(const ir::Model&, const json&) { return {}; }
 
 PruneRule rule_of(const json& options) {
   constexpr double kMost = 0.99;
@@ -165,32 +164,17 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   }
   record_importance(model.graph, surgery.ranked(), context);
   reestimate(original, model, weights_of(targets_of(model.graph, layers)), context);
-  record_zeros(targets_of(model.graph, layers), rule, context);
-}
-
-std::vector<std::string> target_names(const ir::Model& model, const json& options) {
-  std::vector<std::string> names;
-  for (const Layer& layer : distinct_layers(model, options)) names.push_back(layer.name);
-  return names;
+  record_zeros(model.graph, targets_of(model.graph, layers), rule, context);
 }
 
 }  // namespace
 
 const Method& obs_pruning() {
-  static const Method method = {
-      "prune",
-      "obs",
-      "zeros what costs a layer's output least and lets the others make up for it, without labels",
-      "Frantar & Alistarh, SparseGPT: Massive Language Models Can Be Accurately Pruned in "
-      "One-Shot, 2023; exact: Frantar & Alistarh, Optimal Brain Compression, 2022",
-      options,
-      needs_gradients,
-      needs,
-      validate,
-      apply,
-      true,
-      false,
-      target_names};
+  static const Method method = zeroing_method(
+      {"obs", "zeros what costs a layer's output least and lets the others make up for it, without labels",
+       "Frantar & Alistarh, SparseGPT: Massive Language Models Can Be Accurately Pruned in "
+       "One-Shot, 2023; exact: Frantar & Alistarh, Optimal Brain Compression, 2022",
+       options, needs_gradients, validate, apply});
   return method;
 }
 

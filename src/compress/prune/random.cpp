@@ -26,19 +26,10 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) { prune_by
 }  // namespace
 
 const Method& random_pruning() {
-  static const Method method = {"prune",
-                                "random",
-                                "zeros weights by chance: the control that the others have to beat",
-                                "Gale, Elsen & Hooker, The State of Sparsity in Deep Neural Networks, 2019",
-                                options,
-                                scored_trains,
-                                [](const ir::Model&, const json&) { return std::vector<StatisticsRequest>(); },
-                                validate_scored,
-                                apply,
-                                true,
-                                false,
-                                scored_layers,
-                                rewind_files};
+  static const Method method =
+      zeroing_method({"random", "zeros weights by chance: the control that the others have to beat",
+                      "Gale, Elsen & Hooker, The State of Sparsity in Deep Neural Networks, 2019", options,
+                      scored_trains, validate_scored, apply, rewind_files});
   return method;
 }
 

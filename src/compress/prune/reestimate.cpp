@@ -148,6 +148,11 @@ void reestimate(const ir::Model& original, ir::Model& model, const std::vector<s
     values[model.graph.value(biased_output(model.graph, layer, slot)).name] = layer.op_type != "Conv";
     corrected.emplace_back(layer, slot);
   }
+  for (const std::string& weight : weights)
+    if (std::ranges::none_of(find_layers(model.graph), [&](const Layer& one) { return one.weight_name == weight; }))
+      entries.push_back({{"layer", weight},
+                         {"mean_error_before", nullptr},
+                         {"reason", "it is no weight of a Conv, Gemm or MatMul"}});
   const std::map<std::string, Moments> before = moments_of(original, values, context);
   for (const auto& [layer, slot] : corrected) {
     const std::string value = model.graph.value(biased_output(model.graph, layer, slot)).name;

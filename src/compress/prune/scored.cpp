@@ -1,7 +1,6 @@
 #include "compress/prune/scored.h"
 
 #include "compress/prune/reestimate.h"
-#include "compress/targets.h"
 #include "compress/training/train_model.h"
 #include "pare/error.h"
 
@@ -20,12 +19,8 @@ std::vector<Option> scored_options(std::string_view scope, bool costly, const st
   for (const Option& option : reestimate_options()) list.push_back(option);
   for (const Option& option : gradual_options(costly)) list.push_back(option);
   for (const Option& option : target_options()) list.push_back(option);
-  for (Option option : training_options()) {
-    if (option.name == "epochs")
-      option.fallback = "0", option.help = "passes over the training data (0: prune at once, no training)";
-    if (option.name == "schedule") option.name = "lr_schedule";
+  for (const Option& option : optional_training("passes over the training data (0: prune at once, no training)"))
     list.push_back(option);
-  }
   return list;
 }
 
@@ -37,7 +32,7 @@ void prune_at_once(const ir::Model& original, ir::Model& model, const std::vecto
   annotate_masks(model.graph, targets, masks);
   reestimate(original, model, weights_of(targets), context);
   if (scored_trains(context.options)) train_model(model, context, {}, "prune");
-  record_zeros(refreshed(model.graph, targets), prune_rule(context.options), context);
+  record_zeros(model.graph, refreshed(model.graph, targets), prune_rule(context.options), context);
 }
 
 void prune_gradually(const Criterion& criterion, ir::Model& model, const std::vector<PruneTarget>& targets,
@@ -49,7 +44,7 @@ void prune_gradually(const Criterion& criterion, ir::Model& model, const std::ve
   train_model(model, context, gradual_hooks(criterion, current, rule, original, context), "prune");
   mask_trained(model.graph, targets);
   record_importance(model.graph, ranked, context);
-  record_zeros(refreshed(model.graph, targets), rule, context);
+  record_zeros(model.graph, refreshed(model.graph, targets), rule, context);
 }
 
 void prune_by(const Criterion& criterion, ir::Model& model, StepContext& context) {
@@ -71,12 +66,6 @@ void validate_scored(const ir::Model& model, const StepContext& context) {
     throw Error(ErrorCode::kUsage, "prune.reestimate", "is for weights that go at once", "schedule one-shot",
                 schedule_of(options));
   if (scored_trains(options)) validate_training(model, context, "prune");
-}
-
-std::vector<std::string> scored_layers(const ir::Model& model, const nlohmann::json& options) {
-  std::vector<std::string> names;
-  for (const Layer& layer : target_layers(model.graph, options, "prune")) names.push_back(layer.name);
-  return names;
 }
 
 }  // namespace pare::compress

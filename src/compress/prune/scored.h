@@ -30,7 +30,4 @@ void prune_gradually(const Criterion& criterion, ir::Model& model, const std::ve
 /// Faults that can be seen before any work.
 void validate_scored(const ir::Model& model, const StepContext& context);
 
-/// Names of the layers, for Method::targets.
-std::vector<std::string> scored_layers(const ir::Model& model, const nlohmann::json& options);
-
 }  // namespace pare::compress

@@ -44,7 +44,7 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
   train_learned(model, student, hooks_of(student, targets.size(), context.options), context);
   for (std::size_t t = 0; t < targets.size(); ++t) targets[t].weight = student.weight(t);  // before it is shrunk
   record_importance(model.graph, targets, context);
-  record_zeros(prune_targets(model, context.options), {}, context);
+  record_zeros(model.graph, prune_targets(model, context.options), {}, context);
   json& layers = context.record["pruned"]["layers"];
   for (std::size_t t = 0; t < targets.size(); ++t)
     layers[t]["threshold"] = ir::threshold_of(static_cast<double>(student.trained(t, 0).data<float>()[0]));
@@ -53,19 +53,11 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
 }  // namespace
 
 const Method& soft_threshold_pruning() {
-  static const Method method = {
-      "prune",
-      "soft_threshold",
-      "learns while training by how much each layer's weights are shrunk, which zeros the small ones",
-      "Kusupati et al., Soft Threshold Weight Reparameterization for Learnable Sparsity, 2020",
-      options,
-      [](const json&) { return true; },
-      [](const ir::Model&, const json&) { return std::vector<StatisticsRequest>(); },
-      validate_learned,
-      apply,
-      true,
-      false,
-      learned_targets};
+  static const Method method =
+      zeroing_method({"soft_threshold",
+                      "learns while training by how much each layer's weights are shrunk, which zeros the small ones",
+                      "Kusupati et al., Soft Threshold Weight Reparameterization for Learnable Sparsity, 2020", options,
+                      [](const json&) { return true; }, validate_learned, apply});
   return method;
 }
 

@@ -14,21 +14,20 @@ std::int64_t rounded(const ir::ChannelGroup& group, std::int64_t wanted, std::in
   return std::min(wanted, group.units);
 }
 
-/// Largest score that goes when the share `ratio` of all units does; negative: none.
-double global_limit(const std::vector<std::vector<double>>& scores, double ratio) {
+/// Largest score that goes when `gone` of all units do; negative: none.
+double global_limit(const std::vector<std::vector<double>>& scores, std::int64_t gone) {
   std::vector<double> all;
   for (const auto& group : scores) all.insert(all.end(), group.begin(), group.end());
-  const auto gone = static_cast<std::size_t>(ratio * static_cast<double>(all.size()));
-  if (gone == 0) return -1;
-  std::nth_element(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(gone - 1), all.end());
-  return all[gone - 1];
+  if (gone <= 0) return -1;
+  const std::ptrdiff_t last = std::min<std::ptrdiff_t>(gone, static_cast<std::ptrdiff_t>(all.size())) - 1;
+  std::nth_element(all.begin(), all.begin() + last, all.end());
+  return all[static_cast<std::size_t>(last)];
 }
 
-std::int64_t kept_above(const ir::ChannelGroup& group, const std::vector<double>& scores, double limit, bool inclusive,
-                        double most) {
+std::int64_t kept_above(const std::vector<double>& scores, double limit, bool inclusive, double least) {
   const std::int64_t above = std::count_if(scores.begin(), scores.end(),
                                            [&](double score) { return inclusive ? score >= limit : score > limit; });
-  return std::max(above, static_cast<std::int64_t>(std::ceil((1 - most) * static_cast<double>(group.units))));
+  return std::max(above, static_cast<std::int64_t>(std::ceil(least)));
 }
 
 std::vector<std::int64_t> lowest(const std::vector<double>& scores, std::int64_t count) {
@@ -47,14 +46,23 @@ std::vector<std::int64_t> lowest(const std::vector<double>& scores, std::int64_t
 RemovedUnits select_units(const std::vector<ir::ChannelGroup>& groups, const std::vector<std::vector<double>>& scores,
                           const UnitRule& rule) {
   const bool below = rule.threshold >= 0;
-  const double limit = below ? rule.threshold : rule.global ? global_limit(scores, rule.ratio) : 0;
+  const auto share = [](double ratio, std::int64_t of) {
+    return static_cast<std::int64_t>(ratio * static_cast<double>(of));
+  };
+  const auto whole = [&](std::size_t g) { return rule.whole.empty() ? groups[g].units : rule.whole[g]; };
+  std::int64_t all = 0, left = 0;
+  for (std::size_t g = 0; g < groups.size(); ++g)
+    if (!scores[g].empty()) all += whole(g), left += groups[g].units;
+  const double limit =
+      below ? rule.threshold : rule.global ? global_limit(scores, share(rule.ratio, all) - (all - left)) : 0;
   RemovedUnits removed(groups.size());
   for (std::size_t g = 0; g < groups.size(); ++g) {
     if (scores[g].empty()) continue;
     const ir::ChannelGroup& group = groups[g];
     const std::int64_t wanted =
-        below || rule.global ? kept_above(group, scores[g], limit, below, rule.most)
-                             : group.units - static_cast<std::int64_t>(rule.ratio * static_cast<double>(group.units));
+        below || rule.global
+            ? kept_above(scores[g], limit, below, (1 - rule.most) * static_cast<double>(whole(g)))
+            : whole(g) - share(rule.ratio, whole(g));
     removed[g] = lowest(scores[g], group.units - rounded(group, wanted, rule.round_to));
   }
   return removed;

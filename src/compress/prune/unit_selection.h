@@ -19,6 +19,9 @@ struct UnitRule {
   double threshold = -1;      ///< ≥ 0: instead, the units with a score below it
   double most = 0.8;          ///< largest share that a group may lose where groups lose unlike shares
   std::int64_t round_to = 8;  ///< channels that stay of a group are a multiple, rounded up
+  /// By group: how many units it had before earlier removals, of which `ratio` and `most` are shares; empty: as many as
+  /// now.
+  std::vector<std::int64_t> whole = {};
 };
 
 /// `scores` has one entry a group, empty for what is blocked. Equal scores: the earlier unit goes first.

@@ -49,7 +49,9 @@ void score_layers(const ir::Model& model, const std::vector<Layer>& layers, std:
 void score(std::vector<PruneTarget>& targets, const ScoringState& state) {
   ir::Model now = state.model;
   if (state.trainer) state.trainer->write_back(now);
-  score_layers(now, distinct_layers(now, state.context.options), targets, state.context);
+  std::vector<Layer> layers = distinct_layers(now, state.context.options);
+  std::erase_if(layers, [&](const Layer& layer) { return !why_no_hessian(now.graph, layer).empty(); });
+  score_layers(now, layers, targets, state.context);
 }
 
 void prune_in_order(ir::Model& model, const std::vector<Layer>& layers, StepContext& context) {
@@ -80,20 +82,10 @@ void apply(ir::Model& model, const Statistics&, StepContext& context) {
 }  // namespace
 
 const Method& wanda_pruning() {
-  static const Method method = {
-      "prune",
-      "wanda",
-      "zeros the weights of least magnitude times the norm of their inputs, without labels",
-      "Sun, Liu, Bair & Kolter, A Simple and Effective Pruning Approach for Large Language Models, 2024",
-      options,
-      scored_trains,
-      [](const ir::Model&, const json&) { return std::vector<StatisticsRequest>(); },
-      validate,
-      apply,
-      true,
-      false,
-      scored_layers,
-      rewind_files};
+  static const Method method = zeroing_method(
+      {"wanda", "zeros the weights of least magnitude times the norm of their inputs, without labels",
+       "Sun, Liu, Bair & Kolter, A Simple and Effective Pruning Approach for Large Language Models, 2024", options,
+       scored_trains, validate, apply, rewind_files});
   return method;
 }
 

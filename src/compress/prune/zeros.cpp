@@ -4,7 +4,8 @@
 #include <cmath>
 #include <set>
 
-#include "compress/targets.h"
+#include "compress/training/loop.h"
+#include "compress/weights.h"
 #include "pare/error.h"
 
 namespace pare::compress {
@@ -33,6 +34,37 @@ std::vector<Option> pattern_options() {
        0,
        0.9999},
   };
+}
+
+std::vector<Option> pruning_training() {
+  std::vector<Option> list(training_options().begin(), training_options().end());
+  for (Option& option : list)
+    if (option.name == "schedule") option.name = "lr_schedule";
+  return list;
+}
+
+std::vector<Option> optional_training(std::string_view epochs_help) {
+  std::vector<Option> list = pruning_training();
+  for (Option& option : list)
+    if (option.name == "epochs") option.fallback = "0", option.help = epochs_help;
+  return list;
+}
+
+Method zeroing_method(const ZeroingMethod& own) {
+  const auto needs = [](const ir::Model&, const json&) { return std::vector<StatisticsRequest>(); };
+  return {"prune",
+          own.name,
+          own.summary,
+          own.paper,
+          own.options,
+          own.needs_gradients,
+          needs,
+          own.validate,
+          own.apply,
+          /*needs_floats=*/true,
+          /*makes_integers=*/false,
+          layer_names,
+          own.files};
 }
 
 std::vector<Option> ranking_options(const RankingWords& words) {
@@ -90,12 +122,25 @@ PruneRule prune_rule(const json& options) {
   return rule;
 }
 
+std::vector<Layer> distinct_layers(const ir::Model& model, const json& options) {
+  std::vector<Layer> layers;
+  std::set<ir::ValueId> seen;
+  for (const Layer& layer : chosen_layers(model.graph, find_weights(model.graph), options, "prune"))
+    if (seen.insert(layer.weight.value).second) layers.push_back(layer);
+  return layers;
+}
+
+std::vector<std::string> layer_names(const ir::Model& model, const json& options) {
+  std::vector<std::string> names;
+  for (const Layer& layer : distinct_layers(model, options))
+    if (names.empty() || names.back() != layer.name) names.push_back(layer.name);
+  return names;
+}
+
 std::vector<PruneTarget> prune_targets(const ir::Model& model, const json& options) {
   std::vector<PruneTarget> targets;
-  std::set<ir::ValueId> seen;
-  for (const Layer& layer : target_layers(model.graph, options, "prune")) {
+  for (const Layer& layer : distinct_layers(model, options)) {
     const ir::Value& value = model.graph.value(layer.weight.value);
-    if (!seen.insert(layer.weight.value).second) continue;  // shared by two layers: one mask
     if (!value.constant || value.constant->dtype() != DType::kFloat32)
       throw Error(ErrorCode::kUnsupported, "layer '" + layer.name + "'", "its weight cannot be pruned", "float32",
                   std::string(name(value.constant ? value.constant->dtype() : value.dtype)));
@@ -179,7 +224,9 @@ void record_importance(const ir::Graph& graph, std::span<const PruneTarget> targ
   record_importance(targets, masks, context);
 }
 
-void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context) {
+void record_zeros(const ir::Graph& graph, const std::vector<PruneTarget>& targets, const PruneRule& rule,
+                  StepContext& context) {
+  for (const std::string& note : left_out(graph)) context.record["notes"].push_back(note);
   json layers = json::array();
   for (const PruneTarget& target : targets) {
     double zeros = ir::sparsity(target.weight);

@@ -6,6 +6,7 @@
 #include "compress/method.h"
 #include "compress/option.h"
 #include "compress/prune/selection.h"
+#include "compress/targets.h"
 
 namespace pare::compress {
 
@@ -20,10 +21,32 @@ struct RankingWords {
 };
 std::vector<Option> ranking_options(const RankingWords& words);
 
+/// The options of training for a step that has a schedule of its own: the learning rate's is `lr_schedule`.
+std::vector<Option> pruning_training();
+/// The same where training is left out unless `epochs`, of this help, is given.
+std::vector<Option> optional_training(std::string_view epochs_help);
+
+/// What a method of this step that zeros single weights says of itself; all else of its row is alike.
+struct ZeroingMethod {
+  std::string_view name, summary, paper;
+  std::span<const Option> (*options)();
+  bool (*needs_gradients)(const nlohmann::json& options);
+  void (*validate)(const ir::Model&, const StepContext&);
+  void (*apply)(ir::Model&, const Statistics&, StepContext&);
+  std::vector<std::string> (*files)(const nlohmann::json& options) = nullptr;
+};
+Method zeroing_method(const ZeroingMethod& own);
+
 /// The rule that `pattern`, `sparsity` and, where the method has them, `scope`, `threshold`, `most` and `keep_zeros`
 /// give.
 /// Error(kUsage) where they contradict each other.
 PruneRule prune_rule(const nlohmann::json& options);
+
+/// The layers, transposed convolutions and recurrent weights (weights.h) that `include` and `exclude` leave; of those that
+/// share a weight the first.
+std::vector<Layer> distinct_layers(const ir::Model& model, const nlohmann::json& options);
+/// Their names, for Method::targets.
+std::vector<std::string> layer_names(const ir::Model& model, const nlohmann::json& options);
 
 /// The weights of the layers that `include` and `exclude` leave, each once. Error(kUnsupported) for one that is not
 /// f32.
@@ -50,7 +73,8 @@ void record_importance(std::span<const PruneTarget> targets, const std::vector<T
 /// The same for a graph that has their zeros.
 void record_importance(const ir::Graph& graph, std::span<const PruneTarget> targets, StepContext& context);
 
-/// `pruned` of the step's record. Error(kInternal) where a weight does not have the pattern.
-void record_zeros(const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context);
+/// `pruned` of the step's record, and notes on what no method can prune. Error(kInternal) where a weight does not have
+/// the pattern.
+void record_zeros(const ir::Graph& graph, const std::vector<PruneTarget>& targets, const PruneRule& rule, StepContext& context);
 
 }  // namespace pare::compress

@@ -1,11 +1,21 @@
 // The options that every training step shares.
 #include <algorithm>
 
+#include "compress/training/features.h"
 #include "compress/training/loop.h"
 #include "pare/error.h"
 
 namespace pare::compress {
 namespace {
+
+std::vector<Option> distillation_options() {
+  using enum OptionType;
+  std::vector<Option> list = {
+      {"temperature", kFloat, "4", "softens the outputs", {}, 0.01, 1000},
+      {"alpha", kFloat, "null", "weight of the distillation loss; 0.9 if not given, or 1 without labels", {}, 0, 1}};
+  for (Option& option : feature_options()) list.push_back(std::move(option));
+  return list;
+}
 
 std::vector<Option> declare() {
   using enum OptionType;
@@ -37,6 +47,14 @@ std::vector<Option> declare() {
        0,
        1e9},
       {"label_smoothing", kFloat, "0", "share of the target spread over all classes", {}, 0, 0.99},
+      {"mixup",
+       kFloat,
+       "0",
+       "a of Beta(a, a), from which the shares come by which the samples of a step are mixed in pairs (Zhang et al. "
+       "2018); 0: they are not",
+       {},
+       0,
+       100},
       {"batch_size", kInt, "64", "samples of an optimizer step", {}, 1, 1e6},
       {"precision", kString, "\"auto\"", "auto: bf16 where the device computes it faster", {"auto", "f32", "bf16"}},
       {"device", kString, "\"cpu\"", "cpu, cuda, cuda:1 …"},
@@ -51,8 +69,7 @@ std::vector<Option> declare() {
        {},
        {},
        {},
-       {{"temperature", kFloat, "4", "softens the outputs", {}, 0.01, 1000},
-        {"alpha", kFloat, "null", "weight of the distillation loss; 0.9 if not given, or 1 without labels", {}, 0, 1}}},
+       distillation_options()},
   };
 }
 
@@ -91,7 +108,9 @@ exec::TrainerOptions trainer_options(const nlohmann::json& resolved, int threads
   if (const auto& distill = resolved.at("distill"); !distill.is_null()) {
     options.loss.temperature = distill.at("temperature");
     options.loss.alpha = distill.at("alpha").is_null() ? 0.9 : distill.at("alpha").get<double>();
+    options.loss.feature_weight = distill.value("feature_weight", 1.0);
   }
+  options.mixup = resolved.at("mixup");
   options.precision = resolved.at("precision");
   options.device = resolved.at("device");
   options.threads = threads;

@@ -14,9 +14,7 @@ double cosine(double t) { return 0.5 * (1 + std::cos(std::numbers::pi * std::cla
 
 }  // namespace
 
-std::int64_t cycle_begin(std::int64_t cycle, std::int64_t cycles, std::int64_t total) {
-  return cycle * total / cycles;
-}
+std::int64_t cycle_begin(std::int64_t cycle, std::int64_t cycles, std::int64_t total) { return cycle * total / cycles; }
 
 double learning_rate_at(const LoopOptions& options, std::int64_t step, std::int64_t total, std::int64_t cycles) {
   if (cycles > 1) {

@@ -4,7 +4,8 @@
 
 #include "base/threads.h"
 #include "compress/statistics.h"
-#include "compress/targets.h"
+#include "compress/training/features.h"
+#include "compress/weights.h"
 #include "ir/judged.h"
 #include "pare/error.h"
 
@@ -23,6 +24,16 @@ exec::TrainerOptions resolved_options(const StepContext& context) {
     options["distill"]["alpha"] = 1.0;
   }
   return trainer_options(options, resolve_threads(context.execution.threads), context.execution.seed);
+}
+
+/// Where the step is distill itself, the group's options are the step's.
+std::string distill_subject(const std::string& step) { return step == "distill" ? step : step + ".distill"; }
+
+std::vector<std::string> chosen_features(const ir::Model& model, const ir::Model* teacher, const StepContext& context,
+                                         const std::string& subject) {
+  const nlohmann::json& distill = context.options.at("distill");
+  if (distill.is_null()) return {};
+  return feature_names(model.graph, (teacher ? *teacher : context.original).graph, distill, distill_subject(subject));
 }
 
 void apply_masks(ir::Graph& graph) {
@@ -84,7 +95,7 @@ void validate_task(const ir::Model& model, const StepContext& context, const std
 }  // namespace
 
 void mask_zeros(ir::Model& model) {
-  for (const Layer& layer : find_layers(model.graph)) {
+  for (const Layer& layer : find_weights(model.graph)) {
     ir::Value& value = model.graph.value(layer.weight.value);
     if (value.mask || !value.constant || value.constant->dtype() != DType::kFloat32) continue;
     double zeros = ir::sparsity(*value.constant);
@@ -97,15 +108,22 @@ void mask_zeros(ir::Model& model) {
   }
 }
 
-void validate_training(const ir::Model& model, const StepContext& context, const std::string& subject) {
+void validate_training(const ir::Model& model, const StepContext& context, const std::string& subject,
+                       const ir::Model* teacher) {
   if (!context.dataset.train || context.dataset.train->size() == 0)
     throw Error(ErrorCode::kUsage, subject, "training needs a train split in the data file");
   const auto& distill = context.options.at("distill");
   bool alpha_given = !distill.is_null() && !distill.at("alpha").is_null();
   if (!has_answers(context) && alpha_given && distill.at("alpha").get<double>() != 1)
-    throw Error(ErrorCode::kUsage, subject + ".distill.alpha", "the training data has neither labels nor targets", "1",
-                distill.at("alpha").dump());
+    throw Error(ErrorCode::kUsage, distill_subject(subject) + ".alpha",
+                "the training data has neither labels nor targets", "1", distill.at("alpha").dump());
   validate_task(model, context, subject);
+  if (context.options.at("mixup").get<double>() > 0)
+    for (ir::ValueId id : model.graph.inputs)
+      if (const ir::Value& input = model.graph.value(id); input.dtype != DType::kFloat32)
+        throw Error(ErrorCode::kUsage, subject + ".mixup", "cannot mix input '" + input.name + "'", "float32",
+                    std::string(name(input.dtype)));
+  chosen_features(model, teacher, context, subject);
   for (ir::NodeId id : model.graph.nodes())
     if (model.graph.node(id).is("QuantizeLinear"))
       throw Error(ErrorCode::kUnsupported, subject,
@@ -115,7 +133,8 @@ void validate_training(const ir::Model& model, const StepContext& context, const
 
 void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks, const std::string& stage,
                  const ir::Model* teacher) {
-  const exec::TrainerOptions options = resolved_options(context);
+  exec::TrainerOptions options = resolved_options(context);
+  options.loss.features = chosen_features(model, teacher, context, stage);
   if (context.options.at("keep_zeros").get<bool>()) mask_zeros(model);
   apply_masks(model.graph);
   const bool distill = options.loss.alpha > 0;
@@ -125,6 +144,10 @@ void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks,
   auto trainer = context.trainer().create(student, distill ? &master : nullptr, options);
   context.record["trainer"] = trainer->description();
   if (distill) context.record["distill"] = {{"temperature", options.loss.temperature}, {"alpha", options.loss.alpha}};
+  if (!options.loss.features.empty()) {
+    context.record["distill"]["features"] = options.loss.features;
+    context.record["distill"]["feature_weight"] = options.loss.feature_weight;
+  }
   context.record["curve"] = train(*trainer, context.dataset, loop_options_for(model, context), hooks,
                                   context.execution.seed, context.checkpoints, context.control, stage);
   trainer->write_back(model);

@@ -13,11 +13,13 @@ namespace pare::compress {
 void mask_zeros(ir::Model& model);
 
 /// Faults of training options that can be seen before any work: no train split, alpha < 1 without labels, an integer
-/// model.
-void validate_training(const ir::Model& model, const StepContext& context, const std::string& subject);
+/// model, features that the teacher (null: the original model) does not share.
+void validate_training(const ir::Model& model, const StepContext& context, const std::string& subject,
+                       const ir::Model* teacher = nullptr);
 
-/// Trains `model` in place with the step's options; the teacher is `teacher`, or the original model when it is null. Masks hold exactly: a masked
-/// weight that comes back non-zero is Error(kInternal). Adds "curve", "trainer" and "distill" to the step's record.
+/// Trains `model` in place with the step's options; the teacher is `teacher`, or the original model when it is null.
+/// Masks hold exactly: a masked weight that comes back non-zero is Error(kInternal). Adds "curve", "trainer" and
+/// "distill" to the step's record.
 void train_model(ir::Model& model, StepContext& context, const LoopHooks& hooks, const std::string& stage,
                  const ir::Model* teacher = nullptr);
 
