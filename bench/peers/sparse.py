@@ -13,10 +13,11 @@ import subprocess
 
 import numpy as np
 from compare import ROOT, describe, run_pare, run_peer
+from engine import inputs_of
 
 # Network, flags of `pare prune`, integer.
 NETWORKS = (("resnet50", ("--pattern", "8:64"), True), ("resnet50", ("--pattern", "4:64"), True), ("resnet18", ("--pattern", "8:64"), True),
-            ("resnet50", ("--pattern", "unstructured", "--sparsity", "0.9"), False))
+            ("resnet50", ("--pattern", "unstructured", "--sparsity", "0.9"), False), ("minilm_l6", ("--pattern", "8:64"), True))
 QUANTIZE = ("--activations-calibrator", "min-max", "--activations-samples", "8", "--smooth", "off", "--no-bias-correction", "--protect-macs", "0")
 
 
@@ -24,20 +25,21 @@ def pare(options, *arguments):
     subprocess.run([options.pare, *map(str, arguments), "--quiet"], check=True, stdout=subprocess.DEVNULL)
 
 
-def data_file(folder):
-    """Random images: calibration needs some."""
-    images, description = folder / "images.npz", folder / "images.yaml"
-    np.savez(images, image=np.random.default_rng(0).standard_normal((8, 3, 224, 224)).astype(np.float32))
-    description.write_text(f"train: {{format: npz, file: {images.name}}}\n")
+def data_file(folder, name):
+    """Random inputs: calibration needs some."""
+    arrays, description = folder / f"{name}.npz", folder / f"{name}.yaml"
+    np.savez(arrays, **inputs_of(name, 8))
+    description.write_text(f"train: {{format: npz, file: {arrays.name}}}\n")
     return description
 
 
-def make(options, folder, data, name, flags, integer):
-    """The sparse network's file; made unless it exists."""
+def make(options, folder, name, flags, integer):
+    """The sparse network's file; made unless it exists. Images enter and leave by dense layers, as is usual."""
+    data, dense = data_file(folder, name), () if name == "minilm_l6" else ("--exclude", "first,last")
     stem = f"{name}_{flags[1].replace(':', '_')}"
     pruned, final = folder / f"{stem}.onnx", folder / f"{stem}.int8.onnx"
     if not pruned.exists():
-        pare(options, "prune", options.models / f"{name}.onnx", "--data", data, "--method", "magnitude", *flags, "--exclude", "first,last", "-o", pruned)
+        pare(options, "prune", options.models / f"{name}.onnx", "--data", data, "--method", "magnitude", *flags, *dense, "-o", pruned)
     if integer and not final.exists():
         pare(options, "quantize", pruned, "--data", data, *QUANTIZE, "-o", final)
     return final if integer else pruned
@@ -70,11 +72,11 @@ def main():
     options.batch = 1
     folder = options.models.parent / "sparse"
     folder.mkdir(exist_ok=True)
-    data, rows = data_file(folder), []
+    rows = []
     print("| network | threads | sparse, ms | × ONNX Runtime f32 | × OpenVINO int8 | × own dense f32 | × own dense int8 |\n|---|--:|--:|--:|--:|--:|--:|")
     for threads in map(int, options.threads.split(",")):
         for name, flags, integer in NETWORKS:
-            ms = measure(options, threads, make(options, folder, data, name, flags, integer), name)
+            ms = measure(options, threads, make(options, folder, name, flags, integer), name)
             what = f"{name}, {'int8' if integer else 'f32'} {' '.join(flags[1:]).replace('--sparsity ', '')}"
             rows.append({"network": what, "threads": threads, "ms": ms})
             times = [f"{ms[label] / ms['sparse']:.2f}" for label in ("onnxruntime f32", "openvino int8", "pare f32", "pare int8")]

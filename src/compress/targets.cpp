@@ -4,7 +4,6 @@
 #include <regex>
 
 #include "base/text.h"
-#include "compress/weights.h"
 #include "pare/error.h"
 
 namespace pare::compress {

@@ -32,6 +32,10 @@ std::set<ir::NodeId> select_nodes(const ir::Graph& graph, const std::vector<Laye
 /// The layers that `include` (all when empty) names and `exclude` does not. Error(kUsage) when none is left.
 std::vector<Layer> target_layers(const ir::Graph& graph, const nlohmann::json& options, const std::string& subject);
 
+/// Those of `layers` that `include` (all when empty) names and `exclude` does not. Error(kUsage) when none is left.
+std::vector<Layer> chosen_layers(const ir::Graph& graph, const std::vector<Layer>& layers,
+                                 const nlohmann::json& options, const std::string& subject);
+
 /// The declarations of `include` and `exclude`.
 std::vector<Option> target_options();
 

@@ -17,8 +17,4 @@ std::vector<Layer> find_weights(const ir::Graph& graph);
 /// "'NAME' is left as it was: …" for each node of these operators with a constant weight that find_weights leaves out.
 std::vector<std::string> left_out(const ir::Graph& graph);
 
-/// Those of `layers` that `include` (all when empty) names and `exclude` does not. Error(kUsage) when none is left.
-std::vector<Layer> chosen_layers(const ir::Graph& graph, const std::vector<Layer>& layers,
-                                 const nlohmann::json& options, const std::string& subject);
-
 }  // namespace pare::compress
