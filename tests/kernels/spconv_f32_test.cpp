@@ -4,37 +4,22 @@
 #include <gtest/gtest.h>
 
 #include "base/threads.h"
-#include "qconv_case.h"
+#include "float_case.h"
 
 namespace pare::kernels {
 namespace {
 
 using test::Random;
 
-struct Case {
-  ConvShape shape;
-  std::vector<float> in, filter, bias, residual;
-  ConvEpilogue epilogue;
-  const float* bias_or_null() const { return bias.empty() ? nullptr : bias.data(); }
-  std::size_t outputs() const { return static_cast<std::size_t>(shape.pixels() * shape.out_c); }
-};
+using Case = test::FloatCase;
 
 Case random_case(std::uint64_t seed) {
   Random random(seed);
-  Case c;
-  c.shape = random.coin(0.3) ? ConvShape::matmul(random.integer(1, 150), 1, 1) : test::random_geometry(random);
-  c.shape.in_c = random.integer(1, random.coin() ? 20 : 150);
-  c.shape.out_c = random.integer(1, random.coin(0.1) ? 300 : 40);
-  const ConvShape& s = c.shape;
-  c.in = random.reals(s.batch * s.in_h * s.in_w * s.in_c);
-  c.filter = random.reals(s.out_c * s.in_c * s.taps());
+  ConvShape shape = random.coin(0.3) ? ConvShape::matmul(random.integer(1, 150), 1, 1) : test::random_geometry(random);
+  shape.in_c = random.integer(1, random.coin() ? 20 : 150);
+  shape.out_c = random.integer(1, random.coin(0.1) ? 300 : 40);
   const double keep = random.coin(0.1) ? 1.0 : random.coin(0.1) ? 0.0 : random.real(0.02f, 0.5f);
-  for (float& w : c.filter)
-    if (!random.coin(keep)) w = 0;
-  if (random.coin()) c.bias = random.reals(s.out_c);
-  if (random.coin()) c.residual = random.reals(s.pixels() * s.out_c), c.epilogue.residual = c.residual.data();
-  if (random.coin()) c.epilogue.lo = 0, c.epilogue.hi = random.real(0.5f, 6);
-  return c;
+  return test::make_float_case(random, shape, keep);
 }
 
 std::vector<float> run(const Case& c, const SpConvF32Weights& w, int threads) {
@@ -48,9 +33,7 @@ std::vector<float> run(const Case& c, const SpConvF32Weights& w, int threads) {
 TEST(SpConvF32, EveryRowEqualsThePlainLoops) {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     const Case c = random_case(seed);
-    std::vector<float> want(c.outputs());
-    conv(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null(), c.epilogue, c.in.data(),
-         want.data());
+    const std::vector<float> want = test::direct(c);
     const double size = 1 + static_cast<double>(c.shape.taps() * c.shape.in_c);  // bounds Σ|x·w|
     for (const SpConvF32Kernel* kernel : spconv_f32_kernels()) {
       if (!isa_available(spconv_f32_kernel_isa(*kernel))) continue;

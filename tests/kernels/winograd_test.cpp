@@ -6,11 +6,12 @@
 #include <limits>
 
 #include "base/threads.h"
-#include "qconv_case.h"
+#include "float_case.h"
 
 namespace pare::kernels {
 namespace {
 
+using test::direct;
 using test::Random;
 
 constexpr WinogradTile kTiles[] = {WinogradTile::k4x4, WinogradTile::k2x2};
@@ -21,25 +22,7 @@ constexpr double bound_of(WinogradTile tile) { return tile == WinogradTile::k4x4
 constexpr double kRest = 2e-7;  ///< to be added: bias and residual
 constexpr std::size_t kGuard = 64;
 
-struct Case {
-  ConvShape shape;
-  std::vector<float> in, filter, bias, residual;
-  ConvEpilogue epilogue;
-  const float* bias_or_null() const { return bias.empty() ? nullptr : bias.data(); }
-  std::size_t outputs() const { return static_cast<std::size_t>(shape.pixels() * shape.out_c); }
-  /// max |x| · max Σ|w|
-  double size() const {
-    double largest = 0, most = 0;
-    for (float x : in) largest = std::max(largest, std::abs(static_cast<double>(x)));
-    const std::size_t each = filter.size() / static_cast<std::size_t>(shape.out_c);
-    for (std::size_t o = 0; o < filter.size(); o += each) {
-      double sum = 0;
-      for (std::size_t i = o; i < o + each; ++i) sum += std::abs(static_cast<double>(filter[i]));
-      most = std::max(most, sum);
-    }
-    return largest * most;
-  }
-};
+using Case = test::FloatCase;
 
 ConvShape random_shape(Random& random) {
   ConvShape s;
@@ -55,27 +38,9 @@ ConvShape random_shape(Random& random) {
   return s;
 }
 
-Case make_case(Random& random, const ConvShape& shape) {
-  Case c;
-  c.shape = shape;
-  const ConvShape& s = c.shape;
-  c.in = random.reals(s.batch * s.in_h * s.in_w * s.in_c);
-  c.filter = random.reals(s.out_c * s.in_c * s.taps());
-  if (random.coin()) c.bias = random.reals(s.out_c);
-  if (random.coin()) c.residual = random.reals(s.pixels() * s.out_c), c.epilogue.residual = c.residual.data();
-  if (random.coin()) c.epilogue.lo = 0, c.epilogue.hi = random.real(0.5f, 6);
-  return c;
-}
-
 Case random_case(std::uint64_t seed) {
   Random random(seed);
-  return make_case(random, random_shape(random));
-}
-
-std::vector<float> direct(const Case& c) {
-  std::vector<float> want(c.outputs());
-  conv(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null(), c.epilogue, c.in.data(), want.data());
-  return want;
+  return test::make_float_case(random, random_shape(random));
 }
 
 WinogradWeights pack(const Case& c, WinogradTile tile, const WinogradKernel* kernel = nullptr) {
@@ -121,7 +86,7 @@ TEST(Winograd, ErrorIsSmallBesideTheRangeOfTheOutputs) {
     ConvShape s;
     s.kh = s.kw = 3, s.pad_top = s.pad_left = 1;
     s.in_c = s.out_c = channels, s.in_h = s.in_w = s.out_h = s.out_w = size;
-    Case c = make_case(random, s);
+    Case c = test::make_float_case(random, s);
     c.epilogue = {};
     for (float& x : c.in) x = std::max(x, 0.0f);  // as behind a Relu
     const std::vector<float> want = direct(c);
@@ -141,7 +106,7 @@ TEST(Winograd, ManyTilesGoInBlocksAndMayAddInPlace) {
   ConvShape s;
   s.kh = s.kw = 3, s.pad_top = s.pad_left = 1, s.batch = 2;
   s.in_c = 130, s.out_c = 40, s.in_h = s.out_h = 57, s.in_w = s.out_w = 41;
-  Case c = make_case(random, s);
+  Case c = test::make_float_case(random, s);
   c.residual = random.reals(s.pixels() * s.out_c);
   c.epilogue = {c.residual.data(), -1, kInfinity};
   const std::vector<float> want = direct(c);
@@ -189,7 +154,7 @@ TEST(Winograd, NaNSpreadsNoFurtherThanItsTiles) {
   s.kh = s.kw = 3, s.pad_top = s.pad_left = 1;
   s.in_c = 3, s.out_c = 5, s.in_h = s.out_h = 8, s.in_w = s.out_w = 16;
   Random random(2);
-  Case c = make_case(random, s);
+  Case c = test::make_float_case(random, s);
   c.epilogue = {nullptr, 0, 6};
   const std::vector<float> want = direct(c);
   const double size = c.size();

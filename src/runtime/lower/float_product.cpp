@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/elementwise/elementwise.h"
+#include "kernels/pointwise/pointwise.h"
 #include "kernels/spconv_f32/spconv_f32.h"
 #include "kernels/winograd/winograd.h"
 #include "runtime/lower/candidate.h"
@@ -76,6 +77,20 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) 
                   kernels::spconv_f32);
 }
 
+void multiply_pointwise(const kernels::PointwiseWeights& weights, const kernels::ConvShape& shape, const float* in,
+                        const kernels::ConvEpilogue& epilogue, float* out, void*, int threads) noexcept {
+  kernels::pointwise(weights, shape, in, epilogue, out, threads);
+}
+
+ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  using kernels::PointwiseWeights;
+  const auto weights = lw.cache().get_packed<PointwiseWeights>(
+      PointwiseWeights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
+      [&](kernels::PackedReader& reader) { return PointwiseWeights::view(p.shape, reader); },
+      [&] { return PointwiseWeights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
+  return own_form(lw, group, p, weights, 0, multiply_pointwise);
+}
+
 ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
   using kernels::WinogradWeights;
   const auto weights = lw.cache().get_for_form<WinogradWeights>(
@@ -123,6 +138,9 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
   const double sparse = sparse_cycles(p, facts);
   if (std::isfinite(sparse))
     own.push_back({"spconv_f32", sparse, [&lw, &group, &p] { return sparse_form(lw, group, p); }});
+  if (kernels::pointwise_fits(p.shape) && isa_available(Isa::kAvx2))
+    own.push_back(
+        {"pointwise_f32", pointwise_cycles(p.shape), [&lw, &group, &p] { return pointwise_form(lw, group, p); }});
   if (!winograd_runs(lw, p)) return own;
   for (const auto& [name, tile] : {std::pair("winograd4x4_f32", kernels::WinogradTile::k4x4),
                                    std::pair("winograd2x2_f32", kernels::WinogradTile::k2x2)})
@@ -182,8 +200,8 @@ std::optional<std::string> lower_narrow(Lowerer& lw, const Group& group, const F
   const BufferId scratch = lw.scratch(product->scratch_bytes());
   std::vector<BufferId> reads = {in};
   if (add != kNoBuffer) reads.push_back(add);
-  StepNote note{p.family + "_bf16__onednn", product->implementation(), static_cast<std::int64_t>(product->weight_bytes()),
-                DType::kBFloat16};
+  StepNote note{p.family + "_bf16__onednn", product->implementation(),
+                static_cast<std::int64_t>(product->weight_bytes()), DType::kBFloat16};
   lw.emit(group, std::move(note), reads, {out, scratch}, [=](const Frame& frame) {
     product->run(frame.at(in), add == kNoBuffer ? nullptr : frame.at(add), frame.at(out), frame.at(scratch));
   });

@@ -1,5 +1,5 @@
 // Convolutions and matrix products of float32 with constant weights: oneDNN's, in float32 or in bfloat16, by the
-// weights that are not zero, or by Winograd's fewer multiplications.
+// weights that are not zero, by Winograd's fewer multiplications, or by our own tiles for single pixels.
 #pragma once
 
 #include <functional>
@@ -15,7 +15,7 @@ namespace pare::runtime {
 struct FloatProduct {
   kernels::ConvShape shape;
   kernels::FilterStrides strides;
-  Tensor weight, bias;  ///< bias [out_c] or undefined
+  Tensor weight, bias;            ///< bias [out_c] or undefined
   Layout layout = Layout::kOnnx;  ///< of input, addend and output
   std::string family;             ///< of oneDNN's name in the plan: "conv" of "conv_f32__onednn"
   /// oneDNN's product of these types with the group's post-ops; null with a reason where it refuses.

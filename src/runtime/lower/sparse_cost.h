@@ -22,9 +22,9 @@ struct WinogradCosts {
 };
 
 struct SparseCosts {
-  double dense_f32, dense_s8;     ///< multiply-adds a cycle of the dense products
-  double dense_finish;            ///< of 16 outputs, int8
-  double slot, gathered_finish;   ///< kernels/spconv: of a slot, and of 16 outputs
+  double dense_f32, dense_s8;    ///< multiply-adds a cycle of the dense products
+  double dense_finish;           ///< of 16 outputs, int8
+  double slot, gathered_finish;  ///< kernels/spconv: of a slot, and of 16 outputs
   PanelCosts f32, s8;
   double bits, encode;  ///< kernels/bitconv: of a word of 16 channels, a plane and a mask; of 64 inputs
   double code;          ///< kernels/qbits: of 64 codes and a row
@@ -37,6 +37,9 @@ const SparseCosts& sparse_costs();
 
 /// "3.4"
 std::string format_decimal(double value);
+
+/// Of a product that pointwise_fits().
+double pointwise_cycles(const kernels::ConvShape& shape);
 
 /// Of a convolution that winograd_fits().
 double winograd_cycles(const kernels::ConvShape& shape, kernels::WinogradTile tile);

@@ -1,0 +1,54 @@
+// The algorithm of the vector rows, over a vector type V of the including file (kernels/vec_*.h; what is made of it
+// must stay in that file).
+#pragma once
+
+#include "kernels/pointwise/block.h"
+
+namespace pare::kernels {
+
+/// R pixels by N vectors of output channels.
+template <class V, int R, int N>
+void pointwise_rows(const PointwiseBlock& p) {
+  constexpr int kWidth = N * V::kLanes;
+  const std::int64_t stride = p.channels;
+  typename V::Type sum[R][N];
+#pragma GCC unroll 16
+  for (auto& line : sum)
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) line[n] = V::load(p.bias + n * V::kLanes);
+  // A pointer for every third pixel: the two behind it are addressed by once and twice the stride.
+  const float *in0 = p.in, *in3 = in0 + (R > 3 ? 3 * stride : 0), *in6 = in3 + (R > 6 ? 3 * stride : 0),
+              *in9 = in6 + (R > 9 ? 3 * stride : 0), *in12 = in9 + (R > 12 ? 3 * stride : 0);
+  const float *weights = p.weights, *ahead = p.ahead;
+  for (std::int64_t c = 0; c < p.channels; ++c, weights += kWidth, ahead += p.step) {
+    __builtin_prefetch(ahead);
+    typename V::Type w[N];
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) w[n] = V::load(weights + n * V::kLanes);
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r) {
+      const float* in = r < 3 ? in0 : r < 6 ? in3 : r < 9 ? in6 : r < 12 ? in9 : in12;
+      const auto x = V::set(in[r % 3 * stride + c]);
+#pragma GCC unroll 2
+      for (int n = 0; n < N; ++n) sum[r][n] = V::fma(x, w[n], sum[r][n]);
+    }
+  }
+  const auto lo = V::set(p.lo), hi = V::set(p.hi);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t at = r * p.stride + n * V::kLanes, left = p.columns - n * V::kLanes;
+      auto y = sum[r][n];
+      if (p.residual) y = V::add(y, V::load_some(p.residual + at, left, 0.0f));
+      V::store_some(p.out + at, left, V::min(hi, V::max(lo, y)));  // NaN stays: it is the second operand
+    }
+}
+
+/// `one[R − 1]` runs R pixels by one vector, `two` by two.
+template <class Rows, int kRows>
+void pointwise_tile(const PointwiseBlock& p, const Rows (&one)[kRows], const Rows (&two)[kRows]) {
+  (p.vectors == 2 ? two : one)[p.rows - 1](p);
+}
+
+}  // namespace pare::kernels
