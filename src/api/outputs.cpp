@@ -85,6 +85,7 @@ void OutputGuard::open() {
 fs::path OutputGuard::stage(const fs::path& folder) {
   const fs::path stage = folder / ".pare-partial";
   if (std::find(stages_.begin(), stages_.end(), stage) != stages_.end()) return stage;
+  make_folder(folder);  // hours may lie between open() and now: someone may have tidied up
   std::error_code error;
   fs::remove_all(stage, error);  // of a run that was killed
   stages_.push_back(stage);

@@ -67,6 +67,14 @@ TEST_F(Outputs, CommitWritesAllAndLeavesNoStage) {
   EXPECT_EQ(read_file(folder_ / "a/b/run.json"), "{}");
 }
 
+TEST_F(Outputs, AFolderThatVanishedMeanwhileIsMadeAgain) {
+  OutputGuard guard(directory("a/b"), false, false);
+  guard.open();
+  fs::remove_all(folder_ / "a");
+  guard.commit(onnx::store(), ir::Model{}, "{}", "<html>", "steps: []");
+  EXPECT_EQ(listing(), (Names{"a", "a/b", "a/b/model.onnx", "a/b/recipe.yaml", "a/b/report.html", "a/b/run.json"}));
+}
+
 TEST_F(Outputs, AFullDiskKeepsOldResultsAndLeavesNothingNew) {
   write("out/model.onnx", "old");
   OutputGuard guard(directory("out"), false, true);
