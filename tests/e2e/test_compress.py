@@ -164,6 +164,21 @@ def start_and_interrupt(arguments, cwd, signal_number, checkpoint):
     return process.returncode
 
 
+def expect_resumed_to_the_same_bytes(pare, small_data, tmp_path, step, model=CONVNET):
+    """A recipe of this one step, interrupted while it trains and resumed, beside a run that was left alone."""
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text(f"steps:\n  - {step}\n")
+
+    def arguments(out):
+        return ["compress", model, "--recipe", recipe, "--data", small_data, "-o", out, "--threads", 2, "--quiet"]
+    pare(*arguments(tmp_path / "whole"))
+    out = tmp_path / "stopped"
+    code = start_and_interrupt(arguments(out), tmp_path, signal.SIGINT, (out / "checkpoints" / "training.ckpt").exists)
+    assert code == 128 + signal.SIGINT and [p.name for p in out.iterdir()] == ["checkpoints"]
+    pare(*arguments(out), "--resume")
+    assert (out / "model.onnx").read_bytes() == (tmp_path / "whole" / "model.onnx").read_bytes()
+
+
 @pytest.mark.parametrize("number, precision", [(signal.SIGINT, "f32"), (signal.SIGTERM, "auto")], ids=["SIGINT", "SIGTERM"])
 def test_interrupted_and_resumed_has_the_same_bytes(pare, trainer, small_data, tmp_path, number, precision):
     """auto: bf16 where the CPU has it."""

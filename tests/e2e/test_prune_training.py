@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from conftest import listing, run_pare
-from test_compress import start_and_interrupt, weights
+from test_compress import expect_resumed_to_the_same_bytes, start_and_interrupt, weights
 from test_prune import CONVNET, RESNET10, TRAINING, prune, same_as_onnx_runtime, zero_share
 
 LEARNED = {
@@ -81,17 +81,7 @@ RESUMED = {**LEARNED, "taylor": ("--method", "taylor", "--sparsity", 0.6, "--sam
 @pytest.mark.parametrize("method", RESUMED)
 def test_pruning_while_training_resumes_to_the_same_bytes(pare, trainer, small_data, tmp_path, method):
     options = ", ".join(f"{flag[2:].replace('-', '_')}: {value}" for flag, value in zip(RESUMED[method][::2], RESUMED[method][1::2]))
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text(f"steps:\n  - prune: {{{options}, batch_size: 32, epochs: 4}}\n")
-
-    def arguments(out):
-        return ["compress", CONVNET, "--recipe", recipe, "--data", small_data, "-o", out, "--threads", 2, "--quiet"]
-    pare(*arguments(tmp_path / "whole"))
-    out = tmp_path / "stopped"
-    code = start_and_interrupt(arguments(out), tmp_path, signal.SIGINT, (out / "checkpoints" / "training.ckpt").exists)
-    assert code == 128 + signal.SIGINT and [p.name for p in out.iterdir()] == ["checkpoints"]
-    pare(*arguments(out), "--resume")
-    assert (out / "model.onnx").read_bytes() == (tmp_path / "whole" / "model.onnx").read_bytes()
+    expect_resumed_to_the_same_bytes(pare, small_data, tmp_path, f"prune: {{{options}, batch_size: 32, epochs: 4}}")
 
 
 CRITERIA = ["magnitude", "wanda", "snip", "fisher", "gradient", "taylor", "random"]

@@ -1,11 +1,9 @@
 """quantize --method qat: what training gains, the integers that are written, interruption, refusals."""
-import signal
-
 import numpy as np
 import pytest
 
 from conftest import MODELS, listing, ort_run, pare_run, run_pare
-from test_compress import start_and_interrupt, weights
+from test_compress import expect_resumed_to_the_same_bytes, weights
 
 CONVNET = MODELS / "fmnist_convnet.onnx"
 FLAGS = ("--method", "qat", "--batch-size", 32, "--threads", 2)
@@ -103,16 +101,8 @@ def test_weights_alone(pare, trainer, small_data, test_images, tmp_path):
 
 
 def test_interrupted_and_resumed_has_the_same_bytes(pare, trainer, small_data, tmp_path):
-    recipe = tmp_path / "recipe.yaml"
-    recipe.write_text("steps:\n  - quantize: {method: qat, weights: {bits: 2}, activations: {bits: 4}, epochs: 4, freeze: 0.6}\n")
-    def arguments(out):
-        return ["compress", CONVNET, "--recipe", recipe, "--data", small_data, "-o", out, "--threads", 2, "--quiet"]
-    pare(*arguments(tmp_path / "whole"))
-    out = tmp_path / "stopped"
-    code = start_and_interrupt(arguments(out), tmp_path, signal.SIGINT, (out / "checkpoints" / "training.ckpt").exists)
-    assert code == 128 + signal.SIGINT and [p.name for p in out.iterdir()] == ["checkpoints"]
-    pare(*arguments(out), "--resume")
-    assert (out / "model.onnx").read_bytes() == (tmp_path / "whole" / "model.onnx").read_bytes()
+    expect_resumed_to_the_same_bytes(pare, small_data, tmp_path,
+                                     "quantize: {method: qat, weights: {bits: 2}, activations: {bits: 4}, epochs: 4, freeze: 0.6}")
 
 
 def test_frozen_from_the_start(pare, trainer, small_data, tmp_path):
