@@ -77,13 +77,17 @@ std::string suggestion(const std::vector<Candidate>& candidates, const std::stri
 
 }  // namespace
 
+std::optional<Layer> layer_at(const ir::Graph& graph, ir::NodeId id) {
+  const auto weight = ir::find_weight(graph, id);
+  if (!weight) return std::nullopt;
+  const ir::Node& node = graph.node(id);
+  return Layer{id, node.name, node.op_type, graph.value(weight->value).name, *weight};
+}
+
 std::vector<Layer> find_layers(const ir::Graph& graph) {
   std::vector<Layer> layers;
-  for (ir::NodeId id : graph.nodes()) {
-    const ir::Node& node = graph.node(id);
-    if (auto weight = ir::find_weight(graph, id))
-      layers.push_back({id, node.name, node.op_type, graph.value(weight->value).name, *weight});
-  }
+  for (ir::NodeId id : graph.nodes())
+    if (const auto layer = layer_at(graph, id)) layers.push_back(*layer);
   return layers;
 }
 

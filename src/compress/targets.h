@@ -1,6 +1,7 @@
 // Which layers a step works on: the options `include` and `exclude`.
 #pragma once
 
+#include <optional>
 #include <set>
 #include <span>
 #include <string>
@@ -17,6 +18,9 @@ struct Layer {
   std::string name, op_type, weight_name;  ///< of the node, and of the initializer
   ir::WeightRef weight;
 };
+
+/// The node as a layer; nullopt where it is none.
+std::optional<Layer> layer_at(const ir::Graph& graph, ir::NodeId node);
 
 /// All layers in graph order.
 std::vector<Layer> find_layers(const ir::Graph& graph);

@@ -50,13 +50,10 @@ std::optional<Layer> recurrent(const ir::Graph& graph, ir::NodeId id, std::size_
 
 std::vector<Layer> find_weights(const ir::Graph& graph) {
   std::vector<Layer> found;
-  for (ir::NodeId id : graph.nodes()) {
-    const ir::Node& node = graph.node(id);
-    if (auto weight = ir::find_weight(graph, id))
-      found.push_back({id, node.name, node.op_type, graph.value(weight->value).name, *weight});
-    for (const auto& further : {transposed(graph, id), recurrent(graph, id, 1), recurrent(graph, id, 2)})
-      if (further) found.push_back(*further);
-  }
+  for (ir::NodeId id : graph.nodes())
+    for (const auto& layer :
+         {layer_at(graph, id), transposed(graph, id), recurrent(graph, id, 1), recurrent(graph, id, 2)})
+      if (layer) found.push_back(*layer);
   return found;
 }
 
