@@ -20,6 +20,12 @@ at::Tensor squared_loss(const at::Tensor& outputs, const at::Tensor& teacher, co
   return loss.defined() ? loss + distillation : distillation;
 }
 
+/// A value with one number a sample gets an axis for it: a sum over no axis would be one over all.
+at::Tensor by_sample(const at::Tensor& value) {
+  const at::Tensor floats = value.to(at::kFloat);
+  return floats.dim() < 2 ? floats.reshape({-1, 1}) : floats;
+}
+
 }  // namespace
 
 at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, const at::Tensor& answers,
@@ -45,7 +51,7 @@ at::Tensor training_loss(const at::Tensor& logits, const at::Tensor& teacher, co
 at::Tensor feature_loss(const std::vector<at::Tensor>& student, const std::vector<at::Tensor>& teacher) {
   at::Tensor sum;
   for (std::size_t i = 0; i < student.size(); ++i) {
-    const at::Tensor wanted = teacher[i].to(at::kFloat), difference = student[i].to(at::kFloat) - wanted;
+    const at::Tensor wanted = by_sample(teacher[i]), difference = by_sample(student[i]) - wanted;
     std::vector<std::int64_t> axes(static_cast<std::size_t>(wanted.dim() - 1));
     std::iota(axes.begin(), axes.end(), 1);
     const at::Tensor energy = wanted.square().sum(axes);

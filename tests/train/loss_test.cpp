@@ -126,6 +126,25 @@ TEST(Loss, FeaturesAddTheirRelativeError) {
   EXPECT_NEAR(with->step(batch, 0).loss - without->step(batch, 0).loss, 0.3 * error, 1e-5);
 }
 
+TEST(Loss, FeaturesMayBeOneNumberASample) {
+  const auto network = [](std::uint64_t weights) {
+    Builder b;
+    b.input("x", {2, 3}).constant("w", random_tensor({4, 3}, weights)).ints("axis", {1});
+    b.node("ReduceSum", {"x", "axis"}, {"s"}, {{"keepdims", std::int64_t{0}}});
+    b.node("Gemm", {"x", "w"}, {"logits"}, {{"transB", std::int64_t{1}}});
+    b.constant("scale", random_tensor({1}, weights + 10)).node("Mul", {"s", "scale"}, {"f"});
+    return b.build({"logits"});
+  };
+  const ir::Model student = network(1), teacher = network(2);
+  exec::TrainerOptions options = plain_options();
+  options.loss = {.alpha = 1};
+  const data::Batch batch = linear_batch();
+  const double without = factory().create(student, &teacher, options)->step(batch, 0).loss;
+  options.loss.features = {"f"};
+  const double with = factory().create(student, &teacher, options)->step(batch, 0).loss;
+  EXPECT_NEAR(with - without, relative_error(student, teacher, {"f"}, batch), 1e-4 * with);
+}
+
 TEST(Loss, FeaturesBecomeTheTeachers) {
   const ir::Model teacher = network_of_features(2);
   ir::Model student = network_of_features(1);
