@@ -1,5 +1,5 @@
 // Estimated cycles of sparse, dense and Winograd products, by CPU; all fitted to bench/kernels (spconv_bench,
-// spconv_f32_bench, winograd_bench).
+// spconv_f32_bench, winograd_bench, pointwise_bench).
 #pragma once
 
 #include <string>
