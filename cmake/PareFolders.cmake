@@ -20,7 +20,10 @@ endfunction()
 # A file's suffix names its instruction set; code in it lives in a namespace of the same name.
 function(pare_isa_flags)
   foreach(source IN LISTS ARGN)
-    if(source MATCHES "_avx512vnni_vbmi\\.cpp$")
+    if(source MATCHES "_amx\\.cpp$")
+      set(flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512vbmi
+                -mavx512bf16 -mamx-tile -mamx-int8 -mamx-bf16)
+    elseif(source MATCHES "_avx512vnni_vbmi\\.cpp$")
       set(flags -mavx512f -mavx512bw -mavx512vl -mavx512dq -mavx512vnni -mavx512vbmi
                 -mavx512vpopcntdq)
     elseif(source MATCHES "_avx512vnni\\.cpp$")

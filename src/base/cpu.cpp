@@ -1,6 +1,7 @@
 #include "base/cpu.h"
 
 #include <sys/resource.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,13 +18,23 @@ namespace pare {
 
 namespace {
 
-constexpr std::array<std::string_view, 6> kIsaNames{"scalar",          "avx2",      "avx512", "avx512vnni",
-                                                    "avx512vnni_vbmi", "avx512bf16"};
+constexpr std::array<std::string_view, 7> kIsaNames{"scalar",          "avx2",       "avx512", "avx512vnni",
+                                                    "avx512vnni_vbmi", "avx512bf16", "amx"};
 
 struct Feature {
   const char* name;
   bool present;
 };
+
+/// Linux gives the tile registers only to processes that ask for them.
+bool tiles_granted() {
+#if defined(__x86_64__) && defined(__linux__)
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;  // ARCH_REQ_XCOMP_PERM, XFEATURE_XTILEDATA
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+#else
+  return false;
+#endif
+}
 
 // The compiler's own detection asks cpuid and, through xgetbv, whether the system saves the wide registers.
 std::vector<Feature> detect_features() {
@@ -39,7 +50,9 @@ std::vector<Feature> detect_features() {
           {"avx512vnni", __builtin_cpu_supports("avx512vnni") != 0},
           {"avx512vbmi", __builtin_cpu_supports("avx512vbmi") != 0},
           {"avx512vpopcntdq", __builtin_cpu_supports("avx512vpopcntdq") != 0},
-          {"avx512bf16", __builtin_cpu_supports("avx512bf16") != 0}};
+          {"avx512bf16", __builtin_cpu_supports("avx512bf16") != 0},
+          {"amx", __builtin_cpu_supports("amx-tile") != 0 && __builtin_cpu_supports("amx-int8") != 0 &&
+                      __builtin_cpu_supports("amx-bf16") != 0 && tiles_granted()}};
 #else
   return {};
 #endif
@@ -68,7 +81,8 @@ Isa detect_isa() {
   if (!has_all({"avx512f", "avx512bw", "avx512vl", "avx512dq"})) return Isa::kAvx2;
   if (!has_all({"avx512vnni"})) return Isa::kAvx512;
   if (!has_all({"avx512vbmi", "avx512vpopcntdq"})) return Isa::kAvx512Vnni;
-  return has_all({"avx512bf16"}) ? Isa::kAvx512Bf16 : Isa::kAvx512VnniVbmi;
+  if (!has_all({"avx512bf16"})) return Isa::kAvx512VnniVbmi;
+  return has_all({"amx"}) ? Isa::kAmx : Isa::kAvx512Bf16;
 }
 
 Isa cpu_isa() {

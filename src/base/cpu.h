@@ -10,9 +10,10 @@
 namespace pare {
 
 /// Instruction sets that kernel rows name, in ascending order; each includes the earlier ones on x86-64.
-enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAvx512VnniVbmi, kAvx512Bf16 };
+enum class Isa { kScalar, kAvx2, kAvx512, kAvx512Vnni, kAvx512VnniVbmi, kAvx512Bf16, kAmx };
 
-std::string_view name(Isa isa) noexcept;  ///< "scalar", "avx2", "avx512", "avx512vnni", "avx512vnni_vbmi", "avx512bf16"
+std::string_view name(Isa isa) noexcept;  ///< "scalar", "avx2", "avx512", "avx512vnni", "avx512vnni_vbmi", "avx512bf16",
+                                             ///< "amx"
 std::optional<Isa> isa_from_name(std::string_view name) noexcept;
 
 /// The CPU's highest level, lowered by PARE_FORCE_ISA (read at each call; Error(kUsage) for an unknown name or one that

@@ -42,6 +42,7 @@ TEST_F(ForcedIsa, RefusesUnknownAndAbsentNames) {
   const Isa cpu = active_isa();
   std::vector<std::string> bad{"avx3", "AVX2x"};
   if (cpu < Isa::kAvx512Bf16) bad.emplace_back("avx512bf16");
+  if (cpu < Isa::kAmx) bad.emplace_back("amx");
   for (const std::string& isa : bad) {
     ::setenv("PARE_FORCE_ISA", isa.c_str(), 1);
     try {
@@ -55,7 +56,7 @@ TEST_F(ForcedIsa, RefusesUnknownAndAbsentNames) {
 }
 
 TEST_F(ForcedIsa, NamesAreOneToOne) {
-  for (int i = 0; i <= static_cast<int>(Isa::kAvx512Bf16); ++i) {
+  for (int i = 0; i <= static_cast<int>(Isa::kAmx); ++i) {
     EXPECT_EQ(isa_from_name(name(static_cast<Isa>(i))), static_cast<Isa>(i));
   }
   EXPECT_FALSE(isa_from_name("sse"));

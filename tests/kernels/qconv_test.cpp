@@ -127,6 +127,40 @@ TEST(QConv, EveryRowEqualsTheReferenceBitForBit) {
   }
 }
 
+// Lines of outputs that fill tiles, whole panels, and epilogues of the usual kind.
+QConvCase wide_case(std::uint64_t seed) {
+  Random random(seed);
+  QConvCase c;
+  c.shape = test::random_geometry(random);
+  c.shape.dilation_w = random.coin(0.8) ? 1 : 2;
+  c.shape.in_w = random.integer(20, 70);
+  c.shape.out_w = (c.shape.in_w + c.shape.pad_left + random.integer(0, 2) - c.shape.dilation_w * (c.shape.kw - 1) - 1) /
+                      c.shape.stride_w + 1;
+  c.shape.in_c = random.coin() ? random.integer(1, 5) : random.integer(6, 140);
+  c.shape.out_c = random.coin() ? 32 * random.integer(1, 3) : random.integer(1, 100);
+  test::fill_case(random, c);
+  if (random.coin(0.2)) return c;
+  c.weight_zero_point.clear();
+  c.weights.zero_point = nullptr, c.weights.is_unsigned = false;
+  if (c.epilogue.output_type != DType::kFloat32) return c;
+  c.epilogue.output_type = DType::kUint8;
+  c.epilogue.out_zero_point = static_cast<std::int32_t>(random.integer(0, 255));
+  return c;
+}
+
+TEST(QConv, WideImagesInEveryRow) {
+  for (std::uint64_t seed = 0; seed < 300; ++seed) {
+    const QConvCase c = wide_case(seed);
+    const std::vector<std::uint8_t> want = run(c, reference(), 2);
+    for (const QConvKernel* kernel : qconv_kernels()) {
+      if (!isa_available(qconv_kernel_isa(*kernel))) continue;
+      ASSERT_EQ(run(c, kernel, 1), want) << qconv_kernel_name(*kernel) << " seed " << seed;
+      if (seed % 8 != 0) continue;
+      ASSERT_EQ(run(c, kernel, 3), want) << qconv_kernel_name(*kernel) << " 3 threads, seed " << seed;
+    }
+  }
+}
+
 TEST(QConv, BlocksLargerThanScratchAndManyPanels) {
   Random random(7);
   for (const QConvKernel* kernel : qconv_kernels()) {

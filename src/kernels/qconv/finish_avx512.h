@@ -96,5 +96,19 @@ struct Finish {
   }
 };
 
+/// Of `rows` rows of `channels` up to 16; sums [rows][16].
+inline void finish_rows(const QConvFinish& f, int rows, int channels, const std::int32_t* sums) {
+  const Finish finish(f, channels);
+  const auto all = [&]<FinishKind kKind>() {
+    for (int r = 0; r < rows; ++r) finish.row<kKind>(r, _mm512_loadu_si512(sums + 16 * r));
+  };
+  switch (finish_kind(f, channels)) {
+    case FinishKind::kPlain: return all.operator()<FinishKind::kPlain>();
+    case FinishKind::kResidualU8: return all.operator()<FinishKind::kResidualU8>();
+    case FinishKind::kFirstResidualU8: return all.operator()<FinishKind::kFirstResidualU8>();
+    case FinishKind::kAny: return all.operator()<FinishKind::kAny>();
+  }
+}
+
 }  // namespace
 }  // namespace pare::kernels

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <new>
 
+#include "kernels/amx/chunks.h"
 #include "kernels/qconv/row.h"
 #include "pare/error.h"
 
@@ -19,13 +20,16 @@ std::int32_t pack_channel(const QConvWeights::Packed& packed, const QConvFilter&
                           std::int8_t* lane) {
   const ConvShape& s = packed.shape;
   const std::int64_t depth = packed.kernel->depth, step = packed.kernel->lanes * depth;
+  const bool chunked = packed.kernel->chunked;
+  const amx::Chunks chunks(s, 1);
   std::int32_t sum = 0;
   std::int64_t k = 0;
   for (std::int64_t y = 0; y < s.kh; ++y) {
     for (std::int64_t x = 0; x < s.kw; ++x) {
       for (std::int64_t i = 0; i < s.group_in(); ++i, ++k) {
         const std::int32_t w = weight_at(filter, o, i, y, x);
-        lane[k / depth * step + k % depth] = static_cast<std::int8_t>(w);
+        const std::int64_t place = chunked ? chunks.place(k) : k;
+        lane[place / depth * step + place % depth] = static_cast<std::int8_t>(w);
         sum += w;
       }
     }
@@ -47,13 +51,14 @@ void pack_all(QConvWeights::Packed& packed, const QConvFilter& filter, const std
   std::vector<std::int8_t> weights(s.groups * packed.panels * panel_size, 0);
   packed.bias.assign(s.out_c, 0);
   pack_zero_points(packed, filter);
-  const std::int32_t raw_zero = packed.input_zero_point + (packed.input_signed ? 128 : 0);
+  const std::int32_t raw_zero =
+      packed.input_zero_point + (kernel.input == QConvInput::kRawU8 && packed.input_signed ? 128 : 0);
   for (std::int64_t o = 0; o < s.out_c; ++o) {
     const std::int64_t group = o / s.group_out(), c = o % s.group_out();
     std::int8_t* panel = weights.data() + (group * packed.panels + c / kernel.lanes) * panel_size;
     const std::int32_t sum = pack_channel(packed, filter, o, panel + c % kernel.lanes * kernel.depth);
     packed.bias[o] = bias ? bias[o] : 0;
-    if (kernel.input == QConvInput::kRawU8) packed.bias[o] -= raw_zero * sum;
+    if (kernel.input != QConvInput::kCentredS16) packed.bias[o] -= raw_zero * sum;
   }
   packed.weights = PackedArray<std::int8_t>(std::move(weights));
 }
@@ -72,7 +77,7 @@ void describe(QConvWeights::Packed& packed, const QConvKernel& kernel, const Con
   packed.input_signed = input_type == DType::kInt8;
   packed.input_zero_point = input_zero_point;
   const std::int64_t k = shape.taps() * shape.group_in();
-  packed.steps = (k + kernel.depth - 1) / kernel.depth;
+  packed.steps = kernel.chunked ? amx::Chunks(shape, 1).steps() : (k + kernel.depth - 1) / kernel.depth;
   packed.panels = (shape.group_out() + kernel.lanes - 1) / kernel.lanes;
 }
 

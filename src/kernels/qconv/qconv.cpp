@@ -15,12 +15,18 @@ namespace pare::kernels {
   namespace ns {                                              \
   void qconv_tile(const QConvTile&) noexcept;                 \
   }
+#define PARE_TILES(file, ns, isa)                                                  \
+  namespace ns {                                                                   \
+  std::size_t qconv_scratch_bytes(const QConvWeights::Packed&, const ConvShape&) noexcept; \
+  void qconv_run(const QConvCall&, const QConvPart&, std::byte* scratch) noexcept; \
+  }
 #define PARE_REFERENCE(file, ns)                                             \
   namespace ns {                                                             \
   void run(const QConvCall&, const QConvPart&, std::byte* scratch) noexcept; \
   }
 #include "kernels/qconv/kernels.inc"
 #undef PARE_KERNEL
+#undef PARE_TILES
 #undef PARE_REFERENCE
 
 namespace {
@@ -33,18 +39,24 @@ constexpr QConvKernel kTable[] = {
    lanes,                                                     \
    depth,                                                     \
    QConvInput::input,                                         \
+   false,                                                     \
    ns::qconv_tile,                                            \
+   qconv_tile_scratch_bytes,                                  \
    qconv_run_tiles},
-#define PARE_REFERENCE(file, ns) {"qconv__" #ns, Isa::kScalar, 1, 1, 1, QConvInput::kCentredS16, nullptr, ns::run},
+#define PARE_TILES(file, ns, isa) \
+  {"qconv__" #ns "_32x32", Isa::isa, 32, 32, 4, QConvInput::kRaw, true, nullptr, ns::qconv_scratch_bytes, ns::qconv_run},
+#define PARE_REFERENCE(file, ns) \
+  {"qconv__" #ns, Isa::kScalar, 1, 1, 1, QConvInput::kCentredS16, false, nullptr, nullptr, ns::run},
 #include "kernels/qconv/kernels.inc"
 #undef PARE_KERNEL
+#undef PARE_TILES
 #undef PARE_REFERENCE
 };
 
 constexpr auto kRows = rows_of(kTable);
 
-std::size_t part_scratch_bytes(const QConvWeights::Packed& w) noexcept {
-  return w.kernel->tile ? qconv_tile_scratch_bytes(w) : 0;
+std::size_t part_scratch_bytes(const QConvWeights::Packed& w, const ConvShape& shape) noexcept {
+  return w.kernel->scratch_bytes ? w.kernel->scratch_bytes(w, shape) : 0;
 }
 
 /// Channels are cut where there are too few pixel tiles to share out evenly; each part then reads only its own weights.
@@ -54,8 +66,8 @@ bool cut_channels(const QConvWeights::Packed& w, const ConvShape& shape, std::in
 
 }  // namespace
 
-std::size_t qconv_scratch_bytes(const QConvWeights& weights, const ConvShape&, int threads) noexcept {
-  return part_scratch_bytes(weights.packed()) * static_cast<std::size_t>(std::max(threads, 1));
+std::size_t qconv_scratch_bytes(const QConvWeights& weights, const ConvShape& shape, int threads) noexcept {
+  return part_scratch_bytes(weights.packed(), shape) * static_cast<std::size_t>(std::max(threads, 1));
 }
 
 void qconv(const QConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,
@@ -71,7 +83,7 @@ void qconv(const QConvWeights& weights, const ConvShape& shape, const void* inpu
       const QConvPart range =
           channels ? QConvPart{0, pixels, from, to} : QConvPart{from * rows, std::min(to * rows, pixels), 0, w.panels};
       w.kernel->run(call, range,
-                    static_cast<std::byte*>(scratch) + part * static_cast<std::int64_t>(part_scratch_bytes(w)));
+                    static_cast<std::byte*>(scratch) + part * static_cast<std::int64_t>(part_scratch_bytes(w, shape)));
     }
   };
   if (parts == 1)

@@ -45,16 +45,7 @@ void tile(const QConvTile& t) {
 }  // namespace
 
 void qconv_finish_rows(const QConvFinish& f, int rows, int channels, const std::int32_t* sums) noexcept {
-  const Finish finish(f, channels);
-  const auto all = [&]<FinishKind kKind>() {
-    for (int r = 0; r < rows; ++r) finish.row<kKind>(r, _mm512_loadu_si512(sums + 16 * r));
-  };
-  switch (finish_kind(f, channels)) {
-    case FinishKind::kPlain: return all.operator()<FinishKind::kPlain>();
-    case FinishKind::kResidualU8: return all.operator()<FinishKind::kResidualU8>();
-    case FinishKind::kFirstResidualU8: return all.operator()<FinishKind::kFirstResidualU8>();
-    case FinishKind::kAny: return all.operator()<FinishKind::kAny>();
-  }
+  finish_rows(f, rows, channels, sums);
 }
 
 void qconv_tile(const QConvTile& t) noexcept {

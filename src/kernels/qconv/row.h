@@ -8,9 +8,9 @@
 
 namespace pare::kernels {
 
-/// What the gathered inputs look like: x − in_zp as s16, or x as u8 (s8 inputs + 128) with the zero point folded into
-/// the bias.
-enum class QConvInput { kCentredS16, kRawU8 };
+/// What the gathered inputs look like: x − in_zp as s16; or x as u8 (s8 inputs + 128), or x as it is, with the zero
+/// point folded into the bias.
+enum class QConvInput { kCentredS16, kRawU8, kRaw };
 
 /// Part of the output one thread computes: pixels and panels (of `lanes` channels within a group; all groups).
 struct QConvPart {
@@ -30,7 +30,9 @@ struct QConvKernel {
   Isa isa;
   std::int64_t rows, lanes, depth;
   QConvInput input;
-  void (*tile)(const QConvTile&) noexcept;  ///< nullptr for the reference
+  bool chunked;                             ///< inputs lie in chunks (kernels/amx/chunks.h)
+  void (*tile)(const QConvTile&) noexcept;  ///< of the rows that qconv_run_tiles runs; nullptr for others
+  std::size_t (*scratch_bytes)(const QConvWeights::Packed&, const ConvShape&) noexcept;  ///< of a part; nullptr: none
   void (*run)(const QConvCall&, const QConvPart&, std::byte* scratch) noexcept;
 };
 
@@ -39,9 +41,9 @@ struct QConvWeights::Packed {
   ConvShape shape;
   bool input_signed = false;
   std::int32_t input_zero_point = 0;            ///< in the input's own type
-  std::int64_t steps = 0, panels = 0;           ///< per group: ceil(k / depth), ceil(group_out / lanes)
+  std::int64_t steps = 0, panels = 0;           ///< per group: ceil(k / depth) or those of chunks, ceil(group_out / lanes)
   PackedArray<std::int8_t> weights;             ///< [groups][panels][steps][lanes][depth], zero-filled at the edges
-  std::vector<std::int32_t> bias;               ///< [out_c]; less in_zp · Σw for kRawU8
+  std::vector<std::int32_t> bias;               ///< [out_c]; less in_zp · Σw for raw inputs
   std::vector<std::int32_t> weight_zero_point;  ///< [out_c], s8; empty when all are 0
 };
 
@@ -52,6 +54,6 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
 void qconv_finish_block(Isa isa, const QConvFinish& finish, int rows, int channels, const std::int32_t* sums) noexcept;
 /// The part of the tile kernels, and its scratch in bytes.
 void qconv_run_tiles(const QConvCall& call, const QConvPart& part, std::byte* scratch) noexcept;
-std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& weights) noexcept;
+std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& weights, const ConvShape&) noexcept;
 
 }  // namespace pare::kernels

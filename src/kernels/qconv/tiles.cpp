@@ -179,7 +179,7 @@ void run_block(const QConvCall& call, const QConvPart& part, const Block& block)
 
 }  // namespace
 
-std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& w) noexcept {
+std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& w, const ConvShape&) noexcept {
   return round_up(block_rows(w) * (row_bytes(w) + 4) + 2 * kChunk, kAlign) + kAlign;
 }
 

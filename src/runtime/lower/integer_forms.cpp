@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdlib>
 
 #include "kernels/bitconv/bitconv.h"
 #include "kernels/qbits/qbits.h"
@@ -24,6 +23,7 @@ constexpr double kWorthALook = 0.4;   ///< share of zeros below which even q = 3
 constexpr std::int64_t kFewRows = 4;  ///< below it oneDNN repacks more than it computes; up to it qbits reads weights once
 constexpr double kOwnDense = 1.5;     ///< cycles of our own tiles where oneDNN has a product too (bench/peers: 1.2 to 2.2)
 constexpr double kDenseAmx = 600;     ///< multiply-adds a cycle of oneDNN's dense products on AMX tiles
+constexpr double kOwnAmx = 700, kTileFinish = 6;  ///< of our own, and cycles of 16 outputs
 constexpr double kMemory = 6;         ///< bytes a cycle of weights that no cache holds
 
 bool is_depthwise(const ConvShape& s) { return s.groups > 1 && s.groups == s.in_c && s.groups == s.out_c; }
@@ -38,6 +38,12 @@ double or_reading(double cycles, const ConvShape& s, double bytes) {
 double dense_cycles(const ConvShape& s, bool amx) {
   const SparseCosts& c = sparse_costs();
   const double cycles = static_cast<double>(s.macs()) / (amx ? kDenseAmx : c.dense_s8) + outputs(s) / 16 * c.dense_finish;
+  return or_reading(cycles, s, static_cast<double>(s.taps() * s.group_in() * s.out_c));
+}
+
+/// Of our own products on AMX tiles.
+double tile_cycles(const ConvShape& s) {
+  const double cycles = static_cast<double>(s.macs()) / kOwnAmx + outputs(s) / 16 * kTileFinish;
   return or_reading(cycles, s, static_cast<double>(s.taps() * s.group_in() * s.out_c));
 }
 
@@ -61,12 +67,6 @@ std::string plain_reason(const IntegerTask& t) {
                                                    : "8-bit input, weight and output";
 }
 
-/// The levels of PARE_FORCE_ISA name no tiles: a forced one excludes them.
-bool tiles_excluded() {
-  const char* forced = std::getenv("PARE_FORCE_ISA");
-  return forced != nullptr && *forced != '\0';
-}
-
 /// oneDNN's product. Its products without VNNI saturate at 16 bits, and of few rows it repacks more than it computes.
 std::optional<Candidate> library(const IntegerTask& t) {
   if (!isa_available(Isa::kAvx512Vnni) || t.shape.pixels() < kFewRows || is_depthwise(t.shape)) return std::nullopt;
@@ -85,7 +85,7 @@ std::optional<Candidate> library(const IntegerTask& t) {
   const auto probe = make(why, false);
   if (!probe) return std::nullopt;
   const bool amx = probe->implementation().find("amx") != std::string::npos;
-  if (amx && tiles_excluded()) return std::nullopt;
+  if (amx && !isa_available(Isa::kAmx)) return std::nullopt;  // it does not know of PARE_FORCE_ISA
   return Candidate{"qconv__onednn", dense_cycles(t.shape, amx), [make] {
                      std::string none;
                      const auto product = make(none, true);
@@ -102,8 +102,9 @@ std::optional<Candidate> library(const IntegerTask& t) {
 std::optional<Candidate> dense(const IntegerTask& t) {
   using kernels::QConvWeights;
   if (is_depthwise(t.shape)) return std::nullopt;
-  const bool beside_library = isa_available(Isa::kAvx512Vnni) && t.shape.pixels() >= kFewRows;
-  return Candidate{"qconv", dense_cycles(t.shape, false) * (beside_library ? kOwnDense : 1), [t] {
+  const bool tiles = isa_available(Isa::kAmx),
+             beside_library = isa_available(Isa::kAvx512Vnni) && t.shape.pixels() >= kFewRows && !tiles;
+  return Candidate{"qconv", tiles ? tile_cycles(t.shape) : dense_cycles(t.shape, false) * (beside_library ? kOwnDense : 1), [t] {
     const auto weights = t.lw.cache().get_packed<QConvWeights>(
         QConvWeights::packing_key(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
         [&](kernels::PackedReader& reader) {

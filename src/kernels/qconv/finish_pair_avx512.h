@@ -1,0 +1,137 @@
+// The epilogue of kernels/qconv/qconv.h for whole rows of 32 channels and 8-bit output, with the saturating conversions
+// of packed integers in place of clamps: of the same bits, since rounding is monotone and no sum passes 2^31
+// (bounded_sums). In an anonymous namespace: each file that includes it is compiled for its
+// own instruction set and keeps its own copy.
+#pragma once
+
+#include <immintrin.h>
+
+#include <cstdint>
+
+#include "kernels/qconv/qconv.h"
+#include "kernels/qconv/tile.h"
+
+namespace pare::kernels {
+namespace {
+
+/// No result reaches 2^31 in output units, of which a conversion would make its lowest number.
+inline bool bounded_sums(const QConvEpilogue& e, std::int64_t channels) {
+  constexpr float kMost = 0.4f, kMostAdded = 1e6f;  // of 2^31 by the sum, and of 255 by what is added
+  bool bounded = e.first.multiplier < kMostAdded && e.first.multiplier > -kMostAdded &&
+                 e.residual_multiplier < kMostAdded && e.residual_multiplier > -kMostAdded;
+  for (std::int64_t c = 0; c < channels; ++c) bounded &= e.multiplier[c] < kMost && e.multiplier[c] > -kMost;
+  return bounded;
+}
+
+class PairFinish {
+ public:
+  /// Of the first pixel and channel of a group.
+  explicit PairFinish(const QConvFinish& given)
+      : f(given),
+        signed_(f.output_type == DType::kInt8),
+        adds_(f.residual_type != DType::kUndefined),
+        clamps_(f.out_zero_point != 0 || f.lo > lowest() || f.hi < lowest() + 255),
+        first_lo(_mm512_set1_ps(f.first_lo)),
+        first_hi(_mm512_set1_ps(f.first_hi)),
+        first(_mm512_set1_ps(f.first_multiplier)),
+        residual(_mm512_set1_ps(f.residual_multiplier)),
+        residual_zero(_mm512_set1_epi32(f.residual_zero_point)),
+        zero(_mm512_set1_epi16(static_cast<short>(f.out_zero_point))),
+        lo(_mm512_set1_epi16(static_cast<short>(__builtin_rintf(f.lo) + static_cast<float>(f.out_zero_point)))),
+        hi(_mm512_set1_epi16(static_cast<short>(__builtin_rintf(f.hi) + static_cast<float>(f.out_zero_point)))) {}
+
+  /// Epilogues that it takes.
+  static bool has(const QConvFinish& f) {
+    const bool adds = f.residual_type != DType::kUndefined;
+    if (f.weight_zero_point || f.output_type == DType::kFloat32 || (adds && f.residual_type != DType::kUint8))
+      return false;
+    return adds || f.first_multiplier == 0;
+  }
+
+  /// To 32 channels from `channel` of the group on.
+  void move_to(std::int64_t channel) {
+    channel_ = channel;
+    for (int half = 0; half < 2; ++half) {
+      multiplier[half] = _mm512_loadu_ps(f.multiplier + channel + 16 * half);
+      bias[half] = _mm512_loadu_si512(f.bias + channel + 16 * half);
+    }
+  }
+
+  /// Of `rows` pixels; sums [rows][16], those of the second 16 channels `half` numbers behind.
+  void finish(std::int64_t pixel, int rows, const std::int32_t* sums, std::int64_t half) const {
+    if (!adds_)
+      any<false, false>(pixel, rows, sums, half);
+    else
+      f.first_multiplier != 0 ? any<true, true>(pixel, rows, sums, half) : any<false, true>(pixel, rows, sums, half);
+  }
+
+ private:
+  float lowest() const { return signed_ ? -128 : 0; }
+
+  /// What the conversion to bytes clamps to is not clamped to before.
+  template <bool kFirst, bool kResidual>
+  void any(std::int64_t pixel, int rows, const std::int32_t* sums, std::int64_t half) const {
+    if (clamps_)
+      signed_ ? all<kFirst, kResidual, true, true>(pixel, rows, sums, half)
+              : all<kFirst, kResidual, true, false>(pixel, rows, sums, half);
+    else
+      signed_ ? all<kFirst, kResidual, false, true>(pixel, rows, sums, half)
+              : all<kFirst, kResidual, false, false>(pixel, rows, sums, half);
+  }
+
+  /// 16 channels, rounded.
+  template <bool kFirst, bool kResidual>
+  __m512i numbers(const std::int32_t* sums, const std::uint8_t* added, int half) const {
+    const __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(sums), bias[half]);
+    __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier[half]);
+    if constexpr (kFirst) {
+      const __m512 own = _mm512_min_ps(_mm512_max_ps(v, first_lo), first_hi);
+      // Rounded by what is too large to have a fraction: an addition costs less than a conversion.
+      const __m512 large = _mm512_set1_ps(0x1.8p23f);
+      v = _mm512_mul_ps(_mm512_sub_ps(_mm512_add_ps(own, large), large), first);
+    }
+    if constexpr (kResidual) {
+      const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(added)));
+      v = _mm512_add_ps(v, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(wide, residual_zero)), residual));
+    }
+    return _mm512_cvtps_epi32(v);
+  }
+
+  template <bool kFirst, bool kResidual, bool kClamps>
+  __m512i row(const std::int32_t* sums, std::int64_t half, const std::uint8_t* added) const {
+    const __m512i packed = _mm512_packs_epi32(numbers<kFirst, kResidual>(sums, added, 0),
+                                              numbers<kFirst, kResidual>(sums + half, added + 16, 1));
+    if constexpr (!kClamps) return packed;
+    return _mm512_min_epi16(_mm512_max_epi16(_mm512_adds_epi16(packed, zero), lo), hi);
+  }
+
+  /// Two rows at a time, the last of an odd number twice: both are read before one is written.
+  template <bool kFirst, bool kResidual, bool kClamps, bool kSigned>
+  void all(std::int64_t pixel, int count, const std::int32_t* sums, std::int64_t half) const {
+    // A lane of 128 bits has four channels of each half of a row, and of the other row behind them.
+    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
+    const std::int64_t at = pixel * f.stride + channel_;
+    auto* out = static_cast<std::uint8_t*>(f.output) + at;
+    const auto* added = static_cast<const std::uint8_t*>(f.residual) + (kResidual ? at : 0);
+    for (int left = count; left > 0; left -= 2) {
+      const std::int64_t step = left > 1 ? f.stride : 0;
+      const __m512i a = row<kFirst, kResidual, kClamps>(sums, half, added),
+                    b = row<kFirst, kResidual, kClamps>(sums + (left > 1 ? 16 : 0), half, added + (kResidual ? step : 0));
+      const __m512i bytes =
+          _mm512_permutexvar_epi32(order, kSigned ? _mm512_packs_epi16(a, b) : _mm512_packus_epi16(a, b));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(bytes));
+      _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + step), _mm512_extracti64x4_epi64(bytes, 1));
+      out += 2 * f.stride, sums += 32;
+      if constexpr (kResidual) added += 2 * f.stride;
+    }
+  }
+
+  QConvFinish f;
+  std::int64_t channel_ = 0;
+  bool signed_, adds_, clamps_;
+  __m512 multiplier[2], first_lo, first_hi, first, residual;
+  __m512i bias[2], residual_zero, zero, lo, hi;  ///< the last three of 32 16-bit numbers
+};
+
+}  // namespace
+}  // namespace pare::kernels
