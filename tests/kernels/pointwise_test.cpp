@@ -77,8 +77,9 @@ TEST(Pointwise, LargeProductsGoInChunks) {
        {std::tuple(300, 600, 33), std::tuple(49, 700, 130), std::tuple(3, 1200, 300)}) {
     const Case c = test::make_float_case(random, ConvShape::matmul(pixels, in_c, out_c));
     const std::vector<float> want = direct(c), got = run(c, pack(c), 1);
+    const double bound = bound_of(c);
     for (std::size_t i = 0; i < want.size(); ++i)
-      ASSERT_NEAR(got[i], want[i], bound_of(c)) << pixels << " output " << i;
+      ASSERT_NEAR(got[i], want[i], bound) << pixels << " output " << i;
     EXPECT_EQ(run(c, pack(c), 4), got);
   }
 }

@@ -1,0 +1,68 @@
+// Convolution and matrix product of bfloat16 inputs and weights with f32 sums, NHWC; what follows is f32 and rounded once.
+//
+//   y = clamp(activation(bias[c] + Σ x · w) + residual, lo, hi)
+//
+// Numbers too small to be normal are 0 as inputs, weights and sums, as the instructions have it.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "kernels/elementwise/elementwise.h"
+#include "kernels/kernel.h"
+#include "kernels/packed.h"
+#include "kernels/table.h"
+
+namespace pare::kernels {
+
+struct Bf16Epilogue {
+  UnaryOp activation = UnaryOp::kIdentity;  ///< one that bf16_activates()
+  DType residual_type = DType::kUndefined;  ///< kUndefined (none), kFloat32 or kBFloat16
+  const void* residual = nullptr;           ///< [pixels, out_c]; may be the output where the types are the same
+  float lo = -kInfinity, hi = kInfinity;    ///< NaN stays
+  DType output_type = DType::kFloat32;      ///< or kBFloat16, rounded to even
+};
+
+struct Bf16Kernel;
+struct Bf16Packed;
+
+/// kIdentity, kRelu, kHardSwish, kSilu, kSigmoid and kGelu.
+bool bf16_activates(UnaryOp op) noexcept;
+/// The shape may be run so: what a line of the kernel reads is a whole number of pairs, or more than 64 bytes.
+bool bf16_fits(const ConvShape& shape) noexcept;
+
+/// Weights by panels; immutable.
+class Bf16Weights : public PackedHandle<Bf16Packed> {
+ public:
+  using PackedHandle::PackedHandle;
+
+  /// filter element (o, i, y, x) by `strides`, rounded to even; bias [out_c] or nullptr; `shape` must fit, and its batch
+  /// and spatial sizes may differ in each call. Packs for `kernel`, or the best available row. Throws Error(kMemory),
+  /// Error(kUsage) for an unusable PARE_FORCE_ISA.
+  static Bf16Weights pack(const ConvShape& shape, const float* filter, const FilterStrides& strides, const float* bias,
+                          const Bf16Kernel* kernel = nullptr);
+
+  /// As kernels/packed.h says. A view is for the best available row.
+  static std::string packing_key(const ConvShape& shape, const FilterStrides& strides, const float* bias);
+  void write(PackedWriter& writer) const;
+  static std::optional<Bf16Weights> view(const ConvShape& shape, PackedReader& reader);
+
+  const char* kernel_name() const noexcept;  ///< "conv_bf16__amx", …
+  std::size_t bytes() const noexcept;
+};
+
+std::size_t conv_bf16_scratch_bytes(const Bf16Weights& weights, const ConvShape& shape, int threads) noexcept;
+
+/// in [batch, in_h, in_w, in_c] bfloat16, out [batch, out_h, out_w, out_c] of epilogue.output_type. Sums differ from exact
+/// ones by f32 rounding only. The same bits for every number of threads.
+void conv_bf16(const Bf16Weights& weights, const ConvShape& shape, const void* in, const Bf16Epilogue& epilogue,
+               void* out, void* scratch, int threads) noexcept;
+
+/// All rows in order of priority, the reference last.
+std::span<const Bf16Kernel* const> conv_bf16_kernels() noexcept;
+const char* conv_bf16_kernel_name(const Bf16Kernel& kernel) noexcept;
+Isa conv_bf16_kernel_isa(const Bf16Kernel& kernel) noexcept;
+
+}  // namespace pare::kernels

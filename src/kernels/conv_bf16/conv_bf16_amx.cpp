@@ -1,0 +1,107 @@
+// AMX: 16 pixels by 16 channels a tile of sums, 32 products each at once.
+#include "kernels/amx/walk.h"
+#include "kernels/conv_bf16/row.h"
+#include "kernels/vec_activation_avx512.h"
+
+namespace pare::kernels::amx {
+namespace {
+
+PARE_TILE_PRODUCTS(Multiply, _tile_dpbf16ps);
+
+/// The epilogue of up to 32 channels.
+class Finish {
+ public:
+  Finish(const Bf16Call& call, const float* bias, std::int64_t channel, int channels)
+      : e_(*call.epilogue),
+        out_(call.out),
+        channel_(channel),
+        stride_(call.shape.out_c),
+        whole_(channels == kBf16Panel),
+        left_(static_cast<__mmask16>(channels >= 16 ? 0xFFFF : (1u << channels) - 1)),
+        right_(static_cast<__mmask16>(channels <= 16 ? 0 : channels >= 32 ? 0xFFFF : (1u << (channels - 16)) - 1)),
+        bias_{_mm512_loadu_ps(bias), _mm512_loadu_ps(bias + 16)},
+        lo_(_mm512_set1_ps(e_.lo)),
+        hi_(_mm512_set1_ps(e_.hi)) {}
+
+  /// Of `rows` pixels; sums [rows][16], those of the second 16 channels kSums numbers behind.
+  void rows(std::int64_t pixel, int rows, const float* sums) const {
+    switch (e_.activation) {
+      case UnaryOp::kRelu: return all(pixel, rows, sums, avx512::relu);
+      case UnaryOp::kHardSwish: return all(pixel, rows, sums, avx512::hard_swish);
+      case UnaryOp::kSilu: return all(pixel, rows, sums, avx512::silu);
+      case UnaryOp::kSigmoid: return all(pixel, rows, sums, avx512::sigmoid);
+      case UnaryOp::kGelu: return all(pixel, rows, sums, avx512::gelu);
+      default: return all(pixel, rows, sums, [](__m512 x) { return x; });
+    }
+  }
+
+ private:
+  static __m512 widened(__m256i halves) {
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_cvtepu16_epi32(halves), 16));
+  }
+
+  __m512 residual(std::int64_t at, __mmask16 mask) const {
+    if (e_.residual_type == DType::kFloat32)
+      return _mm512_maskz_loadu_ps(mask, static_cast<const float*>(e_.residual) + at);
+    const auto* halves = static_cast<const std::uint16_t*>(e_.residual) + at;
+    return widened(whole_ ? _mm256_loadu_si256(reinterpret_cast<const __m256i*>(halves))
+                          : _mm256_maskz_loadu_epi16(mask, halves));
+  }
+
+  template <class Activation>
+  __m512 half(const float* sums, int half, std::int64_t at, const Activation& activation) const {
+    __m512 v = activation(_mm512_add_ps(_mm512_loadu_ps(sums), bias_[half]));
+    if (e_.residual_type != DType::kUndefined) v = _mm512_add_ps(v, residual(at, half == 0 ? left_ : right_));
+    return _mm512_min_ps(hi_, _mm512_max_ps(lo_, v));  // NaN stays: it is the second operand
+  }
+
+  template <class Activation>
+  void all(std::int64_t pixel, int rows, const float* sums, const Activation& activation) const {
+    std::int64_t at = pixel * stride_ + channel_;
+    for (int row = 0; row < rows; ++row, at += stride_, sums += 16) {
+      const __m512 left = half(sums, 0, at, activation),
+                   right = right_ ? half(sums + kSums, 1, at + 16, activation) : _mm512_setzero_ps();
+      if (e_.output_type == DType::kFloat32) {
+        auto* to = static_cast<float*>(out_) + at;
+        _mm512_mask_storeu_ps(to, left_, left);
+        _mm512_mask_storeu_ps(to + 16, right_, right);
+        continue;
+      }
+      auto* to = static_cast<std::uint16_t*>(out_) + at;
+      const auto both = (__m512i)_mm512_cvtne2ps_pbh(right, left);
+      if (whole_)
+        _mm512_storeu_si512(to, both);
+      else
+        _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(left_) | static_cast<__mmask32>(right_) << 16, both);
+    }
+  }
+
+  const Bf16Epilogue& e_;
+  void* out_;
+  std::int64_t channel_, stride_;
+  bool whole_;
+  __mmask16 left_, right_;
+  __m512 bias_[2], lo_, hi_;
+};
+
+}  // namespace
+
+void conv_bf16_run(const Bf16Call& call, const Bf16Part& given, std::byte* scratch) noexcept {
+  scratch += (kChunk - reinterpret_cast<std::uintptr_t>(scratch) % kChunk) % kChunk;
+  const Bf16Packed& w = *call.weights;
+  const ConvShape& s = call.shape;
+  const Part part{given.pixel_begin, given.pixel_end, given.panel_begin, given.panel_end};
+  for (std::int64_t group = 0; group < s.groups; ++group) {
+    const Source source{s, static_cast<const std::byte*>(call.in) + 2 * group * s.group_in(), 2, std::byte{0}};
+    const auto* weights = reinterpret_cast<const std::byte*>(w.weights.data() + group * w.panels * w.panel_lines);
+    const float* bias = w.bias.data() + group * w.panels * kBf16Panel;
+    const auto prepared = [](std::int64_t, std::int64_t, const std::byte*, std::int64_t, std::int64_t) {};
+    const auto finish = [&](std::int64_t channel, int channels, const Sums* tiles, int count) {
+      const Finish f(call, bias + channel, group * s.group_out() + channel, channels);
+      for (int i = 0; i < count; ++i) f.rows(tiles[i].pixel, tiles[i].rows, reinterpret_cast<const float*>(tiles[i].at));
+    };
+    walk<Multiply>(source, weights, part, scratch, prepared, finish);
+  }
+}
+
+}  // namespace pare::kernels::amx
