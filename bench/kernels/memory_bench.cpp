@@ -144,9 +144,9 @@ ConvShape depthwise3x3() {
 
 void depthwise_3x3_f32(benchmark::State& state) {
   const ConvShape s = depthwise3x3();
-  const std::vector<float> filter(9 * kChannels, 0.1f),
-      packed = pack_depthwise(s, filter.data(), FilterStrides::oihw(s));
-  measure(state, 8 * kCount, [&](Buffers& m) { depthwise(s, packed.data(), nullptr, {}, m.a.data(), m.c.data()); });
+  const std::vector<float> filter(9 * kChannels, 0.1f);
+  const auto packed = DepthwiseWeights::pack(s, DType::kFloat32, filter.data(), FilterStrides::oihw(s), nullptr);
+  measure(state, 8 * kCount, [&](Buffers& m) { depthwise(packed, s, m.a.data(), {}, m.c.data()); });
 }
 BENCHMARK(depthwise_3x3_f32);
 

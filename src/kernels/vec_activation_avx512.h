@@ -2,6 +2,7 @@
 // include it; the anonymous namespace keeps what is made of it in each.
 #pragma once
 
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/vec_avx512.h"
 
 namespace pare::kernels::avx512 {
@@ -51,6 +52,18 @@ inline __m512 erf(__m512 x) {
 inline __m512 gelu(__m512 x) {
   const __m512 half = F32::mul(F32::set(0.5f), x);
   return F32::fma(half, erf(F32::mul(x, F32::set(0.70710678f))), half);
+}
+
+/// One that is_fused() (kernels/float_epilogue.h).
+inline __m512 activate(UnaryOp op, __m512 x) {
+  switch (op) {
+    case UnaryOp::kRelu: return relu(x);
+    case UnaryOp::kHardSwish: return hard_swish(x);
+    case UnaryOp::kSilu: return silu(x);
+    case UnaryOp::kSigmoid: return sigmoid(x);
+    case UnaryOp::kGelu: return gelu(x);
+    default: return x;
+  }
 }
 
 }  // namespace

@@ -20,7 +20,7 @@ constexpr std::size_t kGuard = 64;
 struct Case {
   test::FloatCase real;  ///< inputs and weights are numbers of bfloat16
   std::vector<std::uint16_t> in, residual;
-  Bf16Epilogue epilogue;
+  FloatEpilogue epilogue;
 };
 
 float rounded(float x) { return bfloat16_to_float(float_to_bfloat16(x)); }

@@ -1,10 +1,9 @@
-// f32 convolution, matrix product and depthwise convolution.
+// f32 convolution and matrix product.
 #include "kernels/conv/conv.h"
 
 #include <gtest/gtest.h>
 
 #include "base/threads.h"
-#include "kernels/depthwise/depthwise.h"
 #include "qconv_case.h"
 
 namespace pare::kernels {
@@ -76,38 +75,6 @@ TEST(Conv, RandomShapes) {
     conv(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), bias_of(c), c.epilogue, c.in.data(), out.data());
     check(c, out, seed);
   }
-}
-
-TEST(Depthwise, RandomShapesWithAndWithoutAvx2) {
-  for (const char* isa : {"scalar", "avx2"}) {
-    if (!isa_available(*isa_from_name(isa))) continue;
-    test::ScopedEnv force("PARE_FORCE_ISA", isa);
-    for (std::uint64_t seed = 0; seed < 500; ++seed) {
-      Random random(seed);
-      const Case c = random_case(random, true);
-      const std::vector<float> packed = pack_depthwise(c.shape, c.filter.data(), FilterStrides::oihw(c.shape));
-      std::vector<float> out(c.shape.pixels() * c.shape.out_c);
-      depthwise(c.shape, packed.data(), bias_of(c), c.epilogue, c.in.data(), out.data());
-      check(c, out, seed);
-    }
-  }
-}
-
-TEST(Depthwise, ForcedIsaTakesEffect) {
-  // A product that only a fused multiply-add keeps exact: 1 + e squared less 1 + 2e is e², which rounding alone would
-  // lose.
-  if (!isa_available(Isa::kAvx2)) GTEST_SKIP() << "this CPU has no AVX2";
-  ConvShape s;
-  const float e = 1.0f / 4096, in = 1 + e, filter = 1 + e, bias = -(1 + 2 * e);
-  float out = 0;
-  {
-    test::ScopedEnv force("PARE_FORCE_ISA", "avx2");
-    depthwise(s, &filter, &bias, {}, &in, &out);
-    EXPECT_EQ(out, e * e);
-  }
-  test::ScopedEnv force("PARE_FORCE_ISA", "scalar");
-  depthwise(s, &filter, &bias, {}, &in, &out);
-  EXPECT_EQ(out, 0.0f);
 }
 
 TEST(Matmul, RandomViews) {

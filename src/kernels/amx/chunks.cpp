@@ -7,7 +7,7 @@
 namespace pare::kernels::amx {
 namespace {
 
-constexpr std::int64_t kShare = 4;                 ///< of L2: a quarter holds the inputs that are multiplied
+constexpr std::int64_t kShare = 2;                 ///< of L2: a half holds the inputs that are multiplied
 constexpr std::int64_t kLeastCache = 1024 * 1024;  ///< bytes, where the CPU does not say how large L2 is
 constexpr std::int64_t kPair = 32;                 ///< rows of two tiles
 

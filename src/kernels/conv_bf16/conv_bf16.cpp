@@ -32,11 +32,6 @@ std::size_t part_scratch_bytes(const ConvShape& s) noexcept { return amx::scratc
 
 }  // namespace
 
-bool bf16_activates(UnaryOp op) noexcept {
-  return op == UnaryOp::kIdentity || op == UnaryOp::kRelu || op == UnaryOp::kHardSwish || op == UnaryOp::kSilu ||
-         op == UnaryOp::kSigmoid || op == UnaryOp::kGelu;
-}
-
 bool bf16_fits(const ConvShape& s) noexcept {
   const amx::Chunks chunks(s, 2);
   // A shorter odd line would be multiplied with what lies behind it, by weights of 0: a NaN there would count.
@@ -47,7 +42,7 @@ std::size_t conv_bf16_scratch_bytes(const Bf16Weights&, const ConvShape& shape, 
   return part_scratch_bytes(shape) * static_cast<std::size_t>(std::max(threads, 1));
 }
 
-void conv_bf16(const Bf16Weights& weights, const ConvShape& shape, const void* in, const Bf16Epilogue& epilogue,
+void conv_bf16(const Bf16Weights& weights, const ConvShape& shape, const void* in, const FloatEpilogue& epilogue,
                void* out, void* scratch, int threads) noexcept {
   const Bf16Packed& w = weights.packed();
   const Bf16Call call{&w, shape, in, &epilogue, out};

@@ -1,6 +1,5 @@
-// Convolution and matrix product of bfloat16 inputs and weights with f32 sums, NHWC; what follows is f32 and rounded once.
-//
-//   y = clamp(activation(bias[c] + Σ x · w) + residual, lo, hi)
+// Convolution and matrix product of bfloat16 inputs and weights with f32 sums, NHWC; what follows (kernels/float_epilogue.h) is f32
+// and rounded once.
 //
 // Numbers too small to be normal are 0 as inputs, weights and sums, as the instructions have it.
 #pragma once
@@ -10,26 +9,16 @@
 #include <span>
 #include <string>
 
-#include "kernels/elementwise/elementwise.h"
+#include "kernels/float_epilogue.h"
 #include "kernels/kernel.h"
 #include "kernels/packed.h"
 #include "kernels/table.h"
 
 namespace pare::kernels {
 
-struct Bf16Epilogue {
-  UnaryOp activation = UnaryOp::kIdentity;  ///< one that bf16_activates()
-  DType residual_type = DType::kUndefined;  ///< kUndefined (none), kFloat32 or kBFloat16
-  const void* residual = nullptr;           ///< [pixels, out_c]; may be the output where the types are the same
-  float lo = -kInfinity, hi = kInfinity;    ///< NaN stays
-  DType output_type = DType::kFloat32;      ///< or kBFloat16, rounded to even
-};
-
 struct Bf16Kernel;
 struct Bf16Packed;
 
-/// kIdentity, kRelu, kHardSwish, kSilu, kSigmoid and kGelu.
-bool bf16_activates(UnaryOp op) noexcept;
 /// The shape may be run so: what a line of the kernel reads is a whole number of pairs, or more than 64 bytes.
 bool bf16_fits(const ConvShape& shape) noexcept;
 
@@ -57,7 +46,7 @@ std::size_t conv_bf16_scratch_bytes(const Bf16Weights& weights, const ConvShape&
 
 /// in [batch, in_h, in_w, in_c] bfloat16, out [batch, out_h, out_w, out_c] of epilogue.output_type. Sums differ from exact
 /// ones by f32 rounding only. The same bits for every number of threads.
-void conv_bf16(const Bf16Weights& weights, const ConvShape& shape, const void* in, const Bf16Epilogue& epilogue,
+void conv_bf16(const Bf16Weights& weights, const ConvShape& shape, const void* in, const FloatEpilogue& epilogue,
                void* out, void* scratch, int threads) noexcept;
 
 /// All rows in order of priority, the reference last.

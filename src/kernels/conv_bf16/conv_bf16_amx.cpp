@@ -25,13 +25,21 @@ class Finish {
 
   /// Of `rows` pixels; sums [rows][16], those of the second 16 channels kSums numbers behind.
   void rows(std::int64_t pixel, int rows, const float* sums) const {
-    switch (e_.activation) {
-      case UnaryOp::kRelu: return all(pixel, rows, sums, avx512::relu);
-      case UnaryOp::kHardSwish: return all(pixel, rows, sums, avx512::hard_swish);
-      case UnaryOp::kSilu: return all(pixel, rows, sums, avx512::silu);
-      case UnaryOp::kSigmoid: return all(pixel, rows, sums, avx512::sigmoid);
-      case UnaryOp::kGelu: return all(pixel, rows, sums, avx512::gelu);
-      default: return all(pixel, rows, sums, [](__m512 x) { return x; });
+    std::int64_t at = pixel * stride_ + channel_;
+    for (int row = 0; row < rows; ++row, at += stride_, sums += 16) {
+      const __m512 left = half(sums, 0, at), right = right_ ? half(sums + kSums, 1, at + 16) : _mm512_setzero_ps();
+      if (e_.output_type == DType::kFloat32) {
+        auto* to = static_cast<float*>(out_) + at;
+        _mm512_mask_storeu_ps(to, left_, left);
+        _mm512_mask_storeu_ps(to + 16, right_, right);
+        continue;
+      }
+      auto* to = static_cast<std::uint16_t*>(out_) + at;
+      const auto both = (__m512i)_mm512_cvtne2ps_pbh(right, left);
+      if (whole_)
+        _mm512_storeu_si512(to, both);
+      else
+        _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(left_) | static_cast<__mmask32>(right_) << 16, both);
     }
   }
 
@@ -48,35 +56,13 @@ class Finish {
                           : _mm256_maskz_loadu_epi16(mask, halves));
   }
 
-  template <class Activation>
-  __m512 half(const float* sums, int half, std::int64_t at, const Activation& activation) const {
-    __m512 v = activation(_mm512_add_ps(_mm512_loadu_ps(sums), bias_[half]));
+  __m512 half(const float* sums, int half, std::int64_t at) const {
+    __m512 v = avx512::activate(e_.activation, _mm512_add_ps(_mm512_loadu_ps(sums), bias_[half]));
     if (e_.residual_type != DType::kUndefined) v = _mm512_add_ps(v, residual(at, half == 0 ? left_ : right_));
     return _mm512_min_ps(hi_, _mm512_max_ps(lo_, v));  // NaN stays: it is the second operand
   }
 
-  template <class Activation>
-  void all(std::int64_t pixel, int rows, const float* sums, const Activation& activation) const {
-    std::int64_t at = pixel * stride_ + channel_;
-    for (int row = 0; row < rows; ++row, at += stride_, sums += 16) {
-      const __m512 left = half(sums, 0, at, activation),
-                   right = right_ ? half(sums + kSums, 1, at + 16, activation) : _mm512_setzero_ps();
-      if (e_.output_type == DType::kFloat32) {
-        auto* to = static_cast<float*>(out_) + at;
-        _mm512_mask_storeu_ps(to, left_, left);
-        _mm512_mask_storeu_ps(to + 16, right_, right);
-        continue;
-      }
-      auto* to = static_cast<std::uint16_t*>(out_) + at;
-      const auto both = (__m512i)_mm512_cvtne2ps_pbh(right, left);
-      if (whole_)
-        _mm512_storeu_si512(to, both);
-      else
-        _mm512_mask_storeu_epi16(to, static_cast<__mmask32>(left_) | static_cast<__mmask32>(right_) << 16, both);
-    }
-  }
-
-  const Bf16Epilogue& e_;
+  const FloatEpilogue& e_;
   void* out_;
   std::int64_t channel_, stride_;
   bool whole_;

@@ -37,7 +37,7 @@ double sum_of(const Bf16Call& call, std::int64_t n, std::int64_t oy, std::int64_
 
 void finish(const Bf16Call& call, std::int64_t pixel, std::int64_t c, double sum) noexcept {
   const ConvShape& s = call.shape;
-  const Bf16Epilogue& e = *call.epilogue;
+  const FloatEpilogue& e = *call.epilogue;
   const std::int64_t group = c / s.group_out(), own = c % s.group_out(), at = pixel * s.out_c + c;
   const float bias = call.weights->bias[static_cast<std::size_t>(group * call.weights->panels * kBf16Panel + own)];
   float v = unary_one(e.activation, {}, static_cast<float>(sum) + bias);

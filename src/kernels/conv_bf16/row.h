@@ -14,7 +14,7 @@ struct Bf16Call {
   const Bf16Packed* weights;
   ConvShape shape;
   const void* in;
-  const Bf16Epilogue* epilogue;
+  const FloatEpilogue* epilogue;
   void* out;
 };
 

@@ -1,5 +1,4 @@
 // Conv over [N, C, H, W], held channels-last.
-#include "kernels/depthwise/depthwise.h"
 #include "runtime/lower/float_product.h"
 #include "runtime/lower/product.h"
 #include "runtime/lower/window.h"
@@ -28,23 +27,15 @@ std::optional<std::string> lower_plain(Lowerer& lw, const Group& group, const ke
   const BufferId in = lw.read(lw.main(group).input(0), Layout::kChannelsLast);
   const BufferId add = added == ir::kNoValue ? kNoBuffer : lw.read(added, Layout::kChannelsLast);
   const BufferId out = lw.write(group.output, Layout::kChannelsLast);
-  const bool depthwise = s.groups > 1 && s.groups == s.in_c && s.groups == s.out_c;
   const auto strides = kernels::FilterStrides::oihw(s);
-  std::vector<float> packed;
-  if (depthwise) packed = kernels::pack_depthwise(s, weight.data<float>().data(), strides);
   std::vector<BufferId> reads = {in};
   if (add != kNoBuffer) reads.push_back(add);
-  lw.emit(
-      group, {depthwise ? "depthwise_f32" : "conv_f32__plain", why, static_cast<std::int64_t>(weight.bytes())}, reads,
-      {out}, [=, packed = std::move(packed)](const Frame& frame) {
-        const kernels::ConvEpilogue epilogue{add == kNoBuffer ? nullptr : frame.at<float>(add), clamp->lo, clamp->hi};
-        const float* b = bias.defined() ? bias.data<float>().data() : nullptr;
-        if (depthwise)
-          kernels::depthwise(s, packed.data(), b, epilogue, frame.at<float>(in), frame.at<float>(out));
-        else
-          kernels::conv(s, weight.data<float>().data(), strides, b, epilogue, frame.at<float>(in),
-                        frame.at<float>(out));
-      });
+  lw.emit(group, {"conv_f32__plain", why, static_cast<std::int64_t>(weight.bytes())}, reads, {out},
+          [=](const Frame& frame) {
+            const kernels::ConvEpilogue epilogue{add == kNoBuffer ? nullptr : frame.at<float>(add), clamp->lo, clamp->hi};
+            const float* b = bias.defined() ? bias.data<float>().data() : nullptr;
+            kernels::conv(s, weight.data<float>().data(), strides, b, epilogue, frame.at<float>(in), frame.at<float>(out));
+          });
   return std::nullopt;
 }
 

@@ -4,11 +4,12 @@
 #include <cmath>
 #include <utility>
 
+#include "kernels/depthwise/depthwise.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/spconv_f32/spconv_f32.h"
 #include "kernels/winograd/winograd.h"
-#include "runtime/lower/candidate.h"
+#include "runtime/lower/bf16_product.h"
 #include "runtime/lower/product.h"
 #include "runtime/lower/sparse_cost.h"
 #include "runtime/lower/weight_facts.h"
@@ -19,6 +20,7 @@ namespace {
 
 constexpr double kWorthALook = 0.6;  ///< share of zeros below which no shape pays
 constexpr double kClearly = 1.2;     ///< what Winograd's estimate is made worse by: it must be clearly less
+constexpr double kDepthwise = 16, kLibraryDepthwise = 5;  ///< multiply-adds a cycle (bench/kernels, depthwise_bench)
 constexpr double kFilled = 1.03;     ///< entries for a weight that is not zero: pairs of channels are filled up
 
 /// What the epilogue of our own kernels does not do.
@@ -33,15 +35,6 @@ void follow_up(const std::vector<onednn::PostOp>& post, std::int64_t count, cons
     else
       kernels::unary(op.op, op.params, count, out, out);
   }
-}
-
-ProductForm dense_form(const std::string& kernel, const std::shared_ptr<const onednn::Product>& product) {
-  ProductForm form{kernel, product->implementation(), product->weight_bytes(), product->scratch_bytes(), {}};
-  form.run = [product](const void* in, const void* added, void* out, std::byte* scratch) {
-    product->run(in, added, out, scratch);
-  };
-  form.in_place = product->adds_in_place();
-  return form;
 }
 
 /// A form by kernels of our own, which clamp at most; what else follows comes after them.
@@ -104,12 +97,26 @@ ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p
   return form;
 }
 
+/// The depthwise kernels' own epilogue, or what follows after them.
+ProductForm depthwise_f32_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  const auto epilogue = float_epilogue(group, DType::kFloat32, DType::kFloat32);
+  ProductForm form = depthwise_form(lw, p, DType::kFloat32, epilogue.value_or(kernels::FloatEpilogue{}));
+  if (epilogue) return form;
+  form.run = [multiply = form.run, shape = p.shape, post = post_ops(group)](const void* in, const void* added, void* out,
+                                                                            std::byte* scratch) {
+    multiply(in, nullptr, out, scratch);
+    follow_up(post, shape.pixels() * shape.out_c, static_cast<const float*>(added), static_cast<float*>(out));
+  };
+  form.in_place = false;
+  return form;
+}
+
 std::shared_ptr<const WeightFacts> facts_of(Lowerer& lw, const Group& group, const FloatProduct& p) {
   return p.shape.groups == 1 ? weight_facts(lw, group, p.shape, p.strides, p.weight) : nullptr;
 }
 
-std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts& facts) {
-  std::string key = "f32 " + describe(p.shape) + ", " + facts.to_string();
+std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts) {
+  std::string key = "f32 " + describe(p.shape) + (facts ? ", " + facts->to_string() : "");
   for (const onednn::PostOp& op : post_ops(group)) key += op.add ? ", add" : ", activation";
   return key + ", threads " + std::to_string(lw.threads());
 }
@@ -141,6 +148,9 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
   if (kernels::pointwise_fits(p.shape) && isa_available(Isa::kAvx2))
     own.push_back(
         {"pointwise_f32", pointwise_cycles(p.shape), [&lw, &group, &p] { return pointwise_form(lw, group, p); }});
+  if (kernels::depthwise_fits(p.shape) && p.layout == Layout::kChannelsLast)
+    own.push_back({"depthwise_f32", static_cast<double>(p.shape.macs()) / kDepthwise,
+                   [&lw, &group, &p] { return depthwise_f32_form(lw, group, p); }});
   if (!winograd_runs(lw, p)) return own;
   for (const auto& [name, tile] : {std::pair("winograd4x4_f32", kernels::WinogradTile::k4x4),
                                    std::pair("winograd2x2_f32", kernels::WinogradTile::k2x2)})
@@ -149,7 +159,10 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
   return own;
 }
 
-double dense_cycles_of(const FloatProduct& p) { return static_cast<double>(p.shape.macs()) / sparse_costs().dense_f32; }
+double dense_cycles_of(const FloatProduct& p) {
+  const double macs = kernels::depthwise_fits(p.shape) ? kLibraryDepthwise : sparse_costs().dense_f32;
+  return static_cast<double>(p.shape.macs()) / macs;
+}
 
 /// oneDNN's where no other pays; nullopt with a reason where there is none at all.
 std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::string& reason) {
@@ -163,57 +176,54 @@ std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatPr
   const std::shared_ptr<const onednn::Product> dense = unwanted ? nullptr : p.dense({}, reason);
   std::vector<Candidate> candidates;
   if (dense || unwanted)
-    candidates.push_back({p.dense_kernel(), dense_cycles, [&, dense] { return dense_form(p.dense_kernel(), dense); }});
+    candidates.push_back({p.dense_kernel(), dense_cycles, [&, dense] { return library_form(p.dense_kernel(), dense); }});
   candidates.insert(candidates.end(), own.begin(), own.end());
   if (candidates.empty()) return std::nullopt;
   if (own.empty()) return Chosen{candidates[0].make(), ""};
-  Chosen chosen = choose(lw, timing_key(lw, group, p, *facts), candidates, buffers_of(group, p.shape));
-  if (facts->sparsity() >= kWorthALook)
+  Chosen chosen = choose(lw, timing_key(lw, group, p, facts.get()), candidates, buffers_of(group, p.shape));
+  if (facts && facts->sparsity() >= kWorthALook)
     chosen.form.reason += (chosen.form.reason.empty() ? "" : "; ") + facts->to_string();
   return chosen;
 }
 
-/// What the plan's precision asks for: bfloat16 in; what is added as it lies there; out what its readers take.
-onednn::ProductTypes narrow_types(Lowerer& lw, const Group& group) {
-  onednn::ProductTypes types{.in = DType::kBFloat16};
-  const ir::ValueId added = added_value(group);
-  if (added != ir::kNoValue && lw.lies_narrow(added)) types.add = DType::kBFloat16;
-  if (lw.is_narrow(group.output)) types.out = DType::kBFloat16;
-  return types;
-}
-
-/// Emits oneDNN's product in bfloat16. Returns why not.
-std::optional<std::string> lower_narrow(Lowerer& lw, const Group& group, const FloatProduct& p) {
-  if (2 * sparse_cycles(p, facts_of(lw, group, p).get()) < dense_cycles_of(p)) return "zeros pay more than bfloat16";
-  const onednn::ProductTypes types = narrow_types(lw, group);
-  std::string reason;
-  const auto product = p.dense(types, reason);
-  if (!product) return "in bfloat16 " + reason;
-  const auto narrow = [](DType type) { return type == DType::kBFloat16; };
-  const ir::ValueId added = added_value(group);
-  const BufferId in = lw.read_narrow(lw.main(group).input(0), p.layout);
-  const BufferId add = added == ir::kNoValue ? kNoBuffer
-                       : narrow(types.add)   ? lw.read_narrow(added, p.layout)
-                                             : lw.read(added, p.layout);
-  const BufferId out = narrow(types.out) ? lw.write_narrow(group.output, p.layout) : lw.write(group.output, p.layout);
-  if (product->adds_in_place()) lw.take_over(out, add);
-  const BufferId scratch = lw.scratch(product->scratch_bytes());
-  std::vector<BufferId> reads = {in};
-  if (add != kNoBuffer) reads.push_back(add);
-  StepNote note{p.family + "_bf16__onednn", product->implementation(),
-                static_cast<std::int64_t>(product->weight_bytes()), DType::kBFloat16};
-  lw.emit(group, std::move(note), reads, {out, scratch}, [=](const Frame& frame) {
-    product->run(frame.at(in), add == kNoBuffer ? nullptr : frame.at(add), frame.at(out), frame.at(scratch));
-  });
-  return std::nullopt;
-}
-
 }  // namespace
+
+ProductForm library_form(const std::string& kernel, const std::shared_ptr<const onednn::Product>& product) {
+  ProductForm form{kernel, product->implementation(), product->weight_bytes(), product->scratch_bytes(), {}};
+  form.run = [product](const void* in, const void* added, void* out, std::byte* scratch) {
+    product->run(in, added, out, scratch);
+  };
+  form.in_place = product->adds_in_place();
+  return form;
+}
+
+ProductForm depthwise_form(Lowerer& lw, const FloatProduct& p, DType type, const kernels::FloatEpilogue& epilogue) {
+  using kernels::DepthwiseWeights;
+  const float* bias = bias_of(p);
+  kernels::PackingKey key("depthwise", 1, name(type).data());
+  key.add(p.shape.in_c, p.shape.kh, p.shape.kw).add_array(bias, p.shape.out_c);
+  const auto weights = lw.cache().get<DepthwiseWeights>(key.text(), p.weight, [&] {
+    return std::make_shared<const DepthwiseWeights>(
+        DepthwiseWeights::pack(p.shape, type, p.weight.data<float>().data(), p.strides, bias));
+  });
+  ProductForm form{weights->kernel_name(), "", weights->bytes(), 0, {}};
+  form.in_place = epilogue.residual_type == epilogue.output_type;
+  form.run = [weights, epilogue, shape = p.shape](const void* in, const void* added, void* out, std::byte*) {
+    kernels::FloatEpilogue e = epilogue;
+    e.residual = added;
+    kernels::depthwise(*weights, shape, in, e, out);
+  };
+  return form;
+}
+
+bool zeros_pay(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  return 2 * sparse_cycles(p, facts_of(lw, group, p).get()) < dense_cycles_of(p);
+}
 
 std::optional<std::string> lower_float(Lowerer& lw, const Group& group, const FloatProduct& product) {
   std::string reason;
   std::optional<std::string> refused;
-  if (lw.narrow_products() && !(refused = lower_narrow(lw, group, product))) return std::nullopt;
+  if (lw.narrow_products() && !(refused = lower_bf16(lw, group, product))) return std::nullopt;
   const auto chosen = choose_form(lw, group, product, reason);
   if (!chosen) return reason;
   const ProductForm& form = chosen->form;

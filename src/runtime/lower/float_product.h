@@ -7,6 +7,8 @@
 #include <optional>
 #include <string>
 
+#include "kernels/float_epilogue.h"
+#include "runtime/lower/candidate.h"
 #include "runtime/lowerer.h"
 #include "runtime/onednn.h"
 
@@ -23,6 +25,15 @@ struct FloatProduct {
 
   std::string dense_kernel() const { return family + "_f32__onednn"; }
 };
+
+/// oneDNN's product as a form.
+ProductForm library_form(const std::string& kernel, const std::shared_ptr<const onednn::Product>& product);
+
+/// Our own depthwise kernels, for a shape that depthwise_fits() and inputs of `type`.
+ProductForm depthwise_form(Lowerer& lw, const FloatProduct& product, DType type, const kernels::FloatEpilogue& epilogue);
+
+/// By the estimate, multiplying only weights that are not zero takes less than half of a dense product.
+bool zeros_pay(Lowerer& lw, const Group& group, const FloatProduct& product);
 
 /// Emits the fastest form, whatever follows the product; in bfloat16 where the plan's precision asks for it, oneDNN has
 /// it and zeros do not pay more. Returns why there is none.

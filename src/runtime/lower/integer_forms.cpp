@@ -52,6 +52,8 @@ template <class Run>
 ProductForm own_form(const IntegerTask& t, std::string kernel, std::string reason, std::size_t bytes,
                      std::size_t scratch, Run run) {
   ProductForm form{std::move(kernel), std::move(reason), bytes, scratch, {}};
+  const auto wide = [](DType type) { return type == DType::kFloat32; };
+  form.in_place = wide(t.epilogue.residual_type) == wide(t.epilogue.output_type);  // the same size
   form.run = [shape = t.shape, epilogue = t.epilogue, multiplier = t.multiplier, run](const void* in, const void* added,
                                                                                       void* out, std::byte* at) {
     QConvEpilogue e = epilogue;

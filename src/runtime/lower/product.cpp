@@ -128,6 +128,28 @@ std::optional<Clamp> final_clamp(const Group& group) {
   return clamp;
 }
 
+std::optional<kernels::FloatEpilogue> float_epilogue(const Group& group, DType add, DType out) {
+  kernels::FloatEpilogue e;
+  e.output_type = out;
+  std::size_t next = 0;
+  const std::vector<Follow>& follow = group.follow;
+  const auto is_activation = [&] { return next < follow.size() && follow[next].add == ir::kNoValue; };
+  const bool all_clamp = final_clamp(group).has_value();
+  if (!all_clamp && is_activation() && kernels::is_fused(follow[next].activation.op))
+    e.activation = follow[next++].activation.op;
+  if (next < follow.size() && follow[next].add != ir::kNoValue) {
+    e.residual_type = add;
+    ++next;
+  }
+  if (is_activation()) {
+    const auto bounds = clamp_of(follow[next].activation);
+    if (!bounds) return std::nullopt;
+    e.lo = bounds->lo, e.hi = bounds->hi;
+    ++next;
+  }
+  return next == follow.size() ? std::optional(e) : std::nullopt;
+}
+
 std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,
                                          const kernels::FilterStrides& strides, Layout layout) {
   std::string why;
