@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "base/float16.h"
 #include "base/threads.h"
 #include "random.h"
 
@@ -64,6 +65,31 @@ void check_max(const PoolShape& s, DType type, const std::vector<T>& in, std::ui
 }
 
 std::int64_t input_size(const PoolShape& s) { return s.batch * s.in_h * s.in_w * s.channels; }
+
+TEST(MaxPool, OfBfloat16IsThatOfFloatWithANaNInfinitiesAndZeros) {
+  for (std::uint64_t seed = 0; seed < 100; ++seed) {
+    Random random(seed);
+    const PoolShape s = random_pool(random);
+    std::vector<std::uint16_t> in;
+    std::vector<float> wide;
+    const float special[] = {kInfinity, -kInfinity, 0.0f, std::nanf(""), -std::nanf("")};
+    for (std::int64_t i = 0; i < s.batch * s.in_h * s.in_w * s.channels; ++i) {
+      in.push_back(float_to_bfloat16(random.coin(0.02) ? special[random.integer(0, 4)] : random.real(-2, 2)));
+      wide.push_back(bfloat16_to_float(in.back()));
+    }
+    const auto outputs = static_cast<std::size_t>(s.batch * s.out_h * s.out_w * s.channels);
+    std::vector<std::uint16_t> out(outputs);
+    std::vector<float> want(outputs);
+    max_pool(s, DType::kBFloat16, in.data(), out.data());
+    max_pool(s, DType::kFloat32, wide.data(), want.data());
+    for (std::size_t i = 0; i < outputs; ++i) {
+      ASSERT_EQ(std::isnan(bfloat16_to_float(out[i])), std::isnan(want[i])) << seed;
+      if (!std::isnan(want[i])) {
+        ASSERT_EQ(bfloat16_to_float(out[i]), want[i]) << seed;
+      }
+    }
+  }
+}
 
 TEST(MaxPool, EveryType) {
   for (std::uint64_t seed = 0; seed < 600; ++seed) {

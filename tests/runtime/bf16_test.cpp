@@ -42,6 +42,14 @@ ir::ValueId narrow_weight(Builder& b, const Dims& dims, bool written_out) {
   return b.constant(written_out ? rounded(weight) : weight, "w");
 }
 
+/// Products in bfloat16 by oneDNN or by our own kernels.
+std::int64_t products(const Builder& b, const std::map<std::string, Dims>& shapes) {
+  const auto names = test::kernels_of(*runtime::backend().compile(b.model, kBf16), shapes);
+  return std::count_if(names.begin(), names.end(), [](const std::string& name) {
+    return name.starts_with("conv_bf16__") || name.starts_with("depthwise_bf16__") || name == "inner_product_bf16__onednn";
+  });
+}
+
 std::int64_t count(const Builder& b, const std::map<std::string, Dims>& shapes, const std::string& kernel) {
   const auto names = test::kernels_of(*runtime::backend().compile(b.model, kBf16), shapes);
   return std::count(names.begin(), names.end(), kernel);
@@ -61,7 +69,7 @@ TEST_F(Bf16, AConvolutionMultipliesRoundedOperandsAndSumsInFloat) {
     SCOPED_TRACE(channels);
     const Dims in = {2, channels, 9, 7};
     const Builder b = convolution(in, 24, false);
-    EXPECT_EQ(count(b, {{"x", in}}, "conv_bf16__onednn"), 1);
+    EXPECT_EQ(products(b, {{"x", in}}), 1);
     expect_like(b, convolution(in, 24, true), test::random_tensor(in, 9), 1e-5);
   }
 }
@@ -76,7 +84,7 @@ Builder product(std::int64_t k, std::int64_t n, bool written_out) {
 TEST_F(Bf16, AMatrixProductToo) {
   for (std::int64_t k : {1, 33, 128}) {
     const Builder b = product(k, 17, false);
-    EXPECT_EQ(count(b, {{"x", {5, k}}}, "inner_product_bf16__onednn"), 1);
+    EXPECT_EQ(products(b, {{"x", {5, k}}}), 1);
     expect_like(b, product(k, 17, true), test::random_tensor({5, k}, 3), 1e-5);
   }
 }
@@ -98,11 +106,31 @@ Builder block(bool written_out) {
 TEST_F(Bf16, ValuesBetweenProductsStayNarrow) {
   const Builder b = block(false);
   const std::map<std::string, Dims> shapes = {{"x", {1, 16, 8, 8}}};
-  EXPECT_EQ(count(b, shapes, "conv_bf16__onednn"), 3);
+  EXPECT_EQ(products(b, shapes), 3);
   EXPECT_EQ(count(b, shapes, "to_bf16"), 1);  // of the model's input
   EXPECT_EQ(count(b, shapes, "to_f32"), 0);
   // Sums in another order may round to the other neighbour: one place of bfloat16 in a few of the 144 inputs of a sum.
   expect_like(b, block(true), test::random_tensor({1, 16, 8, 8}, 4), 2e-3);
+}
+
+TEST_F(Bf16, AMaxPoolBetweenProductsPicksNarrowValues) {
+  const auto graph = [](bool written_out) {
+    Builder b;
+    const ir::ValueId x = b.input("x", ir::Shape::of({1, 16, 9, 9}));
+    const ir::ValueId y =
+        b.node("Conv", {narrow(b, x, written_out), narrow_weight(b, {24, 16, 1, 1}, written_out), b.weight({24})});
+    const std::vector<std::int64_t> window = {3, 3}, strides = {2, 2};
+    const ir::ValueId z = b.node("MaxPool", {narrow(b, y, written_out)}, {{"kernel_shape", window}, {"strides", strides}});
+    b.finish({b.node("Conv", {z, narrow_weight(b, {8, 24, 1, 1}, written_out), b.weight({8})})});
+    return b;
+  };
+  const Builder b = graph(false);
+  const std::map<std::string, Dims> shapes = {{"x", {1, 16, 9, 9}}};
+  EXPECT_EQ(products(b, shapes), 2);
+  EXPECT_EQ(count(b, shapes, "max_pool_bf16"), 1);
+  EXPECT_EQ(count(b, shapes, "to_bf16"), 1);  // of the model's input
+  EXPECT_EQ(count(b, shapes, "to_f32"), 0);
+  expect_like(b, graph(true), test::random_tensor({1, 16, 9, 9}, 4), 2e-3);
 }
 
 TEST_F(Bf16, AReaderInFloatGetsFloat) {
@@ -112,7 +140,7 @@ TEST_F(Bf16, AReaderInFloatGetsFloat) {
   const ir::ValueId z = b.node("Conv", {y, b.weight({16, 16, 1, 1})});
   b.finish({b.node("Mul", {z, b.node("Exp", {y})})});
   const std::map<std::string, Dims> shapes = {{"x", {1, 16, 8, 8}}};
-  EXPECT_EQ(count(b, shapes, "conv_bf16__onednn"), 2);
+  EXPECT_EQ(products(b, shapes), 2);
   EXPECT_EQ(count(b, shapes, "to_bf16"), 2);  // of the input, and of y, which both kinds read
   EXPECT_EQ(count(b, shapes, "to_f32"), 0);
   const NamedTensors inputs = {{"x", test::random_tensor({1, 16, 8, 8}, 4)}};

@@ -55,7 +55,7 @@ exec::PlanStep step_of(exec::Executor& executor, const Dims& x) {
 
 /// Without AMX, whose tiles multiply dense weights faster than most that is sparse or of few bits.
 class Choice : public ::testing::Test {
-  const kernels::test::ScopedEnv no_tiles_{"PARE_FORCE_ISA", std::string(name(active_isa())).c_str()};
+  const kernels::test::ScopedEnv no_tiles_{"PARE_FORCE_ISA", std::string(name(std::min(active_isa(), Isa::kAvx512Bf16))).c_str()};
 };
 
 TEST_F(Choice, BinaryAndTernaryWeightsOfTwoBitInputsRunByBits) {
@@ -143,7 +143,7 @@ class Tuning : public ::testing::Test {
   }
   void TearDown() override { std::filesystem::remove_all(folder_); }
   std::filesystem::path folder_;
-  const kernels::test::ScopedEnv no_tiles_{"PARE_FORCE_ISA", std::string(name(active_isa())).c_str()};
+  const kernels::test::ScopedEnv no_tiles_{"PARE_FORCE_ISA", std::string(name(std::min(active_isa(), Isa::kAvx512Bf16))).c_str()};
 };
 
 TEST_F(Tuning, WhatWasMeasuredIsKept) {

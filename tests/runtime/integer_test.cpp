@@ -35,7 +35,7 @@ class IntegerOn : public ::testing::TestWithParam<const char*> {
     if (*GetParam()) force_.emplace("PARE_FORCE_ISA", GetParam());
   }
   /// AMX tiles multiply dense weights faster than most that is sparse.
-  void without_tiles() { force_.emplace("PARE_FORCE_ISA", std::string(name(active_isa())).c_str()); }
+  void without_tiles() { force_.emplace("PARE_FORCE_ISA", std::string(name(std::min(active_isa(), Isa::kAvx512Bf16))).c_str()); }
   std::optional<kernels::test::ScopedEnv> force_;
 };
 INSTANTIATE_TEST_SUITE_P(Isa, IntegerOn, ::testing::Values("", "avx2"),

@@ -50,17 +50,29 @@ void transpose_block(const T* in, std::int64_t rows, std::int64_t columns, std::
     for (std::int64_t r = c < c_squares ? r_squares : r0; r < r1; ++r) out[c * rows + r] = in[r * columns + c];
 }
 
+/// So few rows (the channels of an image) that a number known to the compiler gives whole vectors.
+template <int kRows, class T>
+void interleave(const T* in, std::int64_t columns, std::int64_t begin, std::int64_t end, T* __restrict out) noexcept {
+  for (std::int64_t c = begin; c < end; ++c)
+    for (int r = 0; r < kRows; ++r) out[c * kRows + r] = in[r * columns + c];
+}
+
 template <class T>
 void transpose2d_as(std::int64_t batch, std::int64_t rows, std::int64_t columns, const T* in, T* out) noexcept {
-  const std::int64_t strips = (columns + kBlock - 1) / kBlock;
+  const std::int64_t strip = rows == 3 ? 16 * kBlock : kBlock, strips = (columns + strip - 1) / strip;
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t unit = begin; unit < end; ++unit) {
       const std::int64_t offset = unit / strips * rows * columns;
+      if (rows == 3) {
+        const std::int64_t first = unit % strips * strip;
+        interleave<3>(in + offset, columns, first, std::min(first + strip, columns), out + offset);
+        continue;
+      }
       for (std::int64_t r = 0; r < rows; r += kBlock)
         transpose_block(in + offset, rows, columns, r, unit % strips * kBlock, out + offset);
     }
   };
-  parallel_for(batch * strips, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, rows * kBlock)),
+  parallel_for(batch * strips, std::max<std::int64_t>(1, kGrainOperations / std::max<std::int64_t>(1, rows * strip)),
                std::ref(body));
 }
 

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <functional>
 #include <limits>
+#include <type_traits>
 
 #include "base/threads.h"
 #include "kernels/quantize/quantize.h"
@@ -63,10 +64,34 @@ void keep_larger(const T* __restrict value, std::int64_t count, T* __restrict be
   for (std::int64_t c = 0; c < count; ++c) best[c] = (value[c] > best[c] || value[c] != value[c]) ? value[c] : best[c];
 }
 
+/// bfloat16: its bits, less the sign's, as integers are in the order of its numbers.
+struct Brain {
+  std::uint16_t bits;
+  std::int16_t rank() const noexcept {
+    const auto value = static_cast<std::int16_t>(bits);
+    return static_cast<std::int16_t>(value ^ ((value >> 15) & 0x7FFF));
+  }
+  bool is_nan() const noexcept { return (bits & 0x7FFF) > 0x7F80; }
+};
+
+void keep_larger(const Brain* __restrict value, std::int64_t count, Brain* __restrict best) noexcept {  // a NaN wins
+  for (std::int64_t c = 0; c < count; ++c) {
+    const bool wins = (value[c].rank() > best[c].rank() && !best[c].is_nan()) || value[c].is_nan();
+    best[c].bits = wins ? value[c].bits : best[c].bits;
+  }
+}
+
+template <class T>
+constexpr T lowest() noexcept {
+  if constexpr (std::is_same_v<T, Brain>)
+    return Brain{0xFF80};
+  else
+    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+}
+
 template <class T>
 void max_pool_as(const PoolShape& s, const T* in, T* out) noexcept {
-  constexpr T kLowest =
-      std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
+  constexpr T kLowest = lowest<T>();
   for_pixels(s, [&](std::int64_t pixel) {
     T* best = out + pixel * s.channels;
     bool first = true;
@@ -140,6 +165,8 @@ void global_average_as(std::int64_t batch, std::int64_t pixels, std::int64_t cha
 void max_pool(const PoolShape& shape, DType type, const void* in, void* out) noexcept {
   if (type == DType::kFloat32)
     max_pool_as(shape, static_cast<const float*>(in), static_cast<float*>(out));
+  else if (type == DType::kBFloat16)
+    max_pool_as(shape, static_cast<const Brain*>(in), static_cast<Brain*>(out));
   else if (type == DType::kInt8)
     max_pool_as(shape, static_cast<const std::int8_t*>(in), static_cast<std::int8_t*>(out));
   else

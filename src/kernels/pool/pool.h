@@ -1,4 +1,4 @@
-// Pooling over NHWC, f32, u8 and s8.
+// Pooling over NHWC, f32, u8 and s8; the largest of bfloat16 too.
 #pragma once
 
 #include "kernels/kernel.h"
@@ -14,7 +14,7 @@ struct PoolShape {
   bool count_include_pad = false;
 };
 
-/// type: kFloat32, kUint8 or kInt8, the same for both sides (8-bit max pooling keeps scale and zero point). Padding
+/// type: kFloat32, kBFloat16, kUint8 or kInt8, the same for both sides (8-bit max pooling keeps scale and zero point). Padding
 /// never wins; a window wholly in the padding gives the type's lowest value. A NaN in a window gives NaN.
 void max_pool(const PoolShape& shape, DType type, const void* in, void* out) noexcept;
 

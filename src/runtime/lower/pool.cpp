@@ -29,6 +29,13 @@ std::optional<std::string> lower_MaxPool(Lowerer& lw, const Group& group) {
   if (type != DType::kFloat32 && type != DType::kUint8 && type != DType::kInt8) return "no kernel for this type";
   if (node.output(1) != ir::kNoValue) return "the indices are asked for";
   const kernels::PoolShape s = pool_shape(node, in, lw.dims(group.output));
+  if (lw.is_narrow(group.output)) {
+    const BufferId x = lw.read_narrow(node.input(0), Layout::kChannelsLast),
+                   y = lw.write_narrow(group.output, Layout::kChannelsLast);
+    lw.emit(group, {"max_pool_bf16", "channels-last; between products in bfloat16"}, {x}, {y},
+            [=](const Frame& frame) { kernels::max_pool(s, DType::kBFloat16, frame.at(x), frame.at(y)); });
+    return std::nullopt;
+  }
   const BufferId x = lw.read(node.input(0), Layout::kChannelsLast), y = lw.write(group.output, Layout::kChannelsLast);
   lw.emit(group, {type == DType::kFloat32 ? "max_pool_f32" : "max_pool_8bit", "channels-last"}, {x}, {y},
           [=](const Frame& frame) { kernels::max_pool(s, type, frame.at(x), frame.at(y)); });
