@@ -30,7 +30,7 @@ inline __m512 silu(__m512 x) { return F32::mul(x, sigmoid(x)); }
 template <std::size_t kCount>
 __m512 polynomial(__m512 x, const float (&terms)[kCount]) {
   __m512 p = F32::set(terms[0]);
-#pragma GCC unroll 8
+#pragma GCC unroll 9
   for (std::size_t i = 1; i < kCount; ++i) p = F32::fma(p, x, F32::set(terms[i]));
   return p;
 }
@@ -54,14 +54,27 @@ inline __m512 gelu(__m512 x) {
   return F32::fma(half, erf(F32::mul(x, F32::set(0.70710678f))), half);
 }
 
-/// One that is_fused() (kernels/float_epilogue.h).
-inline __m512 activate(UnaryOp op, __m512 x) {
+/// The same within 5e-5, a tenth of what rounding 1 to bfloat16 costs, with half of the operations: erf by one polynomial
+/// (least squares, reweighted to be even), and 1 beyond 3.
+inline __m512 gelu_rough(__m512 x) {
+  static constexpr float kTerms[] = {4.074209414e-08f,  -1.944822088e-06f, 4.106051347e-05f,
+                                     -0.000511036778f,  0.004235426895f,   -0.02510285936f,
+                                     0.1110793352f,     -0.3753148615f,    1.12826848f};
+  const __m512 z = F32::mul(x, F32::set(0.70710678f)), half = F32::mul(F32::set(0.5f), x);
+  const __mmask16 far = _mm512_cmp_ps_mask(magnitude(z), F32::set(3.0f), _CMP_GE_OQ);
+  const __m512 one = _mm512_or_ps(_mm512_and_ps(x, F32::set(-0.0f)), F32::set(1.0f));
+  return F32::fma(half, _mm512_mask_mov_ps(F32::mul(z, polynomial(F32::mul(z, z), kTerms)), far, one), half);
+}
+
+/// One that is_fused() (kernels/float_epilogue.h); `kRough`: for results that are rounded to bfloat16.
+template <bool kRough = false>
+__m512 activate(UnaryOp op, __m512 x) {
   switch (op) {
     case UnaryOp::kRelu: return relu(x);
     case UnaryOp::kHardSwish: return hard_swish(x);
     case UnaryOp::kSilu: return silu(x);
     case UnaryOp::kSigmoid: return sigmoid(x);
-    case UnaryOp::kGelu: return gelu(x);
+    case UnaryOp::kGelu: return kRough ? gelu_rough(x) : gelu(x);
     default: return x;
   }
 }

@@ -17,7 +17,7 @@ namespace pare::runtime {
 
 namespace {
 
-constexpr int kVersion = 3;  ///< of kernels and of keys: counted up when either changes what was measured
+constexpr int kVersion = 4;  ///< of kernels and of keys: counted up when either changes what was measured
 constexpr int kLeastRounds = 3, kMostRounds = 9;
 constexpr double kBudget = 30'000;  ///< microseconds after which no further round begins
 

@@ -57,7 +57,10 @@ class Finish {
   }
 
   __m512 half(const float* sums, int half, std::int64_t at) const {
-    __m512 v = avx512::activate(e_.activation, _mm512_add_ps(_mm512_loadu_ps(sums), bias_[half]));
+    __m512 v = _mm512_add_ps(_mm512_loadu_ps(sums), bias_[half]);
+    if (e_.activation != UnaryOp::kIdentity)
+      v = e_.output_type == DType::kBFloat16 ? avx512::activate<true>(e_.activation, v)
+                                             : avx512::activate(e_.activation, v);
     if (e_.residual_type != DType::kUndefined) v = _mm512_add_ps(v, residual(at, half == 0 ? left_ : right_));
     return _mm512_min_ps(hi_, _mm512_max_ps(lo_, v));  // NaN stays: it is the second operand
   }

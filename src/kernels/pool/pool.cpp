@@ -5,7 +5,6 @@
 #include <cstring>
 #include <functional>
 #include <limits>
-#include <type_traits>
 
 #include "base/threads.h"
 #include "kernels/quantize/quantize.h"
@@ -64,34 +63,10 @@ void keep_larger(const T* __restrict value, std::int64_t count, T* __restrict be
   for (std::int64_t c = 0; c < count; ++c) best[c] = (value[c] > best[c] || value[c] != value[c]) ? value[c] : best[c];
 }
 
-/// bfloat16: its bits, less the sign's, as integers are in the order of its numbers.
-struct Brain {
-  std::uint16_t bits;
-  std::int16_t rank() const noexcept {
-    const auto value = static_cast<std::int16_t>(bits);
-    return static_cast<std::int16_t>(value ^ ((value >> 15) & 0x7FFF));
-  }
-  bool is_nan() const noexcept { return (bits & 0x7FFF) > 0x7F80; }
-};
-
-void keep_larger(const Brain* __restrict value, std::int64_t count, Brain* __restrict best) noexcept {  // a NaN wins
-  for (std::int64_t c = 0; c < count; ++c) {
-    const bool wins = (value[c].rank() > best[c].rank() && !best[c].is_nan()) || value[c].is_nan();
-    best[c].bits = wins ? value[c].bits : best[c].bits;
-  }
-}
-
-template <class T>
-constexpr T lowest() noexcept {
-  if constexpr (std::is_same_v<T, Brain>)
-    return Brain{0xFF80};
-  else
-    return std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
-}
-
 template <class T>
 void max_pool_as(const PoolShape& s, const T* in, T* out) noexcept {
-  constexpr T kLowest = lowest<T>();
+  constexpr T kLowest =
+      std::numeric_limits<T>::has_infinity ? -std::numeric_limits<T>::infinity() : std::numeric_limits<T>::lowest();
   for_pixels(s, [&](std::int64_t pixel) {
     T* best = out + pixel * s.channels;
     bool first = true;
@@ -103,6 +78,25 @@ void max_pool_as(const PoolShape& s, const T* in, T* out) noexcept {
       first = false;
     });
     if (first) std::fill_n(best, s.channels, kLowest);
+  });
+}
+
+/// The bits of a bfloat16 as an integer that is in the order of its numbers, and back; a NaN is the largest.
+std::int16_t flipped(std::int16_t bits) noexcept {
+  return static_cast<std::int16_t>(bits ^ (static_cast<std::int16_t>(bits >> 15) & 0x7FFF));
+}
+std::int16_t rank_of(std::int16_t bits) noexcept {
+  return (bits & 0x7FFF) > 0x7F80 ? std::int16_t{0x7FFF} : flipped(bits);
+}
+
+void max_pool_bf16(const PoolShape& s, const std::int16_t* in, std::int16_t* out) noexcept {
+  for_pixels(s, [&](std::int64_t pixel) {
+    std::int16_t* __restrict best = out + pixel * s.channels;  // ranks, until the last tap is seen
+    std::fill_n(best, s.channels, flipped(static_cast<std::int16_t>(0xFF80)));
+    for_taps(s, taps_of(s, pixel), [&](std::int64_t at) {
+      for (std::int64_t c = 0; c < s.channels; ++c) best[c] = std::max(best[c], rank_of(in[at + c]));
+    });
+    for (std::int64_t c = 0; c < s.channels; ++c) best[c] = flipped(best[c]);
   });
 }
 
@@ -166,7 +160,7 @@ void max_pool(const PoolShape& shape, DType type, const void* in, void* out) noe
   if (type == DType::kFloat32)
     max_pool_as(shape, static_cast<const float*>(in), static_cast<float*>(out));
   else if (type == DType::kBFloat16)
-    max_pool_as(shape, static_cast<const Brain*>(in), static_cast<Brain*>(out));
+    max_pool_bf16(shape, static_cast<const std::int16_t*>(in), static_cast<std::int16_t*>(out));
   else if (type == DType::kInt8)
     max_pool_as(shape, static_cast<const std::int8_t*>(in), static_cast<std::int8_t*>(out));
   else
