@@ -21,14 +21,31 @@ ir::NodeId addition_of(const ir::Graph& graph, const Group& product) {
   return add != ir::kNoNode && graph.node(add).is("Add") ? add : ir::kNoNode;
 }
 
-/// What the product's output is added to; kNoValue where that does not have the sum's shape.
+/// One element for each output of the product: a constant bias that was quantized.
+bool is_bias(const ir::Graph& graph, const Group& product, ir::ValueId other) {
+  const auto view = dequantized(graph, other);
+  if (!view || !graph.constant(view->q)) return false;
+  const ir::Node& node = graph.node(product.main());
+  const auto dims = graph.value(other).shape.static_dims(), weight = graph.value(node.input(1)).shape.static_dims();
+  if (!dims || !weight) return false;
+  const bool conv = node.is("Conv"), by_rows = conv || (node.is("Gemm") && node.int_or("transB", 0) != 0);
+  const std::int64_t outputs = (*weight)[by_rows ? 0 : 1];
+  const std::size_t behind = conv ? 2 : 0;  // axes of size 1: those of pixels
+  const Dims wanted = conv ? Dims{outputs, 1, 1} : Dims{outputs};
+  Dims without_ones = *dims;
+  while (without_ones.size() > behind + 1 && without_ones.front() == 1) without_ones.erase(without_ones.begin());
+  return without_ones == wanted;
+}
+
+/// What the product's output is added to; kNoValue where that is neither of the sum's shape nor a bias.
 ir::ValueId other_addend(const ir::Graph& graph, const Group& product, const ir::Node& add) {
   const ir::NodeId first = graph.producer(add.input(0));
   const bool mine = first != ir::kNoNode && graph.node(first).input(0) == product.output;
   const ir::ValueId other = add.input(mine ? 1 : 0), own = add.input(mine ? 0 : 1);
   const ir::Shape &shape = graph.value(other).shape, &sum = graph.value(add.output(0)).shape;
-  const bool same = other != own && shape.is_static() && shape == sum && graph.value(own).shape == sum;
-  return same ? other : ir::kNoValue;
+  if (other == own || !(graph.value(own).shape == sum)) return ir::kNoValue;
+  const bool same = shape.is_static() && shape == sum;
+  return same || is_bias(graph, product, other) ? other : ir::kNoValue;
 }
 
 Group joined(const Group& product, const Group& addition, ir::ValueId other) {

@@ -201,6 +201,27 @@ TEST(QConv, ResidualMayBeTheOutput) {
   EXPECT_EQ(out, want);
 }
 
+TEST(QConv, AResidualMayBeSharedByAllPixels) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    QConvCase c = seed % 2 ? random_case(seed) : wide_case(seed);
+    Random random(seed);
+    c.epilogue.residual_type = DType::kFloat32;
+    c.epilogue.residual_zero_point = 0;
+    const std::vector<float> shared = random.reals(c.shape.out_c, -50, 50);
+    c.residual32.clear();
+    for (std::int64_t pixel = 0; pixel < c.shape.pixels(); ++pixel)
+      c.residual32.insert(c.residual32.end(), shared.begin(), shared.end());
+    c.epilogue.residual = c.residual32.data();
+    const std::vector<std::uint8_t> want = run(c, reference(), 1);
+    c.epilogue.residual = shared.data();
+    c.epilogue.residual_shared = true;
+    for (const QConvKernel* kernel : qconv_kernels()) {
+      if (!isa_available(qconv_kernel_isa(*kernel))) continue;
+      ASSERT_EQ(run(c, kernel, 1), want) << qconv_kernel_name(*kernel) << " seed " << seed;
+    }
+  }
+}
+
 TEST(QConv, NonFiniteValuesSaturateDeterministically) {
   for (const QConvKernel* kernel : qconv_kernels()) {
     if (!isa_available(qconv_kernel_isa(*kernel))) continue;

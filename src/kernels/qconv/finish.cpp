@@ -37,8 +37,10 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
   f.residual_type = e.residual_type;
   f.output_type = e.output_type;
   if (e.residual_type != DType::kUndefined) {
-    f.residual = static_cast<const std::byte*>(e.residual) + at * element_bytes(e.residual_type);
+    f.residual = static_cast<const std::byte*>(e.residual) +
+                 (e.residual_shared ? channel : at) * element_bytes(e.residual_type);
   }
+  f.residual_stride = e.residual_shared ? 0 : weights.shape.out_c;
   f.output = static_cast<std::byte*>(output) + at * element_bytes(e.output_type);
   f.stride = weights.shape.out_c;
   f.residual_multiplier = e.residual_multiplier;
@@ -69,7 +71,7 @@ void finish_one(const QConvFinish& f, int row, std::int64_t c, std::int32_t acc)
   float v = static_cast<float>(sum) * f.multiplier[c];
   if (f.first_multiplier != 0) v = std::nearbyint(clamped(v, f.first_lo, f.first_hi)) * f.first_multiplier;
   const std::int64_t at = row * f.stride + c;
-  if (f.residual_type != DType::kUndefined) v = v + residual_at(f, at) * f.residual_multiplier;
+  if (f.residual_type != DType::kUndefined) v = v + residual_at(f, row * f.residual_stride + c) * f.residual_multiplier;
   store(f, at, clamped(v, f.lo, f.hi));
 }
 

@@ -30,8 +30,8 @@ struct Lanes {
     return _mm256_cvtepi32_ps(_mm256_sub_epi32(wide, _mm256_set1_epi32(f.residual_zero_point)));
   }
 
-  /// Up to the clamp; `at` is the element's offset from the tile's first output.
-  __m256 value(const QConvFinish& f, int row, std::int64_t at, const std::int32_t* sums) const {
+  /// Up to the clamp, of the channels from `c` on.
+  __m256 value(const QConvFinish& f, int row, std::int64_t c, const std::int32_t* sums) const {
     __m256i acc = _mm256_add_epi32(load(sums), bias);
     if (f.weight_zero_point)
       acc = _mm256_sub_epi32(acc, _mm256_mullo_epi32(weight_zero_point, _mm256_set1_epi32(f.row_sum[row])));
@@ -42,7 +42,7 @@ struct Lanes {
                         _mm256_set1_ps(f.first_multiplier));
     }
     if constexpr (kResidual != Residual::kNone) {
-      v = _mm256_add_ps(v, _mm256_mul_ps(residual(f, at), _mm256_set1_ps(f.residual_multiplier)));
+      v = _mm256_add_ps(v, _mm256_mul_ps(residual(f, row * f.residual_stride + c), _mm256_set1_ps(f.residual_multiplier)));
     }
     return _mm256_min_ps(_mm256_max_ps(v, _mm256_set1_ps(f.lo)), _mm256_set1_ps(f.hi));
   }
@@ -65,7 +65,7 @@ void finish(const QConvFinish& by_reference, int rows, std::int64_t first, const
   const bool is_signed = f.output_type == DType::kInt8;
   for (int row = 0; row < rows; ++row, sums += 16) {
     const std::int64_t at = row * f.stride + first;
-    const __m256 v0 = low.value(f, row, at, sums), v1 = high.value(f, row, at + 8, sums + 8);
+    const __m256 v0 = low.value(f, row, first, sums), v1 = high.value(f, row, first + 8, sums + 8);
     if (f.output_type == DType::kFloat32) {
       _mm256_storeu_ps(static_cast<float*>(f.output) + at, v0);
       _mm256_storeu_ps(static_cast<float*>(f.output) + at + 8, v1);

@@ -65,7 +65,7 @@ struct Finish {
   template <FinishKind kKind>
   void row(int r, __m512i sums) const {
     constexpr bool kAny = kKind == FinishKind::kAny;
-    const std::int64_t at = r * f.stride;
+    const std::int64_t at = r * f.stride, added = r * f.residual_stride;
     __m512i acc = _mm512_add_epi32(sums, bias);
     if (kAny && f.weight_zero_point) {
       const __m512i zero = _mm512_maskz_loadu_epi32(mask, f.weight_zero_point);
@@ -78,9 +78,9 @@ struct Finish {
                         _mm512_set1_ps(f.first_multiplier));
     }
     if (kKind == FinishKind::kResidualU8 || kKind == FinishKind::kFirstResidualU8)
-      v = _mm512_add_ps(v, _mm512_mul_ps(whole_residual_u8(at), _mm512_set1_ps(f.residual_multiplier)));
+      v = _mm512_add_ps(v, _mm512_mul_ps(whole_residual_u8(added), _mm512_set1_ps(f.residual_multiplier)));
     if (kAny && f.residual_type != DType::kUndefined)
-      v = _mm512_add_ps(v, _mm512_mul_ps(residual(at), _mm512_set1_ps(f.residual_multiplier)));
+      v = _mm512_add_ps(v, _mm512_mul_ps(residual(added), _mm512_set1_ps(f.residual_multiplier)));
     v = _mm512_min_ps(_mm512_max_ps(v, lo), hi);
     if (kAny && f.output_type == DType::kFloat32) {
       _mm512_mask_storeu_ps(static_cast<float*>(f.output) + at, mask, v);

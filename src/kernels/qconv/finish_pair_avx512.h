@@ -30,6 +30,7 @@ class PairFinish {
       : f(given),
         signed_(f.output_type == DType::kInt8),
         adds_(f.residual_type != DType::kUndefined),
+        shared_(adds_ && f.residual_stride == 0),
         clamps_(f.out_zero_point != 0 || f.lo > lowest() || f.hi < lowest() + 255),
         first_lo(_mm512_set1_ps(f.first_lo)),
         first_hi(_mm512_set1_ps(f.first_hi)),
@@ -42,9 +43,9 @@ class PairFinish {
 
   /// Epilogues that it takes.
   static bool has(const QConvFinish& f) {
-    const bool adds = f.residual_type != DType::kUndefined;
-    if (f.weight_zero_point || f.output_type == DType::kFloat32 || (adds && f.residual_type != DType::kUint8))
-      return false;
+    const bool adds = f.residual_type != DType::kUndefined, shared = adds && f.residual_stride == 0;
+    if (f.weight_zero_point || f.output_type == DType::kFloat32) return false;
+    if (adds && f.residual_type != (shared ? DType::kFloat32 : DType::kUint8)) return false;
     return adds || f.first_multiplier == 0;
   }
 
@@ -54,34 +55,41 @@ class PairFinish {
     for (int half = 0; half < 2; ++half) {
       multiplier[half] = _mm512_loadu_ps(f.multiplier + channel + 16 * half);
       bias[half] = _mm512_loadu_si512(f.bias + channel + 16 * half);
+      if (shared_)
+        added[half] = _mm512_mul_ps(_mm512_loadu_ps(static_cast<const float*>(f.residual) + channel + 16 * half), residual);
     }
   }
 
   /// Of `rows` pixels; sums [rows][16], those of the second 16 channels `half` numbers behind.
   void finish(std::int64_t pixel, int rows, const std::int32_t* sums, std::int64_t half) const {
+    const bool first_too = f.first_multiplier != 0;
     if (!adds_)
-      any<false, false>(pixel, rows, sums, half);
+      any<false, Adds::kNone>(pixel, rows, sums, half);
+    else if (shared_)
+      first_too ? any<true, Adds::kShared>(pixel, rows, sums, half) : any<false, Adds::kShared>(pixel, rows, sums, half);
     else
-      f.first_multiplier != 0 ? any<true, true>(pixel, rows, sums, half) : any<false, true>(pixel, rows, sums, half);
+      first_too ? any<true, Adds::kBytes>(pixel, rows, sums, half) : any<false, Adds::kBytes>(pixel, rows, sums, half);
   }
 
  private:
+  enum class Adds { kNone, kBytes, kShared };
+
   float lowest() const { return signed_ ? -128 : 0; }
 
   /// What the conversion to bytes clamps to is not clamped to before.
-  template <bool kFirst, bool kResidual>
+  template <bool kFirst, Adds kAdds>
   void any(std::int64_t pixel, int rows, const std::int32_t* sums, std::int64_t half) const {
     if (clamps_)
-      signed_ ? all<kFirst, kResidual, true, true>(pixel, rows, sums, half)
-              : all<kFirst, kResidual, true, false>(pixel, rows, sums, half);
+      signed_ ? all<kFirst, kAdds, true, true>(pixel, rows, sums, half)
+              : all<kFirst, kAdds, true, false>(pixel, rows, sums, half);
     else
-      signed_ ? all<kFirst, kResidual, false, true>(pixel, rows, sums, half)
-              : all<kFirst, kResidual, false, false>(pixel, rows, sums, half);
+      signed_ ? all<kFirst, kAdds, false, true>(pixel, rows, sums, half)
+              : all<kFirst, kAdds, false, false>(pixel, rows, sums, half);
   }
 
   /// 16 channels, rounded.
-  template <bool kFirst, bool kResidual>
-  __m512i numbers(const std::int32_t* sums, const std::uint8_t* added, int half) const {
+  template <bool kFirst, Adds kAdds>
+  __m512i numbers(const std::int32_t* sums, const std::uint8_t* from, int half) const {
     const __m512i sum = _mm512_add_epi32(_mm512_loadu_si512(sums), bias[half]);
     __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sum), multiplier[half]);
     if constexpr (kFirst) {
@@ -90,46 +98,48 @@ class PairFinish {
       const __m512 large = _mm512_set1_ps(0x1.8p23f);
       v = _mm512_mul_ps(_mm512_sub_ps(_mm512_add_ps(own, large), large), first);
     }
-    if constexpr (kResidual) {
-      const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(added)));
+    if constexpr (kAdds == Adds::kShared) v = _mm512_add_ps(v, added[half]);
+    if constexpr (kAdds == Adds::kBytes) {
+      const __m512i wide = _mm512_cvtepu8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
       v = _mm512_add_ps(v, _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_sub_epi32(wide, residual_zero)), residual));
     }
     return _mm512_cvtps_epi32(v);
   }
 
-  template <bool kFirst, bool kResidual, bool kClamps>
-  __m512i row(const std::int32_t* sums, std::int64_t half, const std::uint8_t* added) const {
-    const __m512i packed = _mm512_packs_epi32(numbers<kFirst, kResidual>(sums, added, 0),
-                                              numbers<kFirst, kResidual>(sums + half, added + 16, 1));
+  template <bool kFirst, Adds kAdds, bool kClamps>
+  __m512i row(const std::int32_t* sums, std::int64_t half, const std::uint8_t* from) const {
+    const __m512i packed = _mm512_packs_epi32(numbers<kFirst, kAdds>(sums, from, 0),
+                                              numbers<kFirst, kAdds>(sums + half, from + 16, 1));
     if constexpr (!kClamps) return packed;
     return _mm512_min_epi16(_mm512_max_epi16(_mm512_adds_epi16(packed, zero), lo), hi);
   }
 
   /// Two rows at a time, the last of an odd number twice: both are read before one is written.
-  template <bool kFirst, bool kResidual, bool kClamps, bool kSigned>
+  template <bool kFirst, Adds kAdds, bool kClamps, bool kSigned>
   void all(std::int64_t pixel, int count, const std::int32_t* sums, std::int64_t half) const {
     // A lane of 128 bits has four channels of each half of a row, and of the other row behind them.
     const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const std::int64_t at = pixel * f.stride + channel_;
     auto* out = static_cast<std::uint8_t*>(f.output) + at;
-    const auto* added = static_cast<const std::uint8_t*>(f.residual) + (kResidual ? at : 0);
+    constexpr bool kBytes = kAdds == Adds::kBytes;
+    const auto* from = static_cast<const std::uint8_t*>(f.residual) + (kBytes ? at : 0);
     for (int left = count; left > 0; left -= 2) {
       const std::int64_t step = left > 1 ? f.stride : 0;
-      const __m512i a = row<kFirst, kResidual, kClamps>(sums, half, added),
-                    b = row<kFirst, kResidual, kClamps>(sums + (left > 1 ? 16 : 0), half, added + (kResidual ? step : 0));
+      const __m512i a = row<kFirst, kAdds, kClamps>(sums, half, from),
+                    b = row<kFirst, kAdds, kClamps>(sums + (left > 1 ? 16 : 0), half, from + (kBytes ? step : 0));
       const __m512i bytes =
           _mm512_permutexvar_epi32(order, kSigned ? _mm512_packs_epi16(a, b) : _mm512_packus_epi16(a, b));
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out), _mm512_castsi512_si256(bytes));
       _mm256_storeu_si256(reinterpret_cast<__m256i*>(out + step), _mm512_extracti64x4_epi64(bytes, 1));
       out += 2 * f.stride, sums += 32;
-      if constexpr (kResidual) added += 2 * f.stride;
+      if constexpr (kBytes) from += 2 * f.stride;
     }
   }
 
   QConvFinish f;
   std::int64_t channel_ = 0;
-  bool signed_, adds_, clamps_;
-  __m512 multiplier[2], first_lo, first_hi, first, residual;
+  bool signed_, adds_, shared_, clamps_;
+  __m512 multiplier[2], added[2], first_lo, first_hi, first, residual;
   __m512i bias[2], residual_zero, zero, lo, hi;  ///< the last three of 32 16-bit numbers
 };
 

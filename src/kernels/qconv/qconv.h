@@ -45,6 +45,7 @@ struct QConvEpilogue {
   QConvFirst first;
   DType residual_type = DType::kUndefined;  ///< kUndefined (none), kUint8, kInt8 or kFloat32
   const void* residual = nullptr;  ///< [pixels, out_c]; may be the output buffer itself when the element sizes match
+  bool residual_shared = false;    ///< it is [out_c], one for all pixels; qconv() alone takes that
   float residual_multiplier = 1.0f;
   std::int32_t residual_zero_point = 0;
   float lo = -kInfinity, hi = kInfinity;  ///< activation clamp, output units, before out_zero_point

@@ -15,9 +15,9 @@ struct QConvFinish {
   const std::int32_t* weight_zero_point;  ///< nullptr: all zero
   const std::int32_t* row_sum;            ///< Σ(x − in_zp) of each row; read when weight_zero_point is set
   DType residual_type, output_type;
-  const void* residual;  ///< of the tile's first row and channel; rows are `stride` elements apart
-  void* output;          ///< likewise
-  std::int64_t stride;
+  const void* residual;  ///< of the tile's first row and channel; rows are `residual_stride` elements apart
+  void* output;          ///< likewise, `stride`
+  std::int64_t residual_stride, stride;
   float residual_multiplier;
   std::int32_t residual_zero_point;
   float lo, hi;  ///< the activation clamp, for 8-bit output also the type's range less out_zero_point

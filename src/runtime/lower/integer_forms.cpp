@@ -53,12 +53,12 @@ ProductForm own_form(const IntegerTask& t, std::string kernel, std::string reaso
                      std::size_t scratch, Run run) {
   ProductForm form{std::move(kernel), std::move(reason), bytes, scratch, {}};
   const auto wide = [](DType type) { return type == DType::kFloat32; };
-  form.in_place = wide(t.epilogue.residual_type) == wide(t.epilogue.output_type);  // the same size
-  form.run = [shape = t.shape, epilogue = t.epilogue, multiplier = t.multiplier, run](const void* in, const void* added,
+  form.in_place = !t.shared && wide(t.epilogue.residual_type) == wide(t.epilogue.output_type);  // the same size
+  form.run = [shape = t.shape, epilogue = t.epilogue, multiplier = t.multiplier, shared = t.shared, run](const void* in, const void* added,
                                                                                       void* out, std::byte* at) {
     QConvEpilogue e = epilogue;
     e.multiplier = multiplier->data();
-    e.residual = added;
+    e.residual = shared ? shared->data() : added;
     run(shape, in, e, out, at);
   };
   return form;
@@ -245,6 +245,10 @@ std::vector<Candidate> integer_candidates(const IntegerTask& task) {
   static constexpr std::optional<Candidate> (*kForms[])(const IntegerTask&) = {library,  dense,  depthwise, gathered,
                                                                                blocks, by_bits, few_rows};
   std::vector<Candidate> found;
+  if (task.shared) {  // which the others do not add
+    if (auto candidate = dense(task)) found.push_back(std::move(*candidate));
+    return found;
+  }
   for (const auto form : kForms)
     if (auto candidate = form(task)) found.push_back(std::move(*candidate));
   return found;
@@ -253,7 +257,8 @@ std::vector<Candidate> integer_candidates(const IntegerTask& task) {
 std::string timing_key(const IntegerTask& t) {
   const QConvEpilogue& e = t.epilogue;
   std::string key = "int8 " + describe(t.shape) + ", " + std::string(name(t.input_type())) + " to " +
-                    std::string(name(e.output_type)) + (e.first.multiplier != 0 ? ", rounded first" : "");
+                    std::string(name(e.output_type)) + (e.first.multiplier != 0 ? ", rounded first" : "") +
+                    (t.shared ? ", and added to" : "");
   if (e.residual_type != DType::kUndefined) key += ", adds " + std::string(name(e.residual_type));
   if (t.facts && t.facts->sparsity() > 0) key += ", " + t.facts->to_string();
   if (t.facts && t.facts->values <= 16) key += ", " + std::to_string(t.facts->values) + " values";

@@ -22,6 +22,7 @@ struct IntegerTask {
   std::vector<std::int32_t> bias, weight_zero_point;          ///< [out_c]
   std::shared_ptr<const std::vector<float>> multiplier;       ///< [out_c]
   kernels::QConvEpilogue epilogue;                            ///< multiplier and residual are set by the form that runs
+  std::shared_ptr<const std::vector<float>> shared;           ///< [out_c], added to all pixels; null: none
   std::shared_ptr<const WeightFacts> facts;                   ///< null: not looked at (groups, u8 weights)
 
   const Tensor& weight() const { return *lw.graph().constant(product.weight.q); }

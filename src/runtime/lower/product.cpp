@@ -73,6 +73,19 @@ void set_weight(IntegerTask& task) {
     task.facts = weight_facts(task.lw, task.group, task.shape, task.strides, task.weight());
 }
 
+/// A constant of an element for each output, which all pixels add, in output units; false: it is none.
+bool set_shared(Lowerer& lw, const Group& group, ir::ValueId added, IntegerTask& task) {
+  const Tensor real = added == ir::kNoValue || !group.first ? Tensor() : lw.constant(added);
+  if (!real.defined() || static_cast<std::int64_t>(real.numel()) != task.shape.out_c) return false;
+  const float out_scale = group.quantize ? group.quantize->scale[0] : 1.0f;
+  std::vector<float> values(real.data<float>().begin(), real.data<float>().end());
+  for (float& value : values) value /= out_scale;
+  task.shared = std::make_shared<const std::vector<float>>(std::move(values));
+  task.epilogue.residual_type = DType::kFloat32;
+  task.epilogue.residual_shared = true;
+  return true;
+}
+
 BufferId set_residual(Lowerer& lw, ir::ValueId added, Layout layout, kernels::QConvEpilogue& e, float out_scale) {
   if (added == ir::kNoValue) return kNoBuffer;
   const auto view = quantized_activation(lw.graph(), added);
@@ -87,7 +100,8 @@ std::size_t bytes_of(DType type) { return type == DType::kUndefined ? 0 : static
 ProductBuffers buffers_of(const IntegerTask& task) {
   const kernels::ConvShape& s = task.shape;
   const auto outputs = static_cast<std::size_t>(s.pixels() * s.out_c);
-  return {static_cast<std::size_t>(s.batch * s.in_h * s.in_w * s.in_c), outputs * bytes_of(task.epilogue.residual_type),
+  const DType added = task.shared ? DType::kUndefined : task.epilogue.residual_type;
+  return {static_cast<std::size_t>(s.batch * s.in_h * s.in_w * s.in_c), outputs * bytes_of(added),
           outputs * bytes_of(task.epilogue.output_type)};
 }
 
@@ -159,13 +173,16 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   const auto bias = integer_bias(lw, *product, shape.out_c);
   if (!bias || !bias_exact_enough(lw, group, *product, shape.out_c))
     return "the bias cannot be held at the scale of input times weight";
-  IntegerTask task{lw, group, *product, shape, strides, *bias, {}, {}, {}, {}};
+  IntegerTask task{lw, group, *product, shape, strides, *bias, {}, {}, {}, {}, {}};
   set_epilogue(*clamp, task);
   set_weight(task);
-  const BufferId residual = set_residual(lw, added_value(group), layout, task.epilogue,
+  const ir::ValueId added = added_value(group);
+  const bool shared = set_shared(lw, group, added, task);
+  if (shared && !isa_available(Isa::kAmx)) return "oneDNN's product and the addition apart take less";
+  const BufferId residual = set_residual(lw, shared ? ir::kNoValue : added, layout, task.epilogue,
                                          group.quantize ? group.quantize->scale[0] : 1.0f);
   const std::vector<Candidate> candidates = integer_candidates(task);
-  if (group.first && isa_available(Isa::kAvx512Vnni) && candidates.front().kernel == "qconv" && candidates.size() == 1)
+  if (group.first && !shared && isa_available(Isa::kAvx512Vnni) && candidates.front().kernel == "qconv" && candidates.size() == 1)
     return "oneDNN refuses to round the sum before it adds to it";
   const Chosen chosen = choose(lw, timing_key(task), candidates, buffers_of(task));
   const ProductForm& form = chosen.form;
