@@ -81,6 +81,27 @@ TEST_P(IntegerOn, AdditionBehindAQuantizedProduct) {
       }
 }
 
+/// MatMul → Q → DQ → Add of a quantized constant → Q, as exporters leave a bias; also of a Conv.
+TEST_P(IntegerOn, QuantizedBiasBehindAQuantizedProduct) {
+  for (bool conv : {false, true})
+    for (bool first : {false, true}) {
+      SCOPED_TRACE(std::string(conv ? "conv" : "matmul") + (first ? " first" : ""));
+      constexpr std::int64_t kInputs = 48, kOutputs = 70;
+      Builder b;
+      const Dims dims = conv ? Dims{2, kInputs, 7, 6} : Dims{2, 5, kInputs};
+      const ir::ValueId in = b.input("x", ir::Shape::of(dims));
+      const ir::ValueId x = b.qdq(in, 1 / 120.0f, 120);
+      const ir::ValueId product = conv ? b.node("Conv", {x, b.quantized_weight({kOutputs, kInputs, 1, 1}, 0)})
+                                       : b.node("MatMul", {x, b.quantized_weight({kInputs, kOutputs}, 1)});
+      const ir::ValueId y = b.qdq(product, 0.05f, 117);
+      const ir::ValueId bias = b.qdq(b.weight(conv ? Dims{1, kOutputs, 1, 1} : Dims{kOutputs}), 0.01f, 100);
+      const ir::Model& model = b.finish({b.qdq(first ? b.node("Add", {bias, y}) : b.node("Add", {y, bias}), 0.04f, 130)});
+      const auto kernels = expect_within_one_step(model, dims, 0.04f);
+      EXPECT_FALSE(uses(kernels, "f32"));
+      EXPECT_EQ(uses(kernels, "binary_8bit"), !isa_available(Isa::kAmx));
+    }
+}
+
 /// 4 of each 64 input channels, behind DequantizeLinear.
 ir::ValueId few_weights(Builder& b, const Dims& dims) {
   Tensor weight(DType::kInt8, dims);
