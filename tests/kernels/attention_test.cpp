@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/float16.h"
 #include "base/threads.h"
 #include "kernels/random.h"
 
@@ -54,7 +55,7 @@ Case random_case(std::uint64_t seed) {
 std::vector<float> run(const Case& c, const AttentionKernel* kernel, int threads) {
   const AttentionShape& s = c.shape;
   std::vector<float> out(static_cast<std::size_t>(s.batch * s.heads * s.queries * s.value_width), NAN);
-  std::vector<std::byte> scratch(attention_scratch_bytes(s, threads) + 64, std::byte{0xFF});
+  std::vector<std::byte> scratch(attention_scratch_bytes(s, threads, kernel) + 64, std::byte{0xFF});
   ThreadScope scope(threads);
   attention(s, c.q.data(), c.k.data(), c.v.data(), c.mask.empty() ? nullptr : c.mask.data(), out.data(), scratch.data(),
             threads, kernel);
@@ -89,18 +90,31 @@ std::vector<double> expected(const Case& c) {
   return out;
 }
 
+/// With numbers that bfloat16 has, so that only the exponentials are rounded to it.
+Case narrowed(Case c) {
+  for (std::vector<float>* values : {&c.q, &c.k, &c.v})
+    for (float& x : *values) x = bfloat16_to_float(float_to_bfloat16(x));
+  return c;
+}
+
 TEST(Attention, EveryRowEqualsTheDefinition) {
   for (std::uint64_t seed = 0; seed < 200; ++seed) {
-    const Case c = random_case(seed);
-    const std::vector<double> want = expected(c);
     for (const AttentionKernel* kernel : attention_kernels()) {
       if (!isa_available(attention_kernel_isa(*kernel))) continue;
+      const bool narrow = attention_kernel_narrow(*kernel);
+      const Case c = narrow ? narrowed(random_case(seed)) : random_case(seed);
+      const std::vector<double> want = expected(c);
       const std::vector<float> got = run(c, kernel, 1);
       for (std::size_t i = 0; i < want.size(); ++i)
-        ASSERT_NEAR(got[i], want[i], 1e-5) << attention_kernel_name(*kernel) << " seed " << seed << " output " << i;
+        ASSERT_NEAR(got[i], want[i], narrow ? 1.0 / 256 : 1e-5) << attention_kernel_name(*kernel) << " seed " << seed << " output " << i;
       ASSERT_EQ(run(c, kernel, 3), got) << attention_kernel_name(*kernel) << " seed " << seed << ": threads differ";
     }
   }
+}
+
+TEST(Attention, NarrowRowsAreTakenWhereTheyAreAskedFor) {
+  EXPECT_FALSE(attention_kernel_narrow(best_attention_kernel()));
+  EXPECT_EQ(attention_kernel_narrow(best_attention_kernel(true)), isa_available(Isa::kAmx));
 }
 
 TEST(Attention, WhatIsNotANumberStaysSo) {

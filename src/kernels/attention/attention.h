@@ -29,12 +29,14 @@ struct AttentionShape {
 
 struct AttentionKernel;
 
-/// Bytes of scratch for at most `threads` threads.
-std::size_t attention_scratch_bytes(const AttentionShape& shape, int threads) noexcept;
+/// Bytes of scratch for at most `threads` threads; kernel as below.
+std::size_t attention_scratch_bytes(const AttentionShape& shape, int threads,
+                                    const AttentionKernel* kernel = nullptr) noexcept;
 
 /// out = softmax(scale · q·kᵀ + mask) · v for every batch and head; mask may be nullptr. The maximum is subtracted
 /// first; a query all of whose keys are masked by −inf gives NaN, as the operators one by one do. Within 1e-5 of the
-/// largest |v| of the reference. kernel nullptr: the best available row.
+/// largest |v| of the reference; rows that are narrow multiply bfloat16 (q, k, v and exponentials rounded to it) with f32
+/// sums. kernel nullptr: the best available row that is not narrow.
 void attention(const AttentionShape& shape, const float* q, const float* k, const float* v, const float* mask,
                float* out, void* scratch, int threads, const AttentionKernel* kernel = nullptr) noexcept;
 
@@ -42,7 +44,8 @@ void attention(const AttentionShape& shape, const float* q, const float* k, cons
 std::span<const AttentionKernel* const> attention_kernels() noexcept;
 const char* attention_kernel_name(const AttentionKernel& kernel) noexcept;
 Isa attention_kernel_isa(const AttentionKernel& kernel) noexcept;
-/// The row that attention() takes. Throws Error(kUsage) for an unusable PARE_FORCE_ISA.
-const AttentionKernel& best_attention_kernel();
+bool attention_kernel_narrow(const AttentionKernel& kernel) noexcept;
+/// The best row; `narrow`: one that is narrow where there is one. Throws Error(kUsage) for an unusable PARE_FORCE_ISA.
+const AttentionKernel& best_attention_kernel(bool narrow = false);
 
 }  // namespace pare::kernels

@@ -11,7 +11,10 @@ inline constexpr std::int64_t kKeyPanel = 16;  ///< keys that lie side by side i
 struct AttentionBlock {
   const float* q;  ///< of the first query
   std::int64_t q_position;
-  const float* keys_packed;  ///< [panels][width][kKeyPanel], zeros behind the last key; 64-byte aligned
+  const float* k;  ///< of the first key
+  std::int64_t k_position;
+  float* scratch;      ///< of rows that pack for themselves; 64-byte aligned
+  float* keys_packed;  ///< of the others: [panels][width][kKeyPanel], zeros behind the last key; 64-byte aligned
   const float* v;
   std::int64_t v_position;
   const float* mask;  ///< of the first query; nullptr: none

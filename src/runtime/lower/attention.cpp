@@ -52,8 +52,8 @@ std::optional<std::string> lower_Attention(Lowerer& lw, const Group& group) {
   for (ir::ValueId input : node.inputs) reads.push_back(lw.read(input));
   const BufferId out = lw.write(group.output);
   const int threads = lw.threads();
-  const BufferId scratch = lw.scratch(kernels::attention_scratch_bytes(s, threads));
-  const kernels::AttentionKernel& kernel = kernels::best_attention_kernel();
+  const kernels::AttentionKernel& kernel = kernels::best_attention_kernel(lw.narrow_products());
+  const BufferId scratch = lw.scratch(kernels::attention_scratch_bytes(s, threads, &kernel));
   lw.emit(group, {kernels::attention_kernel_name(kernel), "scores, softmax and mixture without tensors in between"}, reads,
           {out, scratch}, [=, &kernel](const Frame& frame) {
             const float* mask = reads.size() > 3 ? frame.at<float>(reads[3]) : nullptr;
