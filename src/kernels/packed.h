@@ -22,8 +22,9 @@ template <class T>
 class PackedArray {
  public:
   PackedArray() = default;
-  explicit PackedArray(std::vector<T> values) {
-    auto own = std::make_shared<const std::vector<T>>(std::move(values));
+  template <class Allocator>
+  explicit PackedArray(std::vector<T, Allocator> values) {
+    auto own = std::make_shared<const std::vector<T, Allocator>>(std::move(values));
     data_ = own->data(), size_ = own->size();
     owner_ = std::move(own);
   }

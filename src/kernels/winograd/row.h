@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/large_pages.h"
 #include "kernels/winograd/block.h"
 #include "kernels/winograd/winograd.h"
 
@@ -22,9 +23,9 @@ struct WinogradPacked {
   const WinogradKernel* kernel = nullptr;
   int tile = 0;
   std::int64_t in_c = 0, out_c = 0;
-  std::vector<float> weights;  ///< [panels][positions][in_c][width]; the last panel may have one vector
-  std::vector<float> bias;     ///< [panels · 2 · lanes]
-  std::vector<float> padding;  ///< [in_c]: what lies outside the image
+  LargePageVector<float> weights;  ///< [panels][positions][in_c][width]; the last panel may have one vector
+  std::vector<float> bias;         ///< [panels · 2 · lanes]
+  std::vector<float> padding;      ///< [in_c]: what lies outside the image
 
   std::int64_t edge() const noexcept { return tile + 2; }
   std::int64_t positions() const noexcept { return edge() * edge(); }
