@@ -1,4 +1,4 @@
-// Memory for what is read from end to end again and again, packed weights: side by side in large pages, where the system
+// Memory for what is read from end to end again and again, packed weights and the values between layers: side by side in large pages, where the system
 // has them (Linux: transparent huge pages on request). Small pages cost a product of many weights a tenth of its time in
 // looking up addresses.
 #pragma once

@@ -78,10 +78,11 @@ ArenaPool::Arena ArenaPool::take(std::size_t bytes) {
       return arena;
     }
   }
-  void* memory = std::aligned_alloc(kAlignment, std::max(aligned(bytes), kAlignment));
+  const std::size_t size = std::max(aligned(bytes), kAlignment);
+  void* memory = allocate_in_large_pages(size);
   if (!memory)
     throw Error(ErrorCode::kMemory, "arena", "cannot allocate " + format_bytes(static_cast<std::int64_t>(bytes)));
-  return Arena(static_cast<std::byte*>(memory), std::free);
+  return Arena(static_cast<std::byte*>(memory), Free{size});
 }
 
 void ArenaPool::give_back(Arena arena) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/large_pages.h"
 #include "exec/backend.h"
 
 namespace pare::runtime {
@@ -69,7 +70,11 @@ struct Observed {
 /// Arenas of one plan, handed out to concurrent runs and taken back.
 class ArenaPool {
  public:
-  using Arena = std::unique_ptr<std::byte, void (*)(void*)>;
+  struct Free {
+    std::size_t bytes;
+    void operator()(std::byte* memory) const noexcept { free_in_large_pages(memory, bytes); }
+  };
+  using Arena = std::unique_ptr<std::byte, Free>;
   Arena take(std::size_t bytes);  ///< throws Error(kMemory)
   void give_back(Arena arena);
 

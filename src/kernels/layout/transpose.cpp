@@ -57,6 +57,29 @@ void interleave(const T* in, std::int64_t columns, std::int64_t begin, std::int6
     for (int r = 0; r < kRows; ++r) out[c * kRows + r] = in[r * columns + c];
 }
 
+/// Of bytes, 16 columns at a time: two rows are shuffled into each part of the result, then the third.
+template <>
+void interleave<3>(const std::uint8_t* in, std::int64_t columns, std::int64_t begin, std::int64_t end,
+                   std::uint8_t* __restrict out) noexcept {
+  using Bytes [[gnu::vector_size(16)]] = std::uint8_t;
+  std::int64_t c = begin;
+  for (; c + 16 <= end; c += 16) {
+    Bytes a, b, d;
+    std::memcpy(&a, in + c, 16), std::memcpy(&b, in + columns + c, 16), std::memcpy(&d, in + 2 * columns + c, 16);
+    const Bytes two[3] = {
+        __builtin_shufflevector(a, b, 0, 16, 0, 1, 17, 0, 2, 18, 0, 3, 19, 0, 4, 20, 0, 5),
+        __builtin_shufflevector(a, b, 21, 0, 6, 22, 0, 7, 23, 0, 8, 24, 0, 9, 25, 0, 10, 26),
+        __builtin_shufflevector(a, b, 0, 11, 27, 0, 12, 28, 0, 13, 29, 0, 14, 30, 0, 15, 31, 0)};
+    const Bytes all[3] = {
+        __builtin_shufflevector(two[0], d, 0, 1, 16, 3, 4, 17, 6, 7, 18, 9, 10, 19, 12, 13, 20, 15),
+        __builtin_shufflevector(two[1], d, 0, 21, 2, 3, 22, 5, 6, 23, 8, 9, 24, 11, 12, 25, 14, 15),
+        __builtin_shufflevector(two[2], d, 26, 1, 2, 27, 4, 5, 28, 7, 8, 29, 10, 11, 30, 13, 14, 31)};
+    std::memcpy(out + 3 * c, all, 48);
+  }
+  for (; c < end; ++c)
+    for (int r = 0; r < 3; ++r) out[c * 3 + r] = in[r * columns + c];
+}
+
 template <class T>
 void transpose2d_as(std::int64_t batch, std::int64_t rows, std::int64_t columns, const T* in, T* out) noexcept {
   const std::int64_t strip = rows == 3 ? 16 * kBlock : kBlock, strips = (columns + strip - 1) / strip;
