@@ -1,7 +1,7 @@
 // Depthwise convolutions in float32 and bfloat16 beside oneDNN's of the same shape and type, one thread:
 //   OMP_NUM_THREADS=1 build/bin/pare_bench_kernels --benchmark_filter=Depthwise
 //     --benchmark_repetitions=3 --benchmark_enable_random_interleaving
-#include "float_layer.h"
+#include "library_conv.h"
 #include "kernels/depthwise/depthwise.h"
 
 namespace pare::kernels {
@@ -23,17 +23,12 @@ ConvShape shape_of(const Layer& l) {
           .pad_top = l.taps / 2, .pad_left = l.taps / 2, .groups = l.channels};
 }
 
-/// Bytes of numbers near 0.2 in both types.
-std::vector<std::uint16_t> numbers(std::int64_t count) {
-  return std::vector<std::uint16_t>(static_cast<std::size_t>(count), 0x3E4C);
-}
-
 void own(benchmark::State& state, const Layer& layer, DType type) {
   const ConvShape s = shape_of(layer);
   const std::int64_t words = type == DType::kFloat32 ? 2 : 1;
   const std::vector<float> filter(static_cast<std::size_t>(s.out_c * s.taps()), 0.1f);
-  const auto in = numbers(s.in_h * s.in_w * s.in_c * words);
-  auto out = numbers(s.pixels() * s.out_c * words);
+  const auto in = bench::numbers(s.in_h * s.in_w * s.in_c * words);
+  auto out = bench::numbers(s.pixels() * s.out_c * words);
   const auto packed = DepthwiseWeights::pack(s, type, filter.data(), FilterStrides::oihw(s), nullptr);
   const FloatEpilogue epilogue{.lo = 0, .hi = 6, .output_type = type};
   ThreadScope threads(1);
@@ -44,38 +39,6 @@ void own(benchmark::State& state, const Layer& layer, DType type) {
   bench::count_macs(state, s);
 }
 
-void library(benchmark::State& state, const Layer& layer, DType type) {
-  using namespace dnnl;
-  const ConvShape s = shape_of(layer);
-  ThreadScope threads(1);
-  engine cpu(engine::kind::cpu, 0);
-  stream run(cpu);
-  const auto number = type == DType::kFloat32 ? memory::data_type::f32 : memory::data_type::bf16;
-  const memory::desc src({1, s.in_c, s.in_h, s.in_w}, number, memory::format_tag::nhwc),
-      dst({1, s.out_c, s.out_h, s.out_w}, number, memory::format_tag::nhwc),
-      any({s.groups, 1, 1, s.kh, s.kw}, number, memory::format_tag::any);
-  post_ops clamp;
-  clamp.append_eltwise(1.0f, algorithm::eltwise_clip, 0.0f, 6.0f);
-  primitive_attr attributes;
-  attributes.set_post_ops(clamp);
-  const convolution_forward::primitive_desc desc({prop_kind::forward_inference, algorithm::convolution_direct, src, any,
-                                                  dst, {s.stride_h, s.stride_w}, {s.pad_top, s.pad_left},
-                                                  {s.pad_top, s.pad_left}},
-                                                 attributes, cpu);
-  memory x(desc.src_desc(), cpu), y(desc.dst_desc(), cpu), weights(desc.weights_desc(), cpu);
-  for (memory* m : {&x, &y, &weights}) {
-    auto* words = static_cast<std::uint16_t*>(m->get_data_handle());
-    std::fill_n(words, m->get_desc().get_size() / 2, std::uint16_t{0x3E4C});
-  }
-  const convolution_forward conv(desc);
-  for (auto _ : state) {
-    conv.execute(run, {{DNNL_ARG_SRC, x}, {DNNL_ARG_WEIGHTS, weights}, {DNNL_ARG_DST, y}});
-    run.wait();
-  }
-  state.SetLabel(desc.impl_info_str());
-  bench::count_macs(state, s);
-}
-
 const bool kRegistered = [] {
   for (const Layer& layer : kLayers)
     for (const DType type : {DType::kFloat32, DType::kBFloat16}) {
@@ -83,7 +46,7 @@ const bool kRegistered = [] {
       const auto name = [&](const char* form) {
         return std::string("Depthwise/") + (type == DType::kFloat32 ? "f32/" : "bf16/") + form + "/" + layer.name;
       };
-      benchmark::RegisterBenchmark(name("onednn").c_str(), library, layer, type);
+      benchmark::RegisterBenchmark(name("onednn").c_str(), bench::library, shape_of(layer), type);
       benchmark::RegisterBenchmark(name("own").c_str(), own, layer, type);
     }
   return true;

@@ -10,7 +10,7 @@ namespace pare::runtime {
 
 namespace {
 
-// Multiply-adds a cycle of products, and cycles of 16 outputs (bench/kernels, bf16_bench).
+// Multiply-adds a cycle of products, and cycles of 16 outputs (bench/kernels: conv_bf16_bench, depthwise_bench).
 constexpr double kLibrary = 250, kOwn = 350, kFinish = 5, kLibraryDepthwise = 5, kDepthwise = 20;
 
 bool is_narrow(DType type) { return type == DType::kBFloat16; }
