@@ -4,6 +4,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "base/huge_memory.h"
 #include "runtime/onednn_internal.h"
 
 namespace pare::runtime::onednn {
@@ -109,7 +110,8 @@ std::optional<LibraryWeights> view_weights(const memory::desc& wanted, kernels::
 
 LibraryWeights reorder_weights(const memory::desc& plain, const memory::desc& wanted, const Tensor& weight) {
   memory from = view(plain, weight.raw());
-  LibraryWeights to{memory(wanted, engine()), nullptr};
+  const auto bytes = std::make_shared<const HugeVector<std::byte>>(wanted.get_size());
+  LibraryWeights to{view(wanted, bytes->data()), bytes};
   dnnl::stream stream(engine());
   dnnl::reorder(from, to.value).execute(stream, from, to.value);
   stream.wait();

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/huge_memory.h"
 #include "exec/backend.h"
 
 namespace pare::runtime {
@@ -69,7 +70,7 @@ struct Observed {
 /// Arenas of one plan, handed out to concurrent runs and taken back.
 class ArenaPool {
  public:
-  using Arena = std::unique_ptr<std::byte, void (*)(void*)>;
+  using Arena = HugeVector<std::byte>;
   Arena take(std::size_t bytes);  ///< throws Error(kMemory)
   void give_back(Arena arena);
 

@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "base/huge_memory.h"
 #include "kernels/winograd/block.h"
 #include "kernels/winograd/winograd.h"
 
@@ -22,7 +23,7 @@ struct WinogradPacked {
   const WinogradKernel* kernel = nullptr;
   int tile = 0;
   std::int64_t in_c = 0, out_c = 0;
-  std::vector<float> weights;  ///< [panels][positions][in_c][width]; the last panel may have one vector
+  HugeVector<float> weights;   ///< [panels][positions][in_c][width]; the last panel may have one vector
   std::vector<float> bias;     ///< [panels · 2 · lanes]
   std::vector<float> padding;  ///< [in_c]: what lies outside the image
 

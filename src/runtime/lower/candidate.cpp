@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <memory>
 
+#include "base/huge_memory.h"
 #include "runtime/lower/sparse_cost.h"
 #include "runtime/tuner.h"
 
@@ -32,7 +33,7 @@ class Bench {
   }
 
  private:
-  std::vector<std::byte> memory_;
+  HugeVector<std::byte> memory_;  ///< as an arena
 };
 
 std::vector<Tuner::Run> runs_of(const std::vector<Candidate>& candidates, const ProductBuffers& buffers,
