@@ -46,7 +46,7 @@ struct Product {
   const PointwisePacked& w;
   std::int64_t pixels;
   const float* in;
-  const ConvEpilogue& epilogue;
+  const PointwiseEpilogue& epilogue;
   float* out;
 
   std::int64_t tiles() const noexcept { return divide_up(pixels, w.kernel->rows); }
@@ -59,7 +59,7 @@ struct Product {
     w.kernel->block({in + from * w.in_c, w.in_c, w.panel(panel), ahead, step, w.bias.data() + column,
                      epilogue.residual ? epilogue.residual + at : nullptr, out + at, w.out_c,
                      std::min(vectors * w.kernel->lanes, w.out_c - column), static_cast<int>(pixel(tile + 1) - from),
-                     static_cast<int>(vectors), epilogue.lo, epilogue.hi});
+                     static_cast<int>(vectors), epilogue.lo, epilogue.hi, epilogue.activation});
   }
 
   /// Tiles that stay in the cache, panel by panel. A channel of a panel is two lines (AVX-512) or one: each tile
@@ -104,8 +104,8 @@ bool pointwise_fits(const ConvShape& s) noexcept {
          s.in_h == s.out_h && s.in_w == s.out_w && s.groups == 1;
 }
 
-void pointwise(const PointwiseWeights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
-               float* out, int threads) noexcept {
+void pointwise(const PointwiseWeights& weights, const ConvShape& shape, const float* in,
+               const PointwiseEpilogue& epilogue, float* out, int threads) noexcept {
   const Product product{weights.packed(), shape.pixels(), in, epilogue, out};
   const Range tiles{0, product.tiles()}, panels{0, product.w.panels()};
   const std::int64_t parts = std::max(threads, 1);

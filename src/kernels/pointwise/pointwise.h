@@ -13,6 +13,7 @@
 
 #include "kernels/conv/conv.h"
 #include "kernels/packed.h"
+#include "kernels/pointwise/block.h"
 #include "kernels/table.h"
 
 namespace pare::kernels {
@@ -22,6 +23,10 @@ struct PointwisePacked;
 
 /// The shape may be run so.
 bool pointwise_fits(const ConvShape& shape) noexcept;
+
+struct PointwiseEpilogue : ConvEpilogue {
+  PointwiseActivation activation = PointwiseActivation::kNone;  ///< of what was added to and clamped
+};
 
 /// Weights by panels; immutable.
 class PointwiseWeights : public PackedHandle<PointwisePacked> {
@@ -44,8 +49,8 @@ class PointwiseWeights : public PackedHandle<PointwisePacked> {
 
 /// in [pixels, in_c], out [pixels, out_c]. Within 1e-6 · √in_c of conv() relative to max |x| · max over outputs of
 /// Σ|w|. The same bits for every number of threads.
-void pointwise(const PointwiseWeights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
-               float* out, int threads) noexcept;
+void pointwise(const PointwiseWeights& weights, const ConvShape& shape, const float* in,
+               const PointwiseEpilogue& epilogue, float* out, int threads) noexcept;
 
 /// All rows in order of priority, the reference last.
 std::span<const PointwiseKernel* const> pointwise_kernels() noexcept;

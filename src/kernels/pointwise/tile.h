@@ -2,6 +2,7 @@
 // must stay in that file).
 #pragma once
 
+#include "kernels/pointwise/activate.h"
 #include "kernels/pointwise/block.h"
 
 namespace pare::kernels {
@@ -46,9 +47,10 @@ void pointwise_rows(const PointwiseBlock& p) {
 }
 
 /// `one[R − 1]` runs R pixels by one vector, `two` by two.
-template <class Rows, int kRows>
+template <class V, class Rows, int kRows>
 void pointwise_tile(const PointwiseBlock& p, const Rows (&one)[kRows], const Rows (&two)[kRows]) {
   (p.vectors == 2 ? two : one)[p.rows - 1](p);
+  activate<V>(p);
 }
 
 }  // namespace pare::kernels

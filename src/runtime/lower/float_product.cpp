@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "kernels/elementwise/elementwise.h"
@@ -44,21 +45,21 @@ ProductForm dense_form(const std::string& kernel, const std::shared_ptr<const on
   return form;
 }
 
-/// A form by kernels of our own, which clamp at most; what else follows comes after them.
-template <class Weights>
+/// A form by kernels of our own, which clamp at most; what else follows comes after them, where `multiply` does not do it
+/// (`activates`).
+template <class Weights, class Multiply>
 ProductForm own_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::shared_ptr<const Weights> weights,
-                     std::size_t scratch_bytes,
-                     void (*multiply)(const Weights&, const kernels::ConvShape&, const float*,
-                                      const kernels::ConvEpilogue&, float*, void*, int) noexcept) {
+                     std::size_t scratch_bytes, Multiply multiply, bool activates = false) {
   const auto clamp = final_clamp(group);
   ProductForm form{weights->kernel_name(), "", weights->bytes(), scratch_bytes, {}};
-  form.run = [weights, multiply, threads = lw.threads(), clamp, shape = p.shape,
-              post = clamp ? std::vector<onednn::PostOp>() : post_ops(group)](const void* in, const void* added,
+  form.run = [weights, multiply, threads = lw.threads(), clamp, activates, shape = p.shape,
+              post = clamp || activates ? std::vector<onednn::PostOp>() : post_ops(group)](const void* in, const void* added,
                                                                               void* out, std::byte* scratch) {
     const auto* addend = static_cast<const float*>(added);
     auto* to = static_cast<float*>(out);
     kernels::ConvEpilogue epilogue;
     if (clamp) epilogue = {addend, clamp->lo, clamp->hi};
+    if (activates) epilogue.residual = addend;
     multiply(*weights, shape, static_cast<const float*>(in), epilogue, to, scratch, threads);
     follow_up(post, shape.pixels() * shape.out_c, addend, to);
   };
@@ -77,9 +78,21 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) 
                   kernels::spconv_f32);
 }
 
-void multiply_pointwise(const kernels::PointwiseWeights& weights, const kernels::ConvShape& shape, const float* in,
-                        const kernels::ConvEpilogue& epilogue, float* out, void*, int threads) noexcept {
-  kernels::pointwise(weights, shape, in, epilogue, out, threads);
+/// What follows is an activation that the pointwise tiles have, perhaps after an addition; kNone otherwise.
+kernels::PointwiseActivation final_activation(const Group& group) {
+  using kernels::PointwiseActivation;
+  static const std::map<kernels::UnaryOp, PointwiseActivation> kKnown = {
+      {kernels::UnaryOp::kHardSwish, PointwiseActivation::kHardSwish},
+      {kernels::UnaryOp::kSigmoid, PointwiseActivation::kSigmoid},
+      {kernels::UnaryOp::kSilu, PointwiseActivation::kSilu},
+      {kernels::UnaryOp::kGelu, PointwiseActivation::kGelu},
+      {kernels::UnaryOp::kGeluTanh, PointwiseActivation::kGeluTanh}};
+  const std::vector<Follow>& all = group.follow;
+  const bool adds_first = all.size() == 2 && all[0].add != ir::kNoValue;
+  if (all.empty() || (all.size() > 1 && !adds_first) || all.back().add != ir::kNoValue)
+    return PointwiseActivation::kNone;
+  const auto found = kKnown.find(all.back().activation.op);
+  return found == kKnown.end() ? PointwiseActivation::kNone : found->second;
 }
 
 ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
@@ -88,7 +101,12 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
       PointwiseWeights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return PointwiseWeights::view(p.shape, reader); },
       [&] { return PointwiseWeights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
-  return own_form(lw, group, p, weights, 0, multiply_pointwise);
+  const kernels::PointwiseActivation activation = final_activation(group);
+  const auto multiply = [activation](const PointwiseWeights& packed, const kernels::ConvShape& shape, const float* in,
+                                     const kernels::ConvEpilogue& epilogue, float* out, void*, int threads) noexcept {
+    kernels::pointwise(packed, shape, in, {epilogue, activation}, out, threads);
+  };
+  return own_form(lw, group, p, weights, 0, multiply, activation != kernels::PointwiseActivation::kNone);
 }
 
 ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
@@ -110,7 +128,8 @@ std::shared_ptr<const WeightFacts> facts_of(Lowerer& lw, const Group& group, con
 
 std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts& facts) {
   std::string key = "f32 " + describe(p.shape) + ", " + facts.to_string();
-  for (const onednn::PostOp& op : post_ops(group)) key += op.add ? ", add" : ", activation";
+  for (const onednn::PostOp& op : post_ops(group))
+    key += op.add ? ", add" : ", activation " + std::to_string(static_cast<int>(op.op));
   return key + ", threads " + std::to_string(lw.threads());
 }
 
