@@ -12,6 +12,17 @@ template <class V, int R, int N>
 void pointwise_rows(const PointwiseBlock& p) {
   constexpr int kWidth = N * V::kLanes;
   const std::int64_t stride = p.channels;
+  // What the end of the block reads and writes may come from afar: on the way while channels are summed.
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) __builtin_prefetch(p.out + r * p.stride + n * V::kLanes, 1);
+  if (p.residual) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+      for (int n = 0; n < N; ++n) __builtin_prefetch(p.residual + r * p.stride + n * V::kLanes);
+  }
   typename V::Type sum[R][N];
 #pragma GCC unroll 16
   for (auto& line : sum)
@@ -22,7 +33,7 @@ void pointwise_rows(const PointwiseBlock& p) {
               *in9 = in6 + (R > 9 ? 3 * stride : 0), *in12 = in9 + (R > 12 ? 3 * stride : 0);
   const float *weights = p.weights, *ahead = p.ahead;
   for (std::int64_t c = 0; c < p.channels; ++c, weights += kWidth, ahead += p.step) {
-    __builtin_prefetch(ahead);
+    __builtin_prefetch(ahead, 0, 2);
     typename V::Type w[N];
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) w[n] = V::load(weights + n * V::kLanes);
