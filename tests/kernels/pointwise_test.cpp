@@ -73,7 +73,7 @@ TEST(Pointwise, EveryRowEqualsThePlainLoops) {
 }
 
 /// One channel in, one pixel a value: what comes out is the activation of it.
-std::vector<float> activated(const std::vector<float>& values, PointwiseActivation activation,
+std::vector<float> activated(const std::vector<float>& values, FusedActivation activation,
                              const PointwiseKernel* kernel) {
   const auto count = static_cast<std::int64_t>(values.size());
   const std::vector<float> ones(19, 1.0f);
@@ -91,11 +91,11 @@ std::vector<float> activated(const std::vector<float>& values, PointwiseActivati
 TEST(Pointwise, ActivationsAreThoseOfUnary) {
   std::vector<float> values = {0.0f, -0.0f, 1e-30f, 200.0f, -200.0f, 1e30f, -1e30f};
   for (float x = -15; x < 15; x += 0.0037f) values.push_back(x);
-  for (const auto& [activation, op] : {std::pair(PointwiseActivation::kHardSwish, UnaryOp::kHardSwish),
-                                       std::pair(PointwiseActivation::kSigmoid, UnaryOp::kSigmoid),
-                                       std::pair(PointwiseActivation::kSilu, UnaryOp::kSilu),
-                                       std::pair(PointwiseActivation::kGelu, UnaryOp::kGelu),
-                                       std::pair(PointwiseActivation::kGeluTanh, UnaryOp::kGeluTanh)})
+  for (const auto& [activation, op] : {std::pair(FusedActivation::kHardSwish, UnaryOp::kHardSwish),
+                                       std::pair(FusedActivation::kSigmoid, UnaryOp::kSigmoid),
+                                       std::pair(FusedActivation::kSilu, UnaryOp::kSilu),
+                                       std::pair(FusedActivation::kGelu, UnaryOp::kGelu),
+                                       std::pair(FusedActivation::kGeluTanh, UnaryOp::kGeluTanh)})
     for (const PointwiseKernel* kernel : pointwise_kernels()) {
       if (!isa_available(pointwise_kernel_isa(*kernel))) continue;
       const std::vector<float> got = activated(values, activation, kernel);
@@ -115,7 +115,7 @@ TEST(Pointwise, ActivationsComeLast) {
     for (const PointwiseKernel* kernel : pointwise_kernels()) {
       if (!isa_available(pointwise_kernel_isa(*kernel))) continue;
       std::vector<float> got(c.outputs());
-      pointwise(pack(c, kernel), c.shape, c.in.data(), {c.epilogue, PointwiseActivation::kSilu}, got.data(), 2);
+      pointwise(pack(c, kernel), c.shape, c.in.data(), {c.epilogue, FusedActivation::kSilu}, got.data(), 2);
       for (std::size_t i = 0; i < got.size(); ++i)
         ASSERT_NEAR(got[i], unary_one(UnaryOp::kSilu, {}, before[i]), 1.2 * bound_of(c)) << seed << " output " << i;
     }

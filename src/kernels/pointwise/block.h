@@ -4,10 +4,9 @@
 
 #include <cstdint>
 
-namespace pare::kernels {
+#include "kernels/fused_activation.h"
 
-/// As kernels::unary computes them, within 2e-6 relative, 1e-7 of |x| where GELU is near zero.
-enum class PointwiseActivation { kNone, kHardSwish, kSigmoid, kSilu, kGelu, kGeluTanh };
+namespace pare::kernels {
 
 /// out[r][k] = activation(clamp(bias[k] + Σ in[r][c] · weights[c][k] + residual[r][k], lo, hi)), channels in ascending order.
 struct PointwiseBlock {
@@ -23,7 +22,7 @@ struct PointwiseBlock {
   std::int64_t columns;  ///< outputs of a pixel, ≤ vectors · lanes
   int rows, vectors;     ///< pixels, from 1; 1 or 2
   float lo, hi;
-  PointwiseActivation activation;
+  FusedActivation activation;
 };
 
 }  // namespace pare::kernels

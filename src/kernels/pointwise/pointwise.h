@@ -25,7 +25,7 @@ struct PointwisePacked;
 bool pointwise_fits(const ConvShape& shape) noexcept;
 
 struct PointwiseEpilogue : ConvEpilogue {
-  PointwiseActivation activation = PointwiseActivation::kNone;  ///< of what was added to and clamped
+  FusedActivation activation = FusedActivation::kNone;  ///< of what was added to and clamped
 };
 
 /// Weights by panels; immutable.

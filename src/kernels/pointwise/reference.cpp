@@ -1,30 +1,8 @@
 // One output after the other.
-#include "kernels/elementwise/elementwise.h"
 #include "kernels/pointwise/block.h"
+#include "kernels/unary_fused.h"
 
 namespace pare::kernels::reference {
-
-namespace {
-
-float activate(PointwiseActivation activation, float x) noexcept {
-  switch (activation) {
-    case PointwiseActivation::kNone:
-      return x;
-    case PointwiseActivation::kHardSwish:
-      return unary_one(UnaryOp::kHardSwish, {}, x);
-    case PointwiseActivation::kSigmoid:
-      return unary_one(UnaryOp::kSigmoid, {}, x);
-    case PointwiseActivation::kSilu:
-      return unary_one(UnaryOp::kSilu, {}, x);
-    case PointwiseActivation::kGelu:
-      return unary_one(UnaryOp::kGelu, {}, x);
-    case PointwiseActivation::kGeluTanh:
-      return unary_one(UnaryOp::kGeluTanh, {}, x);
-  }
-  __builtin_unreachable();
-}
-
-}  // namespace
 
 void pointwise_block(const PointwiseBlock& p) noexcept {
   constexpr std::int64_t kLanes = 8;
@@ -36,7 +14,7 @@ void pointwise_block(const PointwiseBlock& p) noexcept {
       const std::int64_t at = r * p.stride + k;
       if (p.residual) sum += p.residual[at];
       sum = sum < p.lo ? p.lo : sum;  // NaN stays
-      p.out[at] = activate(p.activation, sum > p.hi ? p.hi : sum);
+      p.out[at] = activate_one(p.activation, sum > p.hi ? p.hi : sum);
     }
 }
 

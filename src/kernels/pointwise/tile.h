@@ -2,8 +2,8 @@
 // must stay in that file).
 #pragma once
 
-#include "kernels/pointwise/activate.h"
 #include "kernels/pointwise/block.h"
+#include "kernels/vec_activation.h"
 
 namespace pare::kernels {
 
@@ -55,6 +55,18 @@ void pointwise_rows(const PointwiseBlock& p) {
       if (p.residual) y = V::add(y, V::load_some(p.residual + at, left, 0.0f));
       V::store_some(p.out + at, left, V::min(hi, V::max(lo, y)));  // NaN stays: it is the second operand
     }
+}
+
+/// In place, while the block's outputs are in L1.
+template <class V>
+void activate(const PointwiseBlock& p) {
+  with_activation<V>(p.activation, [&p](auto function) {
+    for (int r = 0; r < p.rows; ++r)
+      for (std::int64_t k = 0; k < p.columns; k += V::kLanes) {
+        float* const at = p.out + r * p.stride + k;
+        V::store_some(at, p.columns - k, function(V::load_some(at, p.columns - k, 0.0f)));
+      }
+  });
 }
 
 /// `one[R − 1]` runs R pixels by one vector, `two` by two.

@@ -5,6 +5,7 @@
 #include <map>
 #include <utility>
 
+#include "kernels/depthwise_strip/depthwise_strip.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/spconv_f32/spconv_f32.h"
@@ -20,6 +21,7 @@ namespace {
 
 constexpr double kWorthALook = 0.6;  ///< share of zeros below which no shape pays
 constexpr double kClearly = 1.2;     ///< what Winograd's estimate is made worse by: it must be clearly less
+constexpr double kStrips = 0.8;      ///< of oneDNN's estimate, what depthwise strips take
 constexpr double kFilled = 1.03;     ///< entries for a weight that is not zero: pairs of channels are filled up
 
 /// What the epilogue of our own kernels does not do.
@@ -79,20 +81,20 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) 
 }
 
 /// What follows is an activation that the pointwise tiles have, perhaps after an addition; kNone otherwise.
-kernels::PointwiseActivation final_activation(const Group& group) {
-  using kernels::PointwiseActivation;
-  static const std::map<kernels::UnaryOp, PointwiseActivation> kKnown = {
-      {kernels::UnaryOp::kHardSwish, PointwiseActivation::kHardSwish},
-      {kernels::UnaryOp::kSigmoid, PointwiseActivation::kSigmoid},
-      {kernels::UnaryOp::kSilu, PointwiseActivation::kSilu},
-      {kernels::UnaryOp::kGelu, PointwiseActivation::kGelu},
-      {kernels::UnaryOp::kGeluTanh, PointwiseActivation::kGeluTanh}};
+kernels::FusedActivation final_activation(const Group& group) {
+  using kernels::FusedActivation;
+  static const std::map<kernels::UnaryOp, FusedActivation> kKnown = {
+      {kernels::UnaryOp::kHardSwish, FusedActivation::kHardSwish},
+      {kernels::UnaryOp::kSigmoid, FusedActivation::kSigmoid},
+      {kernels::UnaryOp::kSilu, FusedActivation::kSilu},
+      {kernels::UnaryOp::kGelu, FusedActivation::kGelu},
+      {kernels::UnaryOp::kGeluTanh, FusedActivation::kGeluTanh}};
   const std::vector<Follow>& all = group.follow;
   const bool adds_first = all.size() == 2 && all[0].add != ir::kNoValue;
   if (all.empty() || (all.size() > 1 && !adds_first) || all.back().add != ir::kNoValue)
-    return PointwiseActivation::kNone;
+    return FusedActivation::kNone;
   const auto found = kKnown.find(all.back().activation.op);
-  return found == kKnown.end() ? PointwiseActivation::kNone : found->second;
+  return found == kKnown.end() ? FusedActivation::kNone : found->second;
 }
 
 ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
@@ -101,12 +103,28 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
       PointwiseWeights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return PointwiseWeights::view(p.shape, reader); },
       [&] { return PointwiseWeights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
-  const kernels::PointwiseActivation activation = final_activation(group);
+  const kernels::FusedActivation activation = final_activation(group);
   const auto multiply = [activation](const PointwiseWeights& packed, const kernels::ConvShape& shape, const float* in,
                                      const kernels::ConvEpilogue& epilogue, float* out, void*, int threads) noexcept {
     kernels::pointwise(packed, shape, in, {epilogue, activation}, out, threads);
   };
-  return own_form(lw, group, p, weights, 0, multiply, activation != kernels::PointwiseActivation::kNone);
+  return own_form(lw, group, p, weights, 0, multiply, activation != kernels::FusedActivation::kNone);
+}
+
+ProductForm strip_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  using kernels::DepthwiseStripWeights;
+  const auto weights = lw.cache().get_for_form<DepthwiseStripWeights>(
+      DepthwiseStripWeights::packing_key(p.shape, p.strides, bias_of(p)), p.weight, [&] {
+        return std::make_shared<const DepthwiseStripWeights>(
+            DepthwiseStripWeights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)));
+      });
+  const kernels::FusedActivation activation = final_activation(group);
+  const auto multiply = [activation](const DepthwiseStripWeights& packed, const kernels::ConvShape& shape,
+                                     const float* in, const kernels::ConvEpilogue& epilogue, float* out, void*,
+                                     int threads) noexcept {
+    kernels::depthwise_strip(packed, shape, in, epilogue, activation, out, threads);
+  };
+  return own_form(lw, group, p, weights, 0, multiply, activation != kernels::FusedActivation::kNone);
 }
 
 ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
@@ -126,8 +144,8 @@ std::shared_ptr<const WeightFacts> facts_of(Lowerer& lw, const Group& group, con
   return p.shape.groups == 1 ? weight_facts(lw, group, p.shape, p.strides, p.weight) : nullptr;
 }
 
-std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts& facts) {
-  std::string key = "f32 " + describe(p.shape) + ", " + facts.to_string();
+std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts) {
+  std::string key = "f32 " + describe(p.shape) + (facts ? ", " + facts->to_string() : "");
   for (const onednn::PostOp& op : post_ops(group))
     key += op.add ? ", add" : ", activation " + std::to_string(static_cast<int>(op.op));
   return key + ", threads " + std::to_string(lw.threads());
@@ -150,6 +168,8 @@ bool winograd_runs(Lowerer& lw, const FloatProduct& p) {
          isa_available(Isa::kAvx2);
 }
 
+double dense_cycles_of(const FloatProduct& p) { return static_cast<double>(p.shape.macs()) / sparse_costs().dense_f32; }
+
 /// The forms by our own kernels, where they are worth a look.
 std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const FloatProduct& p,
                                       const WeightFacts* facts) {
@@ -160,6 +180,9 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
   if (kernels::pointwise_fits(p.shape) && isa_available(Isa::kAvx2))
     own.push_back(
         {"pointwise_f32", pointwise_cycles(p.shape), [&lw, &group, &p] { return pointwise_form(lw, group, p); }});
+  if (kernels::depthwise_strip_fits(p.shape) && isa_available(Isa::kAvx2))
+    own.push_back({"depthwise_strip_f32", kStrips * dense_cycles_of(p),
+                   [&lw, &group, &p] { return strip_form(lw, group, p); }});
   if (!winograd_runs(lw, p)) return own;
   for (const auto& [name, tile] : {std::pair("winograd4x4_f32", kernels::WinogradTile::k4x4),
                                    std::pair("winograd2x2_f32", kernels::WinogradTile::k2x2)})
@@ -167,8 +190,6 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
                    [&lw, &group, &p, tile = tile] { return winograd_form(lw, group, p, tile); }});
   return own;
 }
-
-double dense_cycles_of(const FloatProduct& p) { return static_cast<double>(p.shape.macs()) / sparse_costs().dense_f32; }
 
 /// oneDNN's where no other pays; nullopt with a reason where there is none at all.
 std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::string& reason) {
@@ -186,8 +207,8 @@ std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatPr
   candidates.insert(candidates.end(), own.begin(), own.end());
   if (candidates.empty()) return std::nullopt;
   if (own.empty()) return Chosen{candidates[0].make(), ""};
-  Chosen chosen = choose(lw, timing_key(lw, group, p, *facts), candidates, buffers_of(group, p.shape));
-  if (facts->sparsity() >= kWorthALook)
+  Chosen chosen = choose(lw, timing_key(lw, group, p, facts.get()), candidates, buffers_of(group, p.shape));
+  if (facts && facts->sparsity() >= kWorthALook)
     chosen.form.reason += (chosen.form.reason.empty() ? "" : "; ") + facts->to_string();
   return chosen;
 }

@@ -1,0 +1,9 @@
+// Eight sums, the weights of a row of taps and an input: 14 of 32 registers.
+#include "kernels/depthwise_strip/strip.h"
+#include "kernels/vec_avx512.h"
+
+namespace pare::kernels::avx512 {
+
+void depthwise_strip(const DepthwiseStrip& p) noexcept { depthwise_strip_of<F32>(p); }
+
+}  // namespace pare::kernels::avx512
