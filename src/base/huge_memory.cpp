@@ -12,7 +12,8 @@ namespace pare {
 
 namespace {
 
-constexpr std::size_t kLine = 64, kPage = std::size_t{2} << 20, kChunk = 8 * kPage;
+constexpr std::size_t kLine = 64, kPage = std::size_t{2} << 20;
+constexpr std::size_t kChunk = 32 * kPage;  ///< addresses; memory is taken by pages, when they are written
 constexpr std::size_t kLeast = 4096;  ///< bytes of a block; smaller ones come from the heap
 
 constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (bytes + unit - 1) / unit * unit; }
@@ -21,7 +22,8 @@ constexpr std::size_t round_up(std::size_t bytes, std::size_t unit) { return (by
 class Chunk {
  public:
   explicit Chunk(std::size_t bytes) : bytes_(bytes), free_{{0, bytes}} {
-    void* const memory = mmap(nullptr, bytes + kPage, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void* const memory = mmap(nullptr, bytes + kPage, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (memory == MAP_FAILED) return;
     auto* const from = static_cast<std::byte*>(memory);
     const std::size_t skip = round_up(reinterpret_cast<std::uintptr_t>(from), kPage) -
