@@ -206,7 +206,27 @@ TEST(Pointwise, RowsFollowTheInstructionSet) {
   }
 }
 
+TEST(Pointwise, PixelsOfALargerStrideAreGathered) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    Random random(seed);
+    ConvShape s;
+    s.batch = random.integer(1, 3), s.in_c = random.integer(1, 40), s.out_c = random.integer(1, 50);
+    s.stride_h = random.integer(1, 3), s.stride_w = random.integer(s.stride_h == 1 ? 2 : 1, 3);
+    s.in_h = random.integer(1, 12), s.in_w = random.integer(1, 12);
+    s.out_h = (s.in_h - 1) / s.stride_h + 1, s.out_w = (s.in_w - 1) / s.stride_w + 1;
+    ASSERT_TRUE(pointwise_fits_gathered(s));
+    const Case c = test::make_float_case(random, s);
+    std::vector<float> pixels(static_cast<std::size_t>(s.pixels() * s.in_c)), got(c.outputs());
+    gather_pixels(s, c.in.data(), pixels.data());
+    pointwise(pack(c), s, pixels.data(), {c.epilogue}, got.data(), 1);
+    const std::vector<float> want = direct(c);
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], bound_of(c)) << seed << " output " << i;
+  }
+}
+
 TEST(Pointwise, OtherShapesDoNotFit) {
+  ConvShape plain;
+  EXPECT_FALSE(pointwise_fits_gathered(plain)) << "needs no gathering";
   ConvShape s;
   s.in_h = s.in_w = s.out_h = s.out_w = 5;
   EXPECT_TRUE(pointwise_fits(s));

@@ -24,6 +24,11 @@ struct PointwisePacked;
 /// The shape may be run so.
 bool pointwise_fits(const ConvShape& shape) noexcept;
 
+/// The shape may be run so once gather_pixels() has put the pixels that it reads side by side: 1x1 of a larger stride.
+bool pointwise_fits_gathered(const ConvShape& shape) noexcept;
+/// in [batch, in_h, in_w, in_c] → out [pixels, in_c].
+void gather_pixels(const ConvShape& shape, const float* in, float* out) noexcept;
+
 struct PointwiseEpilogue : ConvEpilogue {
   FusedActivation activation = FusedActivation::kNone;  ///< of what was added to and clamped
 };

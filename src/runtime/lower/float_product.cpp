@@ -104,11 +104,16 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
       [&](kernels::PackedReader& reader) { return PointwiseWeights::view(p.shape, reader); },
       [&] { return PointwiseWeights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
   const kernels::FusedActivation activation = final_activation(group);
-  const auto multiply = [activation](const PointwiseWeights& packed, const kernels::ConvShape& shape, const float* in,
-                                     const kernels::ConvEpilogue& epilogue, float* out, void*, int threads) noexcept {
-    kernels::pointwise(packed, shape, in, {epilogue, activation}, out, threads);
+  const bool gathers = kernels::pointwise_fits_gathered(p.shape);
+  const auto multiply = [activation, gathers](const PointwiseWeights& packed, const kernels::ConvShape& shape,
+                                              const float* in, const kernels::ConvEpilogue& epilogue, float* out,
+                                              void* scratch, int threads) noexcept {
+    auto* const pixels = static_cast<float*>(scratch);
+    if (gathers) kernels::gather_pixels(shape, in, pixels);
+    kernels::pointwise(packed, shape, gathers ? pixels : in, {epilogue, activation}, out, threads);
   };
-  return own_form(lw, group, p, weights, 0, multiply, activation != kernels::FusedActivation::kNone);
+  const auto gathered = static_cast<std::size_t>(p.shape.pixels() * p.shape.in_c) * sizeof(float);
+  return own_form(lw, group, p, weights, gathers ? gathered : 0, multiply, activation != kernels::FusedActivation::kNone);
 }
 
 ProductForm strip_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
@@ -177,7 +182,8 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
   const double sparse = sparse_cycles(p, facts);
   if (std::isfinite(sparse))
     own.push_back({"spconv_f32", sparse, [&lw, &group, &p] { return sparse_form(lw, group, p); }});
-  if (kernels::pointwise_fits(p.shape) && isa_available(Isa::kAvx2))
+  const bool gathered = kernels::pointwise_fits_gathered(p.shape) && p.layout == Layout::kChannelsLast;
+  if ((kernels::pointwise_fits(p.shape) || gathered) && isa_available(Isa::kAvx2))
     own.push_back(
         {"pointwise_f32", pointwise_cycles(p.shape), [&lw, &group, &p] { return pointwise_form(lw, group, p); }});
   if (kernels::depthwise_strip_fits(p.shape) && isa_available(Isa::kAvx2))
