@@ -3,10 +3,13 @@
 
 Median wall time of `pare --help` and `pare inspect` over some runs (LibTorch must not be loaded), and the peak memory of
 `pare quantize` on 512 calibration images, its evaluations included, less that of an idle process (`pare --version`), against the model file's size.
+With --inference instead: the peak memory of a first run, one sample on one thread, kernels by estimates, less that of an idle process, against
+the weights in memory, those of the file and what kernels read of them in their own layouts.
 
-    bench/footprint.py MODEL... [--runs 20]
+    bench/footprint.py MODEL... [--runs 20] [--inference]
 """
 import argparse
+import json
 import os
 import pathlib
 import statistics
@@ -27,13 +30,25 @@ def run(command):
     return time.perf_counter() - start, usage.ru_maxrss * 1024
 
 
+def inference(pare, models, idle):
+    for model in models:
+        command = [str(pare), "bench", str(model), "--no-tune", "--threads", "1", "--seconds", "0.01", "--quiet"]
+        peak = run(command)[1] - idle
+        result = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)["results"][0]
+        weights = model.stat().st_size + result["weight_bytes"]
+        print(f"inference {model.name:28} peak {peak / 1e6:7.1f} MB, weights {weights / 1e6:6.1f} MB, difference {(peak - weights) / 1e6:6.1f} MB")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+")
     parser.add_argument("--runs", type=int, default=20)
+    parser.add_argument("--inference", action="store_true")
     parser.add_argument("--pare", default=os.environ.get("PARE", str(ROOT / "build/bin/pare")))
     arguments = parser.parse_args()
     pare, models = arguments.pare, [pathlib.Path(m) for m in arguments.models]
+    if arguments.inference:
+        return inference(pare, models, run([pare, "--version"])[1])
     for command in [[pare, "--help"], *([pare, "inspect", m] for m in models)]:
         times = [run(command)[0] for _ in range(arguments.runs + 1)][1:]
         print(f"{' '.join(['pare', *(pathlib.Path(c).name for c in command[1:])]):40} {1000 * statistics.median(times):7.1f} ms")

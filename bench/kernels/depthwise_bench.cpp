@@ -33,7 +33,7 @@ void own(benchmark::State& state, const Layer& layer, DType type) {
   const FloatEpilogue epilogue{.lo = 0, .hi = 6, .output_type = type};
   ThreadScope threads(1);
   for (auto _ : state) {
-    depthwise(packed, s, in.data(), epilogue, out.data());
+    depthwise(packed, s, in.data(), epilogue, out.data(), 1);
     benchmark::ClobberMemory();
   }
   bench::count_macs(state, s);

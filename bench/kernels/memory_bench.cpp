@@ -146,7 +146,7 @@ void depthwise_3x3_f32(benchmark::State& state) {
   const ConvShape s = depthwise3x3();
   const std::vector<float> filter(9 * kChannels, 0.1f);
   const auto packed = DepthwiseWeights::pack(s, DType::kFloat32, filter.data(), FilterStrides::oihw(s), nullptr);
-  measure(state, 8 * kCount, [&](Buffers& m) { depthwise(packed, s, m.a.data(), {}, m.c.data()); });
+  measure(state, 8 * kCount, [&](Buffers& m) { depthwise(packed, s, m.a.data(), {}, m.c.data(), 1); });
 }
 BENCHMARK(depthwise_3x3_f32);
 

@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "base/huge_memory.h"
+
 namespace pare::kernels {
 
 /// An immutable array, its own or in memory that `owner` keeps alive (a mapped file).
@@ -22,12 +24,13 @@ template <class T>
 class PackedArray {
  public:
   PackedArray() = default;
-  template <class Allocator>
-  explicit PackedArray(std::vector<T, Allocator> values) {
-    auto own = std::make_shared<const std::vector<T, Allocator>>(std::move(values));
+  explicit PackedArray(HugeVector<T> values) {
+    auto own = std::make_shared<const HugeVector<T>>(std::move(values));
     data_ = own->data(), size_ = own->size();
     owner_ = std::move(own);
   }
+  /// Copies: a family whose weights are large packs them into a HugeVector.
+  explicit PackedArray(const std::vector<T>& values) : PackedArray(HugeVector<T>(values.begin(), values.end())) {}
   PackedArray(const T* data, std::size_t size, std::shared_ptr<const void> owner)
       : data_(data), size_(size), owner_(std::move(owner)) {}
 

@@ -32,6 +32,7 @@ struct F32 {
   static Type add(Type a, Type b) { return _mm256_add_ps(a, b); }
   static Type sub(Type a, Type b) { return _mm256_sub_ps(a, b); }
   static Type mul(Type a, Type b) { return _mm256_mul_ps(a, b); }
+  static Type div(Type a, Type b) { return _mm256_div_ps(a, b); }
   static Type max(Type a, Type b) { return _mm256_max_ps(a, b); }
   static Type min(Type a, Type b) { return _mm256_min_ps(a, b); }
   static float sum(Type x) {

@@ -30,6 +30,7 @@ struct F32 {
   static Type add(Type a, Type b) { return _mm512_add_ps(a, b); }
   static Type sub(Type a, Type b) { return _mm512_sub_ps(a, b); }
   static Type mul(Type a, Type b) { return _mm512_mul_ps(a, b); }
+  static Type div(Type a, Type b) { return _mm512_div_ps(a, b); }
   static Type max(Type a, Type b) { return _mm512_max_ps(a, b); }
   static Type min(Type a, Type b) { return _mm512_min_ps(a, b); }
   static float sum(Type x) { return _mm512_reduce_add_ps(x); }

@@ -4,7 +4,7 @@
 #include <optional>
 #include <unordered_map>
 
-#include "base/large_pages.h"
+#include "base/huge_memory.h"
 #include "runtime/onednn_internal.h"
 
 namespace pare::runtime::onednn {
@@ -110,7 +110,7 @@ std::optional<LibraryWeights> view_weights(const memory::desc& wanted, kernels::
 
 LibraryWeights reorder_weights(const memory::desc& plain, const memory::desc& wanted, const Tensor& weight) {
   memory from = view(plain, weight.raw());
-  const auto bytes = std::make_shared<LargePageVector<std::byte>>(wanted.get_size());
+  const auto bytes = std::make_shared<const HugeVector<std::byte>>(wanted.get_size());
   LibraryWeights to{view(wanted, bytes->data()), bytes};
   dnnl::stream stream(engine());
   dnnl::reorder(from, to.value).execute(stream, from, to.value);

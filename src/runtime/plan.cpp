@@ -1,7 +1,7 @@
 #include "runtime/plan.h"
 
 #include <algorithm>
-#include <cstdlib>
+#include <new>
 
 #include "base/text.h"
 #include "pare/error.h"
@@ -78,11 +78,11 @@ ArenaPool::Arena ArenaPool::take(std::size_t bytes) {
       return arena;
     }
   }
-  const std::size_t size = std::max(aligned(bytes), kAlignment);
-  void* memory = allocate_in_large_pages(size);
-  if (!memory)
+  try {
+    return Arena(std::max(aligned(bytes), kAlignment));
+  } catch (const std::bad_alloc&) {
     throw Error(ErrorCode::kMemory, "arena", "cannot allocate " + format_bytes(static_cast<std::int64_t>(bytes)));
-  return Arena(static_cast<std::byte*>(memory), Free{size});
+  }
 }
 
 void ArenaPool::give_back(Arena arena) {

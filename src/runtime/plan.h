@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "base/large_pages.h"
+#include "base/huge_memory.h"
 #include "exec/backend.h"
 
 namespace pare::runtime {
@@ -70,11 +70,7 @@ struct Observed {
 /// Arenas of one plan, handed out to concurrent runs and taken back.
 class ArenaPool {
  public:
-  struct Free {
-    std::size_t bytes;
-    void operator()(std::byte* memory) const noexcept { free_in_large_pages(memory, bytes); }
-  };
-  using Arena = std::unique_ptr<std::byte, Free>;
+  using Arena = HugeVector<std::byte>;
   Arena take(std::size_t bytes);  ///< throws Error(kMemory)
   void give_back(Arena arena);
 

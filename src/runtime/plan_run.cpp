@@ -9,7 +9,7 @@ PlanRun::PlanRun(Plan& plan, const std::vector<Tensor>& inputs)
     const auto id = static_cast<BufferId>(i);
     switch (buffer.home) {
       case Buffer::Home::kArena:
-        frame_.set(id, arena_.get() + buffer.offset);
+        frame_.set(id, arena_.data() + buffer.offset);
         break;
       case Buffer::Home::kConstant:
         frame_.set(id, buffer.constant.raw());

@@ -41,8 +41,9 @@ class Chooser {
     const int cores = choice.workers > 1 ? 1 : threads_;
     const std::int64_t most = most_samples(cores), slices = round_up(divide_up(samples_, most), choice.workers);
     choice.each = rule_.each > 0 ? std::min(rule_.each, samples_) : divide_up(samples_, slices);
-    choice.why = "activations take " + size_text(per_sample()) + " a sample and are to stay within " +
-                 size_text(rule_.arena_bytes * static_cast<std::size_t>(cores));
+    choice.why = "activations take " + size_text(per_sample()) + " a sample and " +
+                 (light_weights() ? "weights only " + size_text(whole_.weight_bytes)
+                                  : "are to stay within " + size_text(rule_.arena_bytes * static_cast<std::size_t>(cores)));
     if (!threads.empty()) choice.why += "; " + threads;
     return choice;
   }
@@ -50,8 +51,14 @@ class Chooser {
  private:
   std::size_t per_sample() const { return whole_.arena_bytes / static_cast<std::size_t>(samples_); }
 
+  bool light_weights() const {
+    return per_sample() > rule_.cache_bytes &&
+           static_cast<double>(whole_.weight_bytes) <= rule_.light_weights * static_cast<double>(per_sample());
+  }
+
   std::int64_t most_samples(int cores) const {
     const std::size_t one = std::max<std::size_t>(per_sample(), 1);
+    if (light_weights()) return 1;
     return std::clamp<std::int64_t>(
         static_cast<std::int64_t>(rule_.arena_bytes * static_cast<std::size_t>(cores) / one), 1, samples_);
   }
@@ -167,6 +174,7 @@ SliceRule machine_rule() {
   SliceRule rule;
   rule.cache_bytes = std::max(static_cast<std::size_t>(std::max<std::int64_t>(cpu_info().l2, 0)), kSmallestCache);
   rule.arena_bytes = 8 * rule.cache_bytes;
+  rule.light_weights = 8;
   rule.macs_per_byte = 8;
   rule.busy = 0.9;
   return rule;

@@ -14,6 +14,9 @@ struct SliceRule {
   /// Most that the activations of a slice may take, for each core at work. Above it a smaller slice is faster; far
   /// below it too, a slice loses more by reading all weights once more than it wins.
   std::size_t arena_bytes = 0;
+  /// Where the activations of one sample alone pass the cache of a core and weights take at most so many times them,
+  /// slices are of one sample: reading weights once more costs less than activations that go further away.
+  double light_weights = 0;
   /// With several threads, slices side by side read the weights once each. They must do so many multiply-adds a byte of
   /// weights, unless the weights stay in the cache of a core.
   double macs_per_byte = 0;

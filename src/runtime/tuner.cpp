@@ -4,12 +4,15 @@
 #include <chrono>
 #include <cstdlib>
 #include <fstream>
+#include <functional>
 #include <sstream>
 
 #include "base/cpu.h"
 #include "base/file.h"
 #include "base/hash.h"
+#include "base/huge_memory.h"
 #include "base/text.h"
+#include "base/threads.h"
 #include "pare/error.h"
 #include "runtime/onednn.h"
 
@@ -17,8 +20,9 @@ namespace pare::runtime {
 
 namespace {
 
-constexpr int kVersion = 4;  ///< of kernels and of keys: counted up when either changes what was measured
+constexpr int kVersion = 5;  ///< of kernels and of keys: counted up when either changes what was measured
 constexpr int kLeastRounds = 3, kMostRounds = 9;
+constexpr std::int64_t kLeastCache = 1 << 20;  ///< bytes of L2, where the CPU does not say
 constexpr double kBudget = 30'000;  ///< microseconds after which no further round begins
 
 using Clock = std::chrono::steady_clock;
@@ -27,12 +31,37 @@ double since(Clock::time_point start) {
   return std::chrono::duration<double, std::micro>(Clock::now() - start).count();
 }
 
-std::vector<double> measure(const std::vector<Tuner::Run>& runs) {
+/// Memory that takes the place of whatever else the cores' own caches hold.
+class Elsewhere {
+ public:
+  explicit Elsewhere(int threads)
+      : lines_(2 * static_cast<std::size_t>(std::max(cpu_info().l2, kLeastCache) * std::max(threads, 1)) /
+               sizeof(Line)) {}
+  void walk() const {
+    const auto part = [&](std::int64_t first, std::int64_t last) {
+      for (std::int64_t i = first; i < last; ++i)
+        (void)*static_cast<const volatile float*>(&lines_[static_cast<std::size_t>(i)].value);
+    };
+    parallel_for(static_cast<std::int64_t>(lines_.size()), 1, std::ref(part));
+  }
+
+ private:
+  struct alignas(64) Line {
+    float value = 0;
+  };
+  HugeVector<Line> lines_;
+};
+
+std::vector<double> measure(const Tuner::Race& race) {
+  const std::vector<Tuner::Run>& runs = race.runs;
   std::vector<double> least(runs.size(), 1e300);
-  for (const Tuner::Run& run : runs) run();  // caches and pages
+  for (const Tuner::Run& run : runs) run();  // pages
+  const Elsewhere elsewhere(race.threads);
   const Clock::time_point start = Clock::now();
   for (int round = 0; round < kMostRounds && (round < kLeastRounds || since(start) < kBudget); ++round)
     for (std::size_t i = 0; i < runs.size(); ++i) {
+      elsewhere.walk();
+      race.inputs();
       const Clock::time_point before = Clock::now();
       runs[i]();
       least[i] = std::min(least[i], since(before));
@@ -76,7 +105,7 @@ void Tuner::read() {
 }
 
 std::vector<double> Tuner::microseconds(const std::string& key, const std::vector<std::string>& names,
-                                        const std::function<std::vector<Run>()>& make) {
+                                        const std::function<Race()>& make) {
   const std::lock_guard lock(mutex_);
   Times& times = known_[key];
   const bool all = std::all_of(names.begin(), names.end(), [&](const std::string& name) { return times.contains(name); });

@@ -15,15 +15,21 @@ namespace pare::runtime {
 class Tuner {
  public:
   using Run = std::function<void()>;
+  struct Race {
+    Run inputs;             ///< leaves what the runs read in the caches, as the step before would
+    std::vector<Run> runs;  ///< one of each candidate
+    int threads = 1;        ///< at work
+  };
 
   /// Reads what earlier runs have measured on a CPU of this model, with this instruction set and these kernels. A folder
   /// that cannot be written costs nothing but measuring again; an empty one: nothing is kept.
   explicit Tuner(const std::filesystem::path& folder);
 
   /// Microseconds of each of `names` at the task `key`, which says all that times depend on beside the machine. `make`
-  /// gives a call of each and is asked only where some are not known: each runs in turn, a few times; the least counts.
+  /// gives a call of each and is asked only where some are not known: each runs in turn, a few times, with nothing but
+  /// the inputs in the cores' own caches, since in a network other weights are read in between; the least counts.
   std::vector<double> microseconds(const std::string& key, const std::vector<std::string>& names,
-                                   const std::function<std::vector<Run>()>& make);
+                                   const std::function<Race()>& make);
 
   /// Writes what is new, with what others have written meanwhile.
   void save();

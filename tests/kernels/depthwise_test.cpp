@@ -83,7 +83,7 @@ std::vector<float> run(const Case& c, const DepthwiseWeights& w, int threads) {
   std::vector<std::uint8_t> out(count * (wide ? 4 : 2) + kGuard, 7);
   const ThreadScope scope(threads);
   const void* in = c.type == DType::kFloat32 ? static_cast<const void*>(c.real.in.data()) : c.in.data();
-  depthwise(w, c.real.shape, in, c.epilogue, out.data());
+  depthwise(w, c.real.shape, in, c.epilogue, out.data(), threads);
   EXPECT_TRUE(std::all_of(out.end() - kGuard, out.end(), [](std::uint8_t x) { return x == 7; }));
   std::vector<float> values;
   for (std::size_t i = 0; i < count; ++i)

@@ -74,6 +74,18 @@ TEST(Transpose, ChannelsLastAndBack) {
   }
 }
 
+TEST(Transpose, ThreeChannels) {
+  for (const std::int64_t columns : {1, 7, 8, 31, 32, 33, 100}) {
+    std::vector<std::uint32_t> in(static_cast<std::size_t>(2 * 3 * columns)), out(in.size());
+    for (std::size_t i = 0; i < in.size(); ++i) in[i] = static_cast<std::uint32_t>(i);
+    transpose2d(4, 2, 3, columns, in.data(), out.data());
+    for (std::int64_t n = 0; n < 2; ++n)
+      for (std::int64_t r = 0; r < 3; ++r)
+        for (std::int64_t c = 0; c < columns; ++c)
+          ASSERT_EQ(out[static_cast<std::size_t>((n * columns + c) * 3 + r)], (n * 3 + r) * columns + c) << columns;
+  }
+}
+
 TEST(Slice, RandomStartsAndSteps) {
   for (std::uint64_t seed = 0; seed < 1000; ++seed) {
     Random random(seed);

@@ -9,6 +9,7 @@
 
 #include "base/threads.h"
 #include "float_case.h"
+#include "kernels/elementwise/elementwise.h"
 
 namespace pare::kernels {
 namespace {
@@ -48,7 +49,7 @@ std::vector<float> run(const Case& c, const PointwiseWeights& w, int threads) {
   std::vector<float> out(c.outputs() + kGuard, std::numeric_limits<float>::quiet_NaN());
   std::fill(out.end() - kGuard, out.end(), 7.0f);
   const ThreadScope scope(threads);
-  pointwise(w, c.shape, c.in.data(), c.epilogue, out.data(), threads);
+  pointwise(w, c.shape, c.in.data(), {c.epilogue}, out.data(), threads);
   EXPECT_TRUE(std::all_of(out.end() - kGuard, out.end(), [](float x) { return x == 7.0f; }));
   out.resize(c.outputs());
   return out;
@@ -67,6 +68,56 @@ TEST(Pointwise, EveryRowEqualsThePlainLoops) {
       for (std::size_t i = 0; i < want.size(); ++i)
         ASSERT_NEAR(got[i], want[i], bound) << w.kernel_name() << " seed " << seed << " output " << i;
       ASSERT_EQ(run(c, w, 3), got) << w.kernel_name() << " seed " << seed << ": threads differ";
+    }
+  }
+}
+
+/// One channel in, one pixel a value: what comes out is the activation of it.
+std::vector<float> activated(const std::vector<float>& values, FusedActivation activation,
+                             const PointwiseKernel* kernel) {
+  const auto count = static_cast<std::int64_t>(values.size());
+  const std::vector<float> ones(19, 1.0f);
+  const ConvShape shape = ConvShape::matmul(count, 1, 19);
+  const auto w = PointwiseWeights::pack(shape, ones.data(), FilterStrides::oihw(shape), nullptr, kernel);
+  std::vector<float> out(values.size() * 19), first;
+  pointwise(w, shape, values.data(), {{}, activation}, out.data(), 1);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    EXPECT_EQ(std::isnan(out[19 * i]), std::isnan(out[19 * i + 18]));
+    first.push_back(out[19 * i + 18]);
+  }
+  return first;
+}
+
+TEST(Pointwise, ActivationsAreThoseOfUnary) {
+  std::vector<float> values = {0.0f, -0.0f, 1e-30f, 200.0f, -200.0f, 1e30f, -1e30f};
+  for (float x = -15; x < 15; x += 0.0037f) values.push_back(x);
+  for (const auto& [activation, op] : {std::pair(FusedActivation::kHardSwish, UnaryOp::kHardSwish),
+                                       std::pair(FusedActivation::kSigmoid, UnaryOp::kSigmoid),
+                                       std::pair(FusedActivation::kSilu, UnaryOp::kSilu),
+                                       std::pair(FusedActivation::kGelu, UnaryOp::kGelu),
+                                       std::pair(FusedActivation::kGeluTanh, UnaryOp::kGeluTanh)})
+    for (const PointwiseKernel* kernel : pointwise_kernels()) {
+      if (!isa_available(pointwise_kernel_isa(*kernel))) continue;
+      const std::vector<float> got = activated(values, activation, kernel);
+      for (std::size_t i = 0; i < values.size(); ++i) {
+        const float want = unary_one(op, {}, values[i]);
+        ASSERT_NEAR(got[i], want, 2e-6f * std::abs(want) + 1.5e-7f)
+            << pointwise_kernel_name(*kernel) << " " << static_cast<int>(op) << " of " << values[i];
+      }
+      EXPECT_TRUE(std::isnan(activated({std::numeric_limits<float>::quiet_NaN()}, activation, kernel)[0]));
+    }
+}
+
+TEST(Pointwise, ActivationsComeLast) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    Case c = random_case(seed);
+    const std::vector<float> before = direct(c);
+    for (const PointwiseKernel* kernel : pointwise_kernels()) {
+      if (!isa_available(pointwise_kernel_isa(*kernel))) continue;
+      std::vector<float> got(c.outputs());
+      pointwise(pack(c, kernel), c.shape, c.in.data(), {c.epilogue, FusedActivation::kSilu}, got.data(), 2);
+      for (std::size_t i = 0; i < got.size(); ++i)
+        ASSERT_NEAR(got[i], unary_one(UnaryOp::kSilu, {}, before[i]), 1.2 * bound_of(c)) << seed << " output " << i;
     }
   }
 }
@@ -156,7 +207,27 @@ TEST(Pointwise, RowsFollowTheInstructionSet) {
   }
 }
 
+TEST(Pointwise, PixelsOfALargerStrideAreGathered) {
+  for (std::uint64_t seed = 0; seed < 60; ++seed) {
+    Random random(seed);
+    ConvShape s;
+    s.batch = random.integer(1, 3), s.in_c = random.integer(1, 40), s.out_c = random.integer(1, 50);
+    s.stride_h = random.integer(1, 3), s.stride_w = random.integer(s.stride_h == 1 ? 2 : 1, 3);
+    s.in_h = random.integer(1, 12), s.in_w = random.integer(1, 12);
+    s.out_h = (s.in_h - 1) / s.stride_h + 1, s.out_w = (s.in_w - 1) / s.stride_w + 1;
+    ASSERT_TRUE(pointwise_fits_gathered(s));
+    const Case c = test::make_float_case(random, s);
+    std::vector<float> pixels(static_cast<std::size_t>(s.pixels() * s.in_c)), got(c.outputs());
+    gather_pixels(s, c.in.data(), pixels.data());
+    pointwise(pack(c), s, pixels.data(), {c.epilogue}, got.data(), 1);
+    const std::vector<float> want = direct(c);
+    for (std::size_t i = 0; i < got.size(); ++i) ASSERT_NEAR(got[i], want[i], bound_of(c)) << seed << " output " << i;
+  }
+}
+
 TEST(Pointwise, OtherShapesDoNotFit) {
+  ConvShape plain;
+  EXPECT_FALSE(pointwise_fits_gathered(plain)) << "needs no gathering";
   ConvShape s;
   s.in_h = s.in_w = s.out_h = s.out_w = 5;
   EXPECT_TRUE(pointwise_fits(s));

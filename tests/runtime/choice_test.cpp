@@ -146,11 +146,13 @@ class Tuning : public ::testing::Test {
   const kernels::test::ScopedEnv no_tiles_{"PARE_FORCE_ISA", std::string(name(std::min(active_isa(), Isa::kAvx512Bf16))).c_str()};
 };
 
+runtime::Tuner::Race race(std::size_t runs) { return {[] {}, std::vector<runtime::Tuner::Run>(runs, [] {})}; }
+
 TEST_F(Tuning, WhatWasMeasuredIsKept) {
   int asked = 0;
   const auto make = [&] {
     ++asked;
-    return std::vector<runtime::Tuner::Run>(2, [] {});
+    return race(2);
   };
   std::vector<double> times;
   {
@@ -169,10 +171,10 @@ TEST_F(Tuning, WhatWasMeasuredIsKept) {
 }
 
 TEST_F(Tuning, ADamagedFileIsMeasuredAgain) {
-  runtime::Tuner(folder_).microseconds("t", {"one"}, [] { return std::vector<runtime::Tuner::Run>(1, [] {}); });
+  runtime::Tuner(folder_).microseconds("t", {"one"}, [] { return race(1); });
   {
     runtime::Tuner tuner(folder_);
-    tuner.microseconds("t", {"one"}, [] { return std::vector<runtime::Tuner::Run>(1, [] {}); });
+    tuner.microseconds("t", {"one"}, [] { return race(1); });
     tuner.save();
   }
   for (const auto& file : std::filesystem::directory_iterator(folder_)) {
@@ -183,7 +185,7 @@ TEST_F(Tuning, ADamagedFileIsMeasuredAgain) {
   int asked = 0;
   runtime::Tuner(folder_).microseconds("t", {"one"}, [&] {
     ++asked;
-    return std::vector<runtime::Tuner::Run>(1, [] {});
+    return race(1);
   });
   EXPECT_EQ(asked, 1);
 }
@@ -191,7 +193,7 @@ TEST_F(Tuning, ADamagedFileIsMeasuredAgain) {
 TEST_F(Tuning, AFolderThatCannotBeWrittenIsNoError) {
   std::ofstream(folder_) << "a file";
   runtime::Tuner tuner(folder_);
-  tuner.microseconds("t", {"one"}, [] { return std::vector<runtime::Tuner::Run>(1, [] {}); });
+  tuner.microseconds("t", {"one"}, [] { return race(1); });
   EXPECT_NO_THROW(tuner.save());
 }
 

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "base/float16.h"
-#include "base/large_pages.h"
+#include "base/huge_memory.h"
 #include "base/threads.h"
 #include "kernels/amx/chunks.h"
 #include "kernels/conv_bf16/row.h"
@@ -49,7 +49,7 @@ Bf16Weights Bf16Weights::pack(const ConvShape& s, const float* filter, const Fil
   try {
     Bf16Packed packed = geometry(s, kernel);
     std::vector<float> biases(biases_of(packed), 0.0f);
-    LargePageVector<Bf16Line> lines(lines_of(packed), Bf16Line{});
+    HugeVector<Bf16Line> lines(lines_of(packed), Bf16Line{});
     const std::vector<std::int64_t> place = places(s);
     const auto outputs = [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t o = first; o < last; ++o) {

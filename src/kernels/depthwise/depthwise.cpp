@@ -84,17 +84,18 @@ struct Walk {
     }
   }
 
-  void lines(std::int64_t begin, std::int64_t end) const noexcept {
+  std::int64_t blocks() const noexcept { return (s.in_c + w.kernel->lanes - 1) / w.kernel->lanes; }
+
+  void lines(std::int64_t begin, std::int64_t end, std::int64_t first_block, std::int64_t last_block) const noexcept {
     const bool strips = (s.kw == 3 || s.kw == 5) && s.dilation_w == 1 && (s.stride_w == 1 || s.stride_w == 2);
     const std::int64_t whole = strips ? s.out_w / kDepthwiseStrip * kDepthwiseStrip : 0;
     // Where the image stays in L2, so many channels that the lines which the next one reads again stay in L1. From
     // memory, pixels come as they lie.
-    const std::int64_t blocks = (s.in_c + w.kernel->lanes - 1) / w.kernel->lanes,
-                       block_bytes = (s.kh + 1) * s.in_w * w.kernel->lanes * element();
+    const std::int64_t block_bytes = (s.kh + 1) * s.in_w * w.kernel->lanes * element();
     const bool near = (s.in_h * s.in_w + s.out_h * s.out_w) * s.in_c * element() <= std::max(cpu_info().l2, kLeastL2);
-    const std::int64_t group = near ? std::max<std::int64_t>(1, kL1Share / block_bytes) : blocks;
-    for (std::int64_t block = 0; block < blocks; block += group) {
-      const std::int64_t block_end = std::min(block + group, blocks);
+    const std::int64_t group = near ? std::max<std::int64_t>(1, kL1Share / block_bytes) : last_block - first_block;
+    for (std::int64_t block = first_block; block < last_block; block += group) {
+      const std::int64_t block_end = std::min(block + group, last_block);
       for (std::int64_t line = begin; line < end; ++line) {
         for (std::int64_t ox = 0; ox < whole; ox += kDepthwiseStrip) {
           if (!near) fetch(line, ox);
@@ -150,11 +151,19 @@ std::size_t DepthwiseWeights::bytes() const noexcept {
 }
 
 void depthwise(const DepthwiseWeights& weights, const ConvShape& shape, const void* in, const FloatEpilogue& epilogue,
-               void* out) noexcept {
+               void* out, int threads) noexcept {
   const Walk walk{weights.packed(), shape, static_cast<const std::byte*>(in), epilogue, out};
-  const auto body = [&](std::int64_t begin, std::int64_t end) { walk.lines(begin, end); };
-  const std::int64_t work = std::max<std::int64_t>(1, shape.taps() * shape.out_c * shape.out_w / 8);
-  parallel_for(shape.batch * shape.out_h, std::max<std::int64_t>(1, kGrainOperations / work), std::ref(body));
+  const std::int64_t lines = shape.batch * shape.out_h, blocks = walk.blocks();
+  if (threads <= 1) return walk.lines(0, lines, 0, blocks);
+  // By lines, as the products before and after it, unless that leaves the longest part clearly longer.
+  const auto longest = [&](std::int64_t all) { return (all + threads - 1) / threads; };
+  const bool by_blocks = 5 * longest(blocks) * lines < 4 * longest(lines) * blocks;
+  const auto body = [&](std::int64_t begin, std::int64_t end) {
+    by_blocks ? walk.lines(0, lines, begin, end) : walk.lines(begin, end, 0, blocks);
+  };
+  const std::int64_t units = by_blocks ? blocks : lines,
+                     work = std::max<std::int64_t>(1, shape.macs() / 8 / std::max<std::int64_t>(1, units));
+  parallel_for(units, std::max<std::int64_t>(1, kGrainOperations / work), std::ref(body));
 }
 
 std::span<const DepthwiseKernel* const> depthwise_kernels() noexcept { return kRows; }

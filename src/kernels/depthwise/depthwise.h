@@ -45,7 +45,7 @@ class DepthwiseWeights : public PackedHandle<DepthwisePacked> {
 /// in [batch, in_h, in_w, channels] of the packed type, out [batch, out_h, out_w, channels] of epilogue.output_type, which
 /// is kFloat32 or the packed type. Within 1e-5 of conv() relative to Σ|x·w|. The same bits for every number of threads.
 void depthwise(const DepthwiseWeights& weights, const ConvShape& shape, const void* in, const FloatEpilogue& epilogue,
-               void* out) noexcept;
+               void* out, int threads) noexcept;
 
 /// All rows in order of priority, the reference last.
 std::span<const DepthwiseKernel* const> depthwise_kernels() noexcept;

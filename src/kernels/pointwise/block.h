@@ -4,9 +4,11 @@
 
 #include <cstdint>
 
+#include "kernels/fused_activation.h"
+
 namespace pare::kernels {
 
-/// out[r][k] = clamp(bias[k] + Σ in[r][c] · weights[c][k] + residual[r][k], lo, hi), channels in ascending order.
+/// out[r][k] = activation(clamp(bias[k] + Σ in[r][c] · weights[c][k] + residual[r][k], lo, hi)), channels in ascending order.
 struct PointwiseBlock {
   const float* in;
   std::int64_t channels;  ///< also floats from one pixel to the next
@@ -20,6 +22,7 @@ struct PointwiseBlock {
   std::int64_t columns;  ///< outputs of a pixel, ≤ vectors · lanes
   int rows, vectors;     ///< pixels, from 1; 1 or 2
   float lo, hi;
+  FusedActivation activation;
 };
 
 }  // namespace pare::kernels

@@ -4,7 +4,6 @@
 #include <new>
 #include <vector>
 
-#include "base/large_pages.h"
 #include "base/threads.h"
 #include "kernels/pointwise/row.h"
 #include "pare/error.h"
@@ -28,7 +27,7 @@ PointwiseWeights PointwiseWeights::pack(const ConvShape& s, const float* filter,
     PointwisePacked packed = geometry(s, kernel);
     std::vector<float> biases(static_cast<std::size_t>(packed.panels() * packed.width()), 0.0f);
     if (bias) std::copy_n(bias, s.out_c, biases.begin());
-    LargePageVector<PointwiseLine> lines(packed.lines(), PointwiseLine{});
+    HugeVector<PointwiseLine> lines(packed.lines(), PointwiseLine{});
     const auto panels = [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t panel = first; panel < last; ++panel) {
         const std::int64_t begin = panel * packed.width(), width = packed.vectors(panel) * packed.kernel->lanes,

@@ -7,6 +7,7 @@
 
 #include "base/threads.h"
 #include "kernels/pointwise/row.h"
+#include "kernels/window.h"
 
 namespace pare::kernels {
 
@@ -46,7 +47,7 @@ struct Product {
   const PointwisePacked& w;
   std::int64_t pixels;
   const float* in;
-  const ConvEpilogue& epilogue;
+  const PointwiseEpilogue& epilogue;
   float* out;
 
   std::int64_t tiles() const noexcept { return divide_up(pixels, w.kernel->rows); }
@@ -59,7 +60,7 @@ struct Product {
     w.kernel->block({in + from * w.in_c, w.in_c, w.panel(panel), ahead, step, w.bias.data() + column,
                      epilogue.residual ? epilogue.residual + at : nullptr, out + at, w.out_c,
                      std::min(vectors * w.kernel->lanes, w.out_c - column), static_cast<int>(pixel(tile + 1) - from),
-                     static_cast<int>(vectors), epilogue.lo, epilogue.hi});
+                     static_cast<int>(vectors), epilogue.lo, epilogue.hi, epilogue.activation});
   }
 
   /// Tiles that stay in the cache, panel by panel. A channel of a panel is two lines (AVX-512) or one: each tile
@@ -104,8 +105,26 @@ bool pointwise_fits(const ConvShape& s) noexcept {
          s.in_h == s.out_h && s.in_w == s.out_w && s.groups == 1;
 }
 
-void pointwise(const PointwiseWeights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
-               float* out, int threads) noexcept {
+bool pointwise_fits_gathered(const ConvShape& s) noexcept {
+  return s.taps() == 1 && s.stride_h * s.stride_w > 1 && s.pad_top == 0 && s.pad_left == 0 && s.groups == 1 &&
+         (s.out_h - 1) * s.stride_h < s.in_h && (s.out_w - 1) * s.stride_w < s.in_w;
+}
+
+void gather_pixels(const ConvShape& s, const float* in, float* out) noexcept {
+  const auto rows = [&](std::int64_t first, std::int64_t last) {
+    for (std::int64_t row = first; row < last; ++row) {
+      const std::int64_t image = row / s.out_h, y = row % s.out_h * s.stride_h;
+      const float* from = in + (image * s.in_h + y) * s.in_w * s.in_c;
+      for (std::int64_t x = 0; x < s.out_w; ++x)
+        std::copy_n(from + x * s.stride_w * s.in_c, s.in_c, out + (row * s.out_w + x) * s.in_c);
+    }
+  };
+  const std::int64_t each = std::max<std::int64_t>(1, s.out_w * s.in_c);
+  parallel_for(s.batch * s.out_h, divide_up(kGrainOperations, each), std::ref(rows));
+}
+
+void pointwise(const PointwiseWeights& weights, const ConvShape& shape, const float* in,
+               const PointwiseEpilogue& epilogue, float* out, int threads) noexcept {
   const Product product{weights.packed(), shape.pixels(), in, epilogue, out};
   const Range tiles{0, product.tiles()}, panels{0, product.w.panels()};
   const std::int64_t parts = std::max(threads, 1);

@@ -13,6 +13,7 @@
 
 #include "kernels/conv/conv.h"
 #include "kernels/packed.h"
+#include "kernels/pointwise/block.h"
 #include "kernels/table.h"
 
 namespace pare::kernels {
@@ -22,6 +23,15 @@ struct PointwisePacked;
 
 /// The shape may be run so.
 bool pointwise_fits(const ConvShape& shape) noexcept;
+
+/// The shape may be run so once gather_pixels() has put the pixels that it reads side by side: 1x1 of a larger stride.
+bool pointwise_fits_gathered(const ConvShape& shape) noexcept;
+/// in [batch, in_h, in_w, in_c] → out [pixels, in_c].
+void gather_pixels(const ConvShape& shape, const float* in, float* out) noexcept;
+
+struct PointwiseEpilogue : ConvEpilogue {
+  FusedActivation activation = FusedActivation::kNone;  ///< of what was added to and clamped
+};
 
 /// Weights by panels; immutable.
 class PointwiseWeights : public PackedHandle<PointwisePacked> {
@@ -44,8 +54,8 @@ class PointwiseWeights : public PackedHandle<PointwisePacked> {
 
 /// in [pixels, in_c], out [pixels, out_c]. Within 1e-6 · √in_c of conv() relative to max |x| · max over outputs of
 /// Σ|w|. The same bits for every number of threads.
-void pointwise(const PointwiseWeights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
-               float* out, int threads) noexcept;
+void pointwise(const PointwiseWeights& weights, const ConvShape& shape, const float* in,
+               const PointwiseEpilogue& epilogue, float* out, int threads) noexcept;
 
 /// All rows in order of priority, the reference last.
 std::span<const PointwiseKernel* const> pointwise_kernels() noexcept;

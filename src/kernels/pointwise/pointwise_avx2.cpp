@@ -13,6 +13,6 @@ constexpr Rows kRows[] = {pointwise_rows<F32, 1, N>, pointwise_rows<F32, 2, N>, 
 
 }  // namespace
 
-void pointwise_block(const PointwiseBlock& p) noexcept { pointwise_tile(p, kRows<1>, kRows<2>); }
+void pointwise_block(const PointwiseBlock& p) noexcept { pointwise_tile<F32>(p, kRows<1>, kRows<2>); }
 
 }  // namespace pare::kernels::avx2

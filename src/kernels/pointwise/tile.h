@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/pointwise/block.h"
+#include "kernels/vec_activation.h"
 
 namespace pare::kernels {
 
@@ -11,6 +12,17 @@ template <class V, int R, int N>
 void pointwise_rows(const PointwiseBlock& p) {
   constexpr int kWidth = N * V::kLanes;
   const std::int64_t stride = p.channels;
+  // What the end of the block reads and writes may come from afar: on the way while channels are summed.
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) __builtin_prefetch(p.out + r * p.stride + n * V::kLanes, 1);
+  if (p.residual) {
+#pragma GCC unroll 16
+    for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+      for (int n = 0; n < N; ++n) __builtin_prefetch(p.residual + r * p.stride + n * V::kLanes);
+  }
   typename V::Type sum[R][N];
 #pragma GCC unroll 16
   for (auto& line : sum)
@@ -21,7 +33,7 @@ void pointwise_rows(const PointwiseBlock& p) {
               *in9 = in6 + (R > 9 ? 3 * stride : 0), *in12 = in9 + (R > 12 ? 3 * stride : 0);
   const float *weights = p.weights, *ahead = p.ahead;
   for (std::int64_t c = 0; c < p.channels; ++c, weights += kWidth, ahead += p.step) {
-    __builtin_prefetch(ahead);
+    __builtin_prefetch(ahead, 0, 2);
     typename V::Type w[N];
 #pragma GCC unroll 2
     for (int n = 0; n < N; ++n) w[n] = V::load(weights + n * V::kLanes);
@@ -45,10 +57,23 @@ void pointwise_rows(const PointwiseBlock& p) {
     }
 }
 
+/// In place, while the block's outputs are in L1.
+template <class V>
+void activate(const PointwiseBlock& p) {
+  with_activation<V>(p.activation, [&p](auto function) {
+    for (int r = 0; r < p.rows; ++r)
+      for (std::int64_t k = 0; k < p.columns; k += V::kLanes) {
+        float* const at = p.out + r * p.stride + k;
+        V::store_some(at, p.columns - k, function(V::load_some(at, p.columns - k, 0.0f)));
+      }
+  });
+}
+
 /// `one[R − 1]` runs R pixels by one vector, `two` by two.
-template <class Rows, int kRows>
+template <class V, class Rows, int kRows>
 void pointwise_tile(const PointwiseBlock& p, const Rows (&one)[kRows], const Rows (&two)[kRows]) {
   (p.vectors == 2 ? two : one)[p.rows - 1](p);
+  activate<V>(p);
 }
 
 }  // namespace pare::kernels

@@ -2,7 +2,7 @@
 #include <algorithm>
 #include <new>
 
-#include "base/large_pages.h"
+#include "base/huge_memory.h"
 #include "kernels/amx/chunks.h"
 #include "kernels/qconv/row.h"
 #include "pare/error.h"
@@ -55,7 +55,7 @@ void pack_all(QConvWeights::Packed& packed, const QConvFilter& filter, const std
   const std::int64_t panel_size = packed.steps * kernel.lanes * kernel.depth;
   const std::int64_t bytes = s.groups * packed.panels * panel_size;
   // Aligned: a load of weights that crosses cache lines takes twice as long.
-  const auto lines = std::make_shared<LargePageVector<Line>>(static_cast<std::size_t>((bytes + 63) / 64));
+  const auto lines = std::make_shared<HugeVector<Line>>(static_cast<std::size_t>((bytes + 63) / 64));
   std::int8_t* weights = lines->data()->values;
   packed.bias.assign(s.out_c, 0);
   pack_zero_points(packed, filter);

@@ -3,7 +3,7 @@
 
 #include <vector>
 
-#include "base/large_pages.h"
+#include "base/huge_memory.h"
 #include "kernels/winograd/block.h"
 #include "kernels/winograd/winograd.h"
 
@@ -23,9 +23,9 @@ struct WinogradPacked {
   const WinogradKernel* kernel = nullptr;
   int tile = 0;
   std::int64_t in_c = 0, out_c = 0;
-  LargePageVector<float> weights;  ///< [panels][positions][in_c][width]; the last panel may have one vector
-  std::vector<float> bias;         ///< [panels · 2 · lanes]
-  std::vector<float> padding;      ///< [in_c]: what lies outside the image
+  HugeVector<float> weights;   ///< [panels][positions][in_c][width]; the last panel may have one vector
+  std::vector<float> bias;     ///< [panels · 2 · lanes]
+  std::vector<float> padding;  ///< [in_c]: what lies outside the image
 
   std::int64_t edge() const noexcept { return tile + 2; }
   std::int64_t positions() const noexcept { return edge() * edge(); }

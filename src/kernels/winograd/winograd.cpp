@@ -38,6 +38,8 @@ constexpr std::int64_t kShare = 4;                ///< of L2: a quarter holds a 
 constexpr std::int64_t kLeastCache = 256 * 1024;  ///< bytes, where the CPU does not say how large L2 is
 constexpr std::int64_t kManyTiles = 28;           ///< multiplied with weights while these are in a cache
 
+constexpr std::int64_t kFewTiles = 20;            ///< of a thread, for which its part of the weights alone is read
+
 constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 /// How a call is cut. Positions lie a line further apart than they must: else all would fall into the same sets of L1.
@@ -54,7 +56,7 @@ struct Walk {
     tiles_h = divide_up(s.out_h, w.tile), tiles_w = divide_up(s.out_w, w.tile);
     tiles = s.batch * tiles_h * tiles_w;
     chunks = divide_up(w.in_c, kWinogradLanes);
-    by_panels = parts > 1 && tiles < kManyTiles * parts && w.panels() >= parts;
+    by_panels = parts > 1 && tiles < kFewTiles * parts && w.panels() >= parts;
     const std::int64_t tile_bytes = w.positions() * chunks * kWinogradLanes * static_cast<std::int64_t>(sizeof(float));
     const std::int64_t fits = std::max(kManyTiles, std::max(cpu_info().l2, kLeastCache) / kShare / tile_bytes);
     blocks = divide_up(tiles, fits);

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <functional>
 #include <memory>
 
+#include "base/huge_memory.h"
+#include "base/threads.h"
 #include "runtime/lower/sparse_cost.h"
 #include "runtime/tuner.h"
 
@@ -13,7 +16,7 @@ namespace {
 
 constexpr double kHopeless = 3;      ///< times the least estimate from which nothing is measured
 constexpr double kClearly = 0.97;    ///< of the estimate's favourite, that a measurement must stay below to overrule it
-constexpr std::size_t kAlign = 64;
+constexpr std::size_t kAlign = 64, kLine = 64;
 
 std::size_t least_estimate(const std::vector<Candidate>& candidates) {
   const auto less = [](const Candidate& a, const Candidate& b) { return a.cycles < b.cycles; };
@@ -32,11 +35,20 @@ class Bench {
   }
 
  private:
-  std::vector<std::byte> memory_;
+  HugeVector<std::byte> memory_;  ///< as an arena
 };
 
-std::vector<Tuner::Run> runs_of(const std::vector<Candidate>& candidates, const ProductBuffers& buffers,
-                                std::vector<ProductForm>& forms) {
+/// Reads all of it, a part on each core.
+void touch(Bench& memory, std::size_t bytes) {
+  const std::byte* const from = memory.at();
+  const auto part = [from](std::int64_t first, std::int64_t last) {
+    for (std::int64_t i = first; i < last; ++i) (void)*static_cast<const volatile std::byte*>(from + i * kLine);
+  };
+  parallel_for(static_cast<std::int64_t>(bytes / kLine), 1, std::ref(part));
+}
+
+Tuner::Race race_of(const std::vector<Candidate>& candidates, const ProductBuffers& buffers,
+                    std::vector<ProductForm>& forms, int threads) {
   std::size_t scratch = 0;
   for (const Candidate& candidate : candidates) {
     forms.push_back(candidate.make());
@@ -48,13 +60,19 @@ std::vector<Tuner::Run> runs_of(const std::vector<Candidate>& candidates, const 
   const auto memory =
       std::make_shared<Memory>(Memory{Bench(buffers.in), Bench(buffers.added), Bench(buffers.out), Bench(scratch)});
   const bool adds = buffers.added > 0;
-  std::vector<Tuner::Run> runs;
+  Tuner::Race race;
+  race.threads = threads;
+  race.inputs = [memory, buffers, adds] {
+    if (adds) touch(memory->out, buffers.out);  // what is added lies there for forms that add in place
+    touch(memory->added, buffers.added);
+    touch(memory->in, buffers.in);
+  };
   for (const ProductForm& form : forms)
-    runs.push_back([memory, adds, run = form.run, in_place = form.in_place] {
+    race.runs.push_back([memory, adds, run = form.run, in_place = form.in_place] {
       run(memory->in.at(), adds ? (in_place ? memory->out : memory->added).at() : nullptr, memory->out.at(),
           memory->scratch.at());
     });
-  return runs;
+  return race;
 }
 
 Chosen by_timing(Lowerer& lw, const std::string& task, const std::vector<Candidate>& candidates, std::size_t favourite,
@@ -63,7 +81,7 @@ Chosen by_timing(Lowerer& lw, const std::string& task, const std::vector<Candida
   for (const Candidate& candidate : candidates) names.push_back(candidate.kernel);
   std::vector<ProductForm> forms;
   const std::vector<double> times =
-      lw.tuner()->microseconds(task, names, [&] { return runs_of(candidates, buffers, forms); });
+      lw.tuner()->microseconds(task, names, [&] { return race_of(candidates, buffers, forms, lw.threads()); });
   auto best = static_cast<std::size_t>(std::min_element(times.begin(), times.end()) - times.begin());
   if (times[best] > kClearly * times[favourite]) best = favourite;
   const std::size_t other = best != 0 ? 0 : favourite != 0 ? favourite : 1;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <map>
 #include <utility>
 
 #include "kernels/depthwise/depthwise.h"
@@ -37,21 +38,21 @@ void follow_up(const std::vector<onednn::PostOp>& post, std::int64_t count, cons
   }
 }
 
-/// A form by kernels of our own, which clamp at most; what else follows comes after them.
-template <class Weights>
+/// A form by kernels of our own, which clamp at most; what else follows comes after them, where `multiply` does not do it
+/// (`activates`).
+template <class Weights, class Multiply>
 ProductForm own_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::shared_ptr<const Weights> weights,
-                     std::size_t scratch_bytes,
-                     void (*multiply)(const Weights&, const kernels::ConvShape&, const float*,
-                                      const kernels::ConvEpilogue&, float*, void*, int) noexcept) {
+                     std::size_t scratch_bytes, Multiply multiply, bool activates = false) {
   const auto clamp = final_clamp(group);
   ProductForm form{weights->kernel_name(), "", weights->bytes(), scratch_bytes, {}};
-  form.run = [weights, multiply, threads = lw.threads(), clamp, shape = p.shape,
-              post = clamp ? std::vector<onednn::PostOp>() : post_ops(group)](const void* in, const void* added,
+  form.run = [weights, multiply, threads = lw.threads(), clamp, activates, shape = p.shape,
+              post = clamp || activates ? std::vector<onednn::PostOp>() : post_ops(group)](const void* in, const void* added,
                                                                               void* out, std::byte* scratch) {
     const auto* addend = static_cast<const float*>(added);
     auto* to = static_cast<float*>(out);
     kernels::ConvEpilogue epilogue;
     if (clamp) epilogue = {addend, clamp->lo, clamp->hi};
+    if (activates) epilogue.residual = addend;
     multiply(*weights, shape, static_cast<const float*>(in), epilogue, to, scratch, threads);
     follow_up(post, shape.pixels() * shape.out_c, addend, to);
   };
@@ -70,9 +71,21 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) 
                   kernels::spconv_f32);
 }
 
-void multiply_pointwise(const kernels::PointwiseWeights& weights, const kernels::ConvShape& shape, const float* in,
-                        const kernels::ConvEpilogue& epilogue, float* out, void*, int threads) noexcept {
-  kernels::pointwise(weights, shape, in, epilogue, out, threads);
+/// What follows is an activation that the pointwise tiles have, perhaps after an addition; kNone otherwise.
+kernels::FusedActivation final_activation(const Group& group) {
+  using kernels::FusedActivation;
+  static const std::map<kernels::UnaryOp, FusedActivation> kKnown = {
+      {kernels::UnaryOp::kHardSwish, FusedActivation::kHardSwish},
+      {kernels::UnaryOp::kSigmoid, FusedActivation::kSigmoid},
+      {kernels::UnaryOp::kSilu, FusedActivation::kSilu},
+      {kernels::UnaryOp::kGelu, FusedActivation::kGelu},
+      {kernels::UnaryOp::kGeluTanh, FusedActivation::kGeluTanh}};
+  const std::vector<Follow>& all = group.follow;
+  const bool adds_first = all.size() == 2 && all[0].add != ir::kNoValue;
+  if (all.empty() || (all.size() > 1 && !adds_first) || all.back().add != ir::kNoValue)
+    return FusedActivation::kNone;
+  const auto found = kKnown.find(all.back().activation.op);
+  return found == kKnown.end() ? FusedActivation::kNone : found->second;
 }
 
 ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
@@ -81,7 +94,17 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
       PointwiseWeights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return PointwiseWeights::view(p.shape, reader); },
       [&] { return PointwiseWeights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
-  return own_form(lw, group, p, weights, 0, multiply_pointwise);
+  const kernels::FusedActivation activation = final_activation(group);
+  const bool gathers = kernels::pointwise_fits_gathered(p.shape);
+  const auto multiply = [activation, gathers](const PointwiseWeights& packed, const kernels::ConvShape& shape,
+                                              const float* in, const kernels::ConvEpilogue& epilogue, float* out,
+                                              void* scratch, int threads) noexcept {
+    auto* const pixels = static_cast<float*>(scratch);
+    if (gathers) kernels::gather_pixels(shape, in, pixels);
+    kernels::pointwise(packed, shape, gathers ? pixels : in, {epilogue, activation}, out, threads);
+  };
+  const auto gathered = static_cast<std::size_t>(p.shape.pixels() * p.shape.in_c) * sizeof(float);
+  return own_form(lw, group, p, weights, gathers ? gathered : 0, multiply, activation != kernels::FusedActivation::kNone);
 }
 
 ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
@@ -117,7 +140,8 @@ std::shared_ptr<const WeightFacts> facts_of(Lowerer& lw, const Group& group, con
 
 std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts) {
   std::string key = "f32 " + describe(p.shape) + (facts ? ", " + facts->to_string() : "");
-  for (const onednn::PostOp& op : post_ops(group)) key += op.add ? ", add" : ", activation";
+  for (const onednn::PostOp& op : post_ops(group))
+    key += op.add ? ", add" : ", activation " + std::to_string(static_cast<int>(op.op));
   return key + ", threads " + std::to_string(lw.threads());
 }
 
@@ -138,6 +162,11 @@ bool winograd_runs(Lowerer& lw, const FloatProduct& p) {
          isa_available(Isa::kAvx2);
 }
 
+double dense_cycles_of(const FloatProduct& p) {
+  const double macs = kernels::depthwise_fits(p.shape) ? kLibraryDepthwise : sparse_costs().dense_f32;
+  return static_cast<double>(p.shape.macs()) / macs;
+}
+
 /// The forms by our own kernels, where they are worth a look.
 std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const FloatProduct& p,
                                       const WeightFacts* facts) {
@@ -145,7 +174,8 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
   const double sparse = sparse_cycles(p, facts);
   if (std::isfinite(sparse))
     own.push_back({"spconv_f32", sparse, [&lw, &group, &p] { return sparse_form(lw, group, p); }});
-  if (kernels::pointwise_fits(p.shape) && isa_available(Isa::kAvx2))
+  const bool gathered = kernels::pointwise_fits_gathered(p.shape) && p.layout == Layout::kChannelsLast;
+  if ((kernels::pointwise_fits(p.shape) || gathered) && isa_available(Isa::kAvx2))
     own.push_back(
         {"pointwise_f32", pointwise_cycles(p.shape), [&lw, &group, &p] { return pointwise_form(lw, group, p); }});
   if (kernels::depthwise_fits(p.shape) && p.layout == Layout::kChannelsLast)
@@ -157,11 +187,6 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
     own.push_back({name, kClearly * winograd_cycles(p.shape, tile),
                    [&lw, &group, &p, tile = tile] { return winograd_form(lw, group, p, tile); }});
   return own;
-}
-
-double dense_cycles_of(const FloatProduct& p) {
-  const double macs = kernels::depthwise_fits(p.shape) ? kLibraryDepthwise : sparse_costs().dense_f32;
-  return static_cast<double>(p.shape.macs()) / macs;
 }
 
 /// oneDNN's where no other pays; nullopt with a reason where there is none at all.
@@ -208,10 +233,10 @@ ProductForm depthwise_form(Lowerer& lw, const FloatProduct& p, DType type, const
   });
   ProductForm form{weights->kernel_name(), "", weights->bytes(), 0, {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;
-  form.run = [weights, epilogue, shape = p.shape](const void* in, const void* added, void* out, std::byte*) {
+  form.run = [weights, epilogue, shape = p.shape, threads = lw.threads()](const void* in, const void* added, void* out, std::byte*) {
     kernels::FloatEpilogue e = epilogue;
     e.residual = added;
-    kernels::depthwise(*weights, shape, in, e, out);
+    kernels::depthwise(*weights, shape, in, e, out, threads);
   };
   return form;
 }
