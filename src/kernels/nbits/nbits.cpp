@@ -2,6 +2,7 @@
 #include "kernels/nbits/nbits.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "kernels/nbits/parts.h"
@@ -133,10 +134,11 @@ struct Scratch {
   }
 };
 
-/// Copies rows to whole blocks, zeros after the last column, and sums each block.
-void prepare_float(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, const Scratch& s) noexcept {
+/// Copies rows [begin, end) to whole blocks, zeros after the last column, and sums each block.
+void prepare_float(const NBitsMatrix::Packed& p, std::int64_t begin, std::int64_t end, const float* a,
+                   const Scratch& s) noexcept {
   const std::int64_t padded = p.padded_k(), depth = padded / p.blocks;
-  for (std::int64_t r = 0; r < m; ++r) {
+  for (std::int64_t r = begin; r < end; ++r) {
     float* row = s.a + r * padded;
     std::copy_n(a + r * p.shape.k, p.shape.k, row);
     std::fill(row + p.shape.k, row + padded, 0.0f);
@@ -148,16 +150,24 @@ void prepare_float(const NBitsMatrix::Packed& p, std::int64_t m, const float* a,
   }
 }
 
-/// Each row's blocks to 8 bits about 128.
-void prepare_int8(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, const Scratch& s) noexcept {
+/// The largest size among numbers: sizes of floats are ordered as their bits are, which vectors compare without a word
+/// on NaN; a NaN is the largest.
+float largest(const float* a, std::int64_t count) noexcept {
+  std::int32_t most = 0;
+  for (std::int64_t i = 0; i < count; ++i) most = std::max(most, std::bit_cast<std::int32_t>(a[i]) & 0x7FFFFFFF);
+  return std::bit_cast<float>(most);
+}
+
+/// Blocks of rows [begin, end) to 8 bits about 128.
+void prepare_int8(const NBitsMatrix::Packed& p, std::int64_t begin, std::int64_t end, const float* a,
+                  const Scratch& s) noexcept {
   const std::int64_t padded = p.padded_k(), depth = padded / p.blocks;
-  for (std::int64_t r = 0; r < m; ++r) {
+  for (std::int64_t r = begin; r < end; ++r) {
     for (std::int64_t b = 0; b < p.blocks; ++b) {
       const float* from = a + r * p.shape.k + b * depth;
       const std::int64_t count = std::min(depth, p.shape.k - b * depth);
       std::uint8_t* to = s.a8 + r * padded + b * depth;
-      float most = 0;
-      for (std::int64_t k = 0; k < count; ++k) most = std::max(most, std::abs(from[k]));
+      const float most = largest(from, count);
       const float scale = most / 127.0f, inverse = most > kTiny ? 127.0f / most : 0.0f;
       for (std::int64_t k = 0; k < count; ++k)
         to[k] = static_cast<std::uint8_t>(static_cast<int>(std::nearbyint(from[k] * inverse)) + 128);
@@ -294,9 +304,12 @@ void nbits_matmul(const NBitsMatrix& matrix, std::int64_t m, const float* a, con
   if (inputs == NBitsInputs::kBf16) return nbits_bf16_matmul(p, m, a, bias, y, scratch, threads);
   const Scratch s(p, m, threads, scratch);
   const Form form = form_of(p, m, a, inputs == NBitsInputs::kInt8);
-  if (form == Form::kInt8) prepare_int8(p, m, a, s);
-  if (form == Form::kFloat) prepare_float(p, m, a, s);
-  if (form == Form::kDigits) prepare_digits(p, m, a, s);
+  if (form == Form::kDigits)
+    prepare_digits(p, m, a, s);
+  else
+    for_parts(m, m < kWideRows ? 1 : threads, [&](std::int64_t begin, std::int64_t end, int) {
+      form == Form::kInt8 ? prepare_int8(p, begin, end, a, s) : prepare_float(p, begin, end, a, s);
+    });
   const Product product(p, m, bias, y, s, form);
   for_parts(product.units(), threads, [&](std::int64_t begin, std::int64_t end, int part) {
     for (std::int64_t unit = begin; unit < end; ++unit) product.run(unit, s.strips + part * kNBitsStripBytes);
