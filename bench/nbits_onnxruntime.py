@@ -4,6 +4,7 @@
 Writes the models, times ONNX Runtime here and Pare by `pare bench` on the same files, and prints medians in ms. For one row
 the models hold twelve such products one after the other, so that the weights come from memory and not from a cache.
 """
+import argparse
 import json
 import os
 import pathlib
@@ -59,11 +60,16 @@ def pare_ms(path):
 
 
 def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    for name, values in (("rows", (1, 128)), ("blocks", (32, 128)), ("levels", (0, 4))):
+        parser.add_argument(f"--{name}", type=int, nargs="+", default=values)
+    args = parser.parse_args()
     print(f"{'rows':>5}{'block':>7}{'level':>7}{'onnxruntime':>14}{'pare':>10}{'ratio':>8}   ms a product")
     with tempfile.TemporaryDirectory() as folder:
-        for rows, layers in ((1, 12), (128, 1)):
-            for block in (32, 128):
-                for level in (0, 4):
+        for rows in args.rows:
+            layers = 12 if rows == 1 else 1
+            for block in args.blocks:
+                for level in args.levels:
                     path = pathlib.Path(folder) / f"m{rows}_{block}_{level}.onnx"
                     model(path, rows, block, level, layers)
                     theirs, ours = (sorted(f() for _ in range(3))[1] / layers

@@ -3,7 +3,6 @@
 // much).
 #include <benchmark/benchmark.h>
 
-#include <cstring>
 #include <string>
 #include <vector>
 
@@ -41,7 +40,7 @@ NBitsMatrix matrix(int bits, std::int64_t block, Codes codes, const NBitsKernel*
       kernel);
 }
 
-void product(benchmark::State& state, int bits, std::int64_t block, Codes codes, std::int64_t m, bool int8,
+void product(benchmark::State& state, int bits, std::int64_t block, Codes codes, std::int64_t m, NBitsInputs inputs,
              const NBitsKernel* kernel, int copies) {
   static std::vector<NBitsMatrix> weights;  // kept while the library looks for a number of iterations
   static std::string last;
@@ -55,11 +54,11 @@ void product(benchmark::State& state, int bits, std::int64_t block, Codes codes,
     weights.push_back(matrix(bits, block, codes, kernel, static_cast<std::uint64_t>(i)));
   const std::vector<float> a(static_cast<std::size_t>(m * kSize), 0.5f);
   std::vector<float> y(static_cast<std::size_t>(m * kSize));
-  std::vector<std::byte> scratch(nbits_scratch_bytes(weights[0], m, 1) + 64);
+  std::vector<std::byte> scratch(nbits_scratch_bytes(weights[0], m, 1, inputs) + 64);
   void* aligned = scratch.data() + (64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64) % 64;
   std::size_t next = 0;
   for (auto _ : state) {
-    nbits_matmul(weights[next++ % weights.size()], m, a.data(), nullptr, y.data(), aligned, 1, int8);
+    nbits_matmul(weights[next++ % weights.size()], m, a.data(), nullptr, y.data(), aligned, 1, inputs);
     benchmark::DoNotOptimize(y.data());
   }
   state.counters["GB/s"] =
@@ -85,26 +84,29 @@ void read(benchmark::State& state) {
 }
 
 constexpr const char* kNames[] = {"", "_codebook", "_own_codebooks"};
+constexpr const char* kForms[] = {"", "_bf16", "_int8"};  // by NBitsInputs
 
 const bool kRegistered = [] {
   benchmark::RegisterBenchmark("nbits/read", read);
   for (const NBitsKernel* kernel : nbits_kernels()) {
     if (!isa_available(nbits_kernel_isa(*kernel)) || nbits_kernel_isa(*kernel) == Isa::kScalar) continue;
-    for (const std::int64_t m : {1, 4, 32, 128}) {
+    for (const std::int64_t m : {1, 4, 8, 16, 32, 128, 512}) {
       for (const int bits : {4, 3, 2, 8}) {
         for (const Codes codes : {Codes::kNumbers, Codes::kCodebook, Codes::kOwnCodebooks}) {
           const std::string name = "nbits/" + std::to_string(bits) + "bit" + kNames[static_cast<int>(codes)] + "/m" +
                                    std::to_string(m) + "/" + nbits_kernel_name(*kernel);
           const int copies = m == 1 ? 12 : 1;
-          for (const std::int64_t block : {32, 128})
-            if (block == 128 || block_of(bits, codes, block) == block) benchmark::RegisterBenchmark((name + "/block" + std::to_string(block)).c_str(), [=](benchmark::State& s) {
-              product(s, bits, block, codes, m, false, kernel, copies);
-            });
-          if (std::strcmp(nbits_kernel_name(*kernel), "nbits__avx512vnni") != 0 || codes != Codes::kNumbers) continue;
-          for (const std::int64_t block : {32, 128})
-            benchmark::RegisterBenchmark(
-                (name + "_int8/block" + std::to_string(block)).c_str(),
-                [=](benchmark::State& s) { product(s, bits, block, codes, m, true, kernel, copies); });
+          for (const NBitsInputs inputs : {NBitsInputs::kFloat, NBitsInputs::kBf16, NBitsInputs::kInt8}) {
+            // Kernels share the forms that round; each is measured at the row that brings it.
+            if (inputs == NBitsInputs::kBf16 && nbits_kernel_isa(*kernel) != Isa::kAmx) continue;
+            if (inputs == NBitsInputs::kInt8 && nbits_kernel_isa(*kernel) != Isa::kAvx512Vnni) continue;
+            if (inputs == NBitsInputs::kInt8 && codes != Codes::kNumbers) continue;
+            for (const std::int64_t block : {32, 128})
+              if (block == 128 || block_of(bits, codes, block) == block)
+                benchmark::RegisterBenchmark(
+                    (name + kForms[static_cast<int>(inputs)] + "/block" + std::to_string(block)).c_str(),
+                    [=](benchmark::State& s) { product(s, bits, block, codes, m, inputs, kernel, copies); });
+          }
         }
       }
     }

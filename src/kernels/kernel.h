@@ -54,6 +54,11 @@ struct QuantParams {
   std::int32_t zero_point = 0;
 };
 
+/// Bytes: what threads write again and again begins as far apart. Lines that two of them write, and those that a CPU
+/// fetches ahead up to the end of a page, would else travel between the cores.
+inline constexpr std::size_t kApart = 4096;
+constexpr std::size_t apart(std::size_t bytes) noexcept { return (bytes + kApart - 1) / kApart * kApart; }
+
 inline constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
 }  // namespace pare::kernels

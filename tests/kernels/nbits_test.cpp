@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <bit>
 #include <cmath>
 
 #include "random.h"
@@ -66,11 +67,12 @@ NBitsMatrix pack(const Case& c, const NBitsKernel* kernel = nullptr) {
       [&](std::int64_t n, std::uint8_t* out) { std::copy_n(c.codes.data() + n * c.shape.k, c.shape.k, out); }, kernel);
 }
 
-std::vector<float> run(const NBitsMatrix& matrix, const Case& c, int threads, bool int8) {
+std::vector<float> run(const NBitsMatrix& matrix, const Case& c, int threads,
+                       NBitsInputs inputs = NBitsInputs::kFloat) {
   std::vector<float> y(static_cast<std::size_t>(c.m * c.shape.n), NAN);
-  std::vector<std::byte> scratch(nbits_scratch_bytes(matrix, c.m, threads) + 64);
+  std::vector<std::byte> scratch(nbits_scratch_bytes(matrix, c.m, threads, inputs) + 64);
   void* aligned = scratch.data() + (64 - reinterpret_cast<std::uintptr_t>(scratch.data()) % 64) % 64;
-  nbits_matmul(matrix, c.m, c.a.data(), c.bias.empty() ? nullptr : c.bias.data(), y.data(), aligned, threads, int8);
+  nbits_matmul(matrix, c.m, c.a.data(), c.bias.empty() ? nullptr : c.bias.data(), y.data(), aligned, threads, inputs);
   return y;
 }
 
@@ -93,12 +95,42 @@ std::vector<double> quantized(const Case& c) {
   return a;
 }
 
-void expect_product(const Case& c, const std::vector<double>& a, const std::vector<float>& y, const char* kernel) {
+/// The nearest bfloat16.
+float bf16(float x, bool to_even) {
+  const auto bits = std::bit_cast<std::uint32_t>(x);
+  const std::uint32_t half = to_even ? 0x7FFF + (bits >> 16 & 1) : 0x8000;
+  return std::bit_cast<float>((bits + half) & 0xFFFF0000);
+}
+
+/// What the bfloat16 form makes of the weights, whose f32 it rounds, and of the activations.
+struct InBf16 {
+  std::vector<double> a, weights;
+
+  explicit InBf16(const Case& c) {
+    for (const float x : c.a) a.push_back(static_cast<double>(bf16(x, true)));
+    const float centre = std::ldexp(1.0f, c.shape.bits - 1);
+    for (std::int64_t n = 0; n < c.shape.n; ++n)
+      for (std::int64_t k = 0; k < c.shape.k; ++k) {
+        const auto group = static_cast<std::size_t>(n * c.shape.blocks() + k / c.shape.block);
+        const int code = c.codes[static_cast<std::size_t>(n * c.shape.k + k)];
+        const float scale = c.scale.empty() ? 1.0f : c.scale[group],
+                    offset = c.zero.empty() ? 0.0f : (centre - c.zero[group]) * scale;
+        const float number = c.table.empty() ? static_cast<float>(code) - centre
+                                             : c.table[static_cast<std::size_t>(n * c.table_stride + code)];
+        weights.push_back(static_cast<double>(bf16(std::fma(number, scale, offset), false)));
+      }
+  }
+};
+
+/// `weights`: in place of what they mean.
+void expect_product(const Case& c, const std::vector<double>& a, const std::vector<float>& y, const char* kernel,
+                    const std::vector<double>* weights = nullptr) {
   for (std::int64_t r = 0; r < c.m; ++r) {
     for (std::int64_t n = 0; n < c.shape.n; ++n) {
       double sum = c.bias.empty() ? 0 : static_cast<double>(c.bias[static_cast<std::size_t>(n)]), size = std::abs(sum);
       for (std::int64_t k = 0; k < c.shape.k; ++k) {
-        const double term = a[static_cast<std::size_t>(r * c.shape.k + k)] * c.weight(n, k);
+        const double w = weights ? (*weights)[static_cast<std::size_t>(n * c.shape.k + k)] : c.weight(n, k);
+        const double term = a[static_cast<std::size_t>(r * c.shape.k + k)] * w;
         sum += term;
         size += std::abs(term);
       }
@@ -118,14 +150,94 @@ TEST(NBits, EveryRowMultipliesWhatTheWeightsMean) {
     for (const NBitsKernel* kernel : nbits_kernels()) {
       if (!isa_available(nbits_kernel_isa(*kernel))) continue;
       const NBitsMatrix matrix = pack(c, kernel);
-      expect_product(c, exact, run(matrix, c, 1, false), matrix.kernel_name());
+      expect_product(c, exact, run(matrix, c, 1), matrix.kernel_name());
       ++cases;
-      if (!matrix.has_int8()) continue;
-      expect_product(c, quantized(c), run(matrix, c, 1, true), "int8");
+      if (matrix.has(NBitsInputs::kBf16)) {
+        const InBf16 rounded(c);
+        expect_product(c, rounded.a, run(matrix, c, 1, NBitsInputs::kBf16), "bf16", &rounded.weights);
+        ++cases;
+      }
+      if (!matrix.has(NBitsInputs::kInt8)) continue;
+      expect_product(c, quantized(c), run(matrix, c, 1, NBitsInputs::kInt8), "int8");
       ++cases;
     }
   }
   EXPECT_GT(cases, 2000);
+}
+
+Case numbers_case(Random& random, const NBitsShape& shape, std::int64_t m, bool zero) {
+  Case c;
+  c.shape = shape, c.m = m;
+  const int limit = 1 << shape.bits;
+  c.codes = random.bytes(shape.n * shape.k);
+  for (std::uint8_t& code : c.codes) code = static_cast<std::uint8_t>(code % limit);
+  c.scale = random.reals(shape.n * shape.blocks(), 0.01f, 0.1f);
+  if (zero) c.zero.resize(c.scale.size());
+  for (float& z : c.zero) z = static_cast<float>(random.integer(0, limit - 1));
+  // Sums of four uniform numbers: nearly normal, as activations are.
+  c.a = random.reals(m * shape.k);
+  for (int i = 0; i < 3; ++i) {
+    const std::vector<float> more = random.reals(m * shape.k);
+    for (std::size_t at = 0; at < more.size(); ++at) c.a[at] += more[at];
+  }
+  c.bias = random.reals(shape.n);
+  c.values = {c.scale.data(), c.zero.empty() ? nullptr : c.zero.data(), {}};
+  return c;
+}
+
+/// Rows that fill tiles badly, more of them than are multiplied at a time, and more of K than a cache is given.
+TEST(NBits, TilesCoverWhatIsGiven) {
+  const struct {
+    NBitsShape shape;
+    std::int64_t m;
+    bool zero;
+  } kCases[] = {
+      {{33, 70, 32, 4}, 17, true},     {{17, 31, 16, 2}, 33, true},      {{64, 96, 32, 3}, 47, false},
+      {{1, 5, 16, 8}, 16, true},       {{48, 300, 128, 8}, 65, true},    {{40, 2100, 32, 4}, 240, true},
+      {{31, 2304, 128, 3}, 300, true}, {{20, 9000, 32, 2}, 129, false},
+  };
+  std::uint64_t seed = 3000;
+  for (const auto& [shape, m, zero] : kCases) {
+    Random random(seed++);
+    const Case c = numbers_case(random, shape, m, zero);
+    const NBitsMatrix matrix = pack(c);
+    if (!matrix.has(NBitsInputs::kBf16)) GTEST_SKIP() << "no row for it on this CPU";
+    const InBf16 rounded(c);
+    const std::vector<float> y = run(matrix, c, 1, NBitsInputs::kBf16);
+    expect_product(c, rounded.a, y, "bf16", &rounded.weights);
+    for (const int threads : {2, 3, 8}) EXPECT_EQ(y, run(matrix, c, threads, NBitsInputs::kBf16)) << threads;
+  }
+}
+
+/// Root of the mean square of what a product is off by.
+double error_of(const Case& c, const std::vector<float>& y) {
+  double squares = 0;
+  for (std::int64_t r = 0; r < c.m; ++r)
+    for (std::int64_t n = 0; n < c.shape.n; ++n) {
+      double sum = static_cast<double>(c.bias[static_cast<std::size_t>(n)]);
+      for (std::int64_t k = 0; k < c.shape.k; ++k)
+        sum += static_cast<double>(c.a[static_cast<std::size_t>(r * c.shape.k + k)]) * c.weight(n, k);
+      const double off = static_cast<double>(y[static_cast<std::size_t>(r * c.shape.n + n)]) - sum;
+      squares += off * off;
+    }
+  return std::sqrt(squares / static_cast<double>(c.m * c.shape.n));
+}
+
+/// It may so take the place of 8-bit activations.
+TEST(NBits, Bf16IsNearerToTheProductThanInt8) {
+  for (const int bits : {2, 3, 4, 8})
+    for (const std::int64_t block : {32, 128, 512})
+      for (const bool zero : {false, true}) {
+        Random random(4000 + static_cast<std::uint64_t>(bits));
+        const Case c = numbers_case(random, {40, 1024, block, bits}, 32, zero);
+        const NBitsMatrix matrix = pack(c);
+        if (!matrix.has(NBitsInputs::kBf16)) GTEST_SKIP() << "no row for it on this CPU";
+        if (bits == 8 && zero) continue;  // such zero points have no int8 form
+        ASSERT_TRUE(matrix.has(NBitsInputs::kInt8));
+        const double bf16 = error_of(c, run(matrix, c, 1, NBitsInputs::kBf16)),
+                     int8 = error_of(c, run(matrix, c, 1, NBitsInputs::kInt8));
+        EXPECT_LT(bf16, int8) << bits << " bits in blocks of " << block;
+      }
 }
 
 TEST(NBits, ThreadsChangeNothing) {
@@ -133,9 +245,9 @@ TEST(NBits, ThreadsChangeNothing) {
     Random random(seed + 1000);
     const Case c = random_case(random);
     const NBitsMatrix matrix = pack(c);
-    for (const bool int8 : {false, true})
-      if (!int8 || matrix.has_int8()) {
-        EXPECT_EQ(run(matrix, c, 1, int8), run(matrix, c, 3, int8));
+    for (const NBitsInputs inputs : {NBitsInputs::kFloat, NBitsInputs::kBf16, NBitsInputs::kInt8})
+      if (matrix.has(inputs)) {
+        EXPECT_EQ(run(matrix, c, 1, inputs), run(matrix, c, 3, inputs));
       }
   }
 }
@@ -153,10 +265,14 @@ TEST(NBits, WhatIsNotFiniteReachesItsRow) {
     c.a[70] = value;
     for (const NBitsKernel* kernel : nbits_kernels()) {
       if (!isa_available(nbits_kernel_isa(*kernel))) continue;
-      const std::vector<float> y = run(pack(c, kernel), c, 1, false);
-      for (std::size_t n = 0; n < 20; ++n) {
-        EXPECT_TRUE(std::isfinite(y[n])) << nbits_kernel_name(*kernel);
-        EXPECT_FALSE(std::isfinite(y[20 + n])) << nbits_kernel_name(*kernel);
+      const NBitsMatrix matrix = pack(c, kernel);
+      for (const NBitsInputs inputs : {NBitsInputs::kFloat, NBitsInputs::kBf16}) {
+        if (!matrix.has(inputs)) continue;
+        const std::vector<float> y = run(matrix, c, 1, inputs);
+        for (std::size_t n = 0; n < 20; ++n) {
+          EXPECT_TRUE(std::isfinite(y[n])) << nbits_kernel_name(*kernel);
+          EXPECT_FALSE(std::isfinite(y[20 + n])) << nbits_kernel_name(*kernel);
+        }
       }
     }
   }
@@ -175,7 +291,7 @@ TEST(NBits, TinyAndHugeActivationsKeepTheirSize) {
     c.a = random.reals(3 * 64, -size, size);
     for (const NBitsKernel* kernel : nbits_kernels()) {
       if (!isa_available(nbits_kernel_isa(*kernel))) continue;
-      const std::vector<float> y = run(pack(c, kernel), c, 1, false);
+      const std::vector<float> y = run(pack(c, kernel), c, 1);
       for (std::int64_t r = 0; r < 3; ++r)
         for (std::int64_t n = 0; n < 16; ++n) {
           double sum = 0, all = 0;
@@ -200,7 +316,7 @@ TEST(NBits, WeightsAreViewedFromWhatWasWritten) {
     PackedReader reader(bytes, nullptr);
     const auto again = NBitsMatrix::view(c.shape, c.values, reader);
     ASSERT_TRUE(again);
-    EXPECT_EQ(run(matrix, c, 1, false), run(*again, c, 1, false));
+    EXPECT_EQ(run(matrix, c, 1), run(*again, c, 1));
     PackedReader shorter(bytes.first(bytes.size() - 1), nullptr);
     EXPECT_FALSE(NBitsMatrix::view(c.shape, c.values, shorter));
     NBitsShape other = c.shape;

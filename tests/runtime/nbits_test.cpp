@@ -61,11 +61,13 @@ TEST(NBits, TheOperatorRunsPacked) {
         expect_packed(model_of(o), {m, o.k}, 2e-5);
 }
 
-TEST(NBits, AccuracyLevelFourMayQuantizeActivations) {
-  for (const std::int64_t block : {32, 128}) {
-    const Operator o{20, 512, 48, 4, block, true, false, true, 4};
-    expect_packed(model_of(o), {20, 512}, 2e-2);
-  }
+TEST(NBits, AccuracyLevelsMayRoundActivations) {
+  for (const std::int64_t level : {3, 4})
+    for (const std::int64_t rows : {9, 20})
+      for (const std::int64_t block : {32, 128}) {
+        const Operator o{rows, 512, 48, 4, block, true, false, true, level};
+        expect_packed(model_of(o), {rows, 512}, level == 3 ? 5e-3 : 2e-2);
+      }
 }
 
 TEST(NBits, AnUnusualBlockIsExpanded) {

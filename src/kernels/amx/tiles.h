@@ -43,6 +43,9 @@ inline TileShapes whole_tiles() {
   return shapes;
 }
 
+/// The compiler may not move memory accesses across it: the intrinsics of tiles do not say that they read memory.
+inline void fence() { asm volatile("" ::: "memory"); }
+
 /// The products of tiles 4 and 5 (of inputs) by 6 and 7 (of weights), added to tiles 0 to 3. The intrinsics are macros
 /// that take numbers as they are written.
 #define PARE_TILE_PRODUCTS(name, intrinsic)               \

@@ -18,9 +18,6 @@
 namespace pare::kernels::amx {
 namespace {
 
-/// The compiler may not move memory accesses across it: the intrinsics of tiles do not say that they read memory.
-inline void fence() { asm volatile("" ::: "memory"); }
-
 // Not those of the standard library, whose instances other files would share.
 inline std::int64_t least(std::int64_t a, std::int64_t b) { return a < b ? a : b; }
 inline std::int64_t most(std::int64_t a, std::int64_t b) { return a > b ? a : b; }

@@ -30,8 +30,6 @@ struct Layout {
   }
 };
 
-void fence() { asm volatile("" ::: "memory"); }
-
 /// 32 numbers of a row from `from` on, of which the row has `left`.
 __m512i narrow(const float* row, std::int64_t left) {
   const __m512 low = V::load_some(row, left < 0 ? 0 : left, 0.0f),

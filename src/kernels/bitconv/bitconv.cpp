@@ -32,15 +32,17 @@ std::int64_t input_pixels(const ConvShape& s) noexcept { return s.batch * s.in_h
 /// Words of all input pixels, then each thread's pointers.
 struct Scratch {
   std::uint32_t* words;
-  const std::byte** taps;
+  std::byte* taps;
+  std::size_t each;  ///< bytes of a thread's pointers
   std::size_t bytes;
 
   Scratch(const BitConvPacked& w, const ConvShape& s, int threads, void* base) {
-    const auto start = (reinterpret_cast<std::uintptr_t>(base) + 63) / 64 * 64;
-    const std::size_t pixels = (static_cast<std::size_t>(input_pixels(s) * w.words()) * sizeof(std::uint32_t) + 63) / 64 * 64;
+    const std::size_t start = apart(reinterpret_cast<std::uintptr_t>(base)),
+                      pixels = apart(static_cast<std::size_t>(input_pixels(s) * w.words()) * sizeof(std::uint32_t));
     words = reinterpret_cast<std::uint32_t*>(start);
-    taps = reinterpret_cast<const std::byte**>(start + pixels);
-    bytes = 64 + pixels + static_cast<std::size_t>(std::max(threads, 1) * s.taps() * kBitPixels) * sizeof(std::byte*);
+    taps = reinterpret_cast<std::byte*>(start + pixels);
+    each = apart(static_cast<std::size_t>(s.taps() * kBitPixels) * sizeof(std::byte*));
+    bytes = kApart + pixels + static_cast<std::size_t>(std::max(threads, 1)) * each;
   }
 };
 
@@ -97,7 +99,8 @@ void bitconv(const BitConvWeights& weights, const ConvShape& shape, const void* 
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t units = by_channels ? w.blocks : tiles, from = units * i / parts, to = units * (i + 1) / parts;
       const Part part = by_channels ? Part{0, tiles, from, to} : Part{from, to, 0, w.blocks};
-      run_part(w, shape, s.words, epilogue, output, part, s.taps + i * shape.taps() * kBitPixels);
+      run_part(w, shape, s.words, epilogue, output, part,
+               reinterpret_cast<const std::byte**>(s.taps + static_cast<std::size_t>(i) * s.each));
     }
   };
   if (parts == 1)

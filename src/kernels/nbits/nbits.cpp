@@ -2,16 +2,32 @@
 #include "kernels/nbits/nbits.h"
 
 #include <algorithm>
+#include <bit>
 #include <cmath>
-#include <functional>
 
-#include "base/threads.h"
+#include "kernels/nbits/parts.h"
 #include "kernels/nbits/row.h"
 #include "kernels/table.h"
 #include "pare/error.h"
 
 namespace pare::kernels {
 
+#define PARE_TILES(file, ns, isa, planes, base, int8)                                \
+  namespace ns {                                                                     \
+  void nbits_to_tile(const NBitsTileRows&) noexcept;                                 \
+  void nbits_tiles(const NBitsTiles&) noexcept;                                      \
+  }                                                                                  \
+  namespace planes {                                                                 \
+  void nbits_narrow(const NBitsNarrow&) noexcept;                                    \
+  void nbits_decode(const NBitsPanel&, std::int64_t, std::int64_t, float*) noexcept; \
+  }                                                                                  \
+  namespace base {                                                                   \
+  void nbits_wide(const NBitsWide&) noexcept;                                        \
+  }                                                                                  \
+  namespace int8 {                                                                   \
+  void nbits_wide_int8(const NBitsWide&) noexcept;                                   \
+  void nbits_digits(const NBitsDigits&) noexcept;                                    \
+  }
 #define PARE_NARROW(file, ns, isa)                \
   namespace ns {                                  \
   void nbits_narrow(const NBitsNarrow&) noexcept; \
@@ -35,6 +51,7 @@ namespace pare::kernels {
   void nbits_decode(const NBitsPanel&, std::int64_t, std::int64_t, float*) noexcept; \
   }
 #include "kernels/nbits/kernels.inc"
+#undef PARE_TILES
 #undef PARE_NARROW
 #undef PARE_KERNEL
 #undef PARE_INT8
@@ -43,21 +60,47 @@ namespace pare::kernels {
 namespace {
 
 constexpr NBitsKernel kTable[] = {
-#define PARE_NARROW(file, ns, isa) \
-  {"nbits__" #ns, Isa::isa, ns::nbits_narrow, nullptr, nullptr, nullptr, nullptr, false},
-#define PARE_KERNEL(file, ns, isa) \
-  {"nbits__" #ns, Isa::isa, ns::nbits_narrow, ns::nbits_wide, nullptr, nullptr, ns::nbits_decode, false},
-#define PARE_INT8(file, ns, isa, base)                                          \
-  {"nbits__" #ns,       Isa::isa,         base::nbits_narrow, base::nbits_wide, \
-   ns::nbits_wide_int8, ns::nbits_digits, base::nbits_decode, false},
-#define PARE_PLANES(file, ns, isa, base, int8)                                    \
-  {"nbits__" #ns,         Isa::isa,           ns::nbits_narrow, base::nbits_wide, \
-   int8::nbits_wide_int8, int8::nbits_digits, ns::nbits_decode, true},
+#define PARE_TILES(file, ns, isa_, planes_, base, int8) \
+  {.name = "nbits__" #ns,                               \
+   .isa = Isa::isa_,                                    \
+   .narrow = planes_::nbits_narrow,                     \
+   .wide = base::nbits_wide,                            \
+   .wide_int8 = int8::nbits_wide_int8,                  \
+   .digits = int8::nbits_digits,                        \
+   .decode = planes_::nbits_decode,                     \
+   .to_tile = ns::nbits_to_tile,                        \
+   .tiles = ns::nbits_tiles,                            \
+   .planes = true},
+#define PARE_PLANES(file, ns, isa_, base, int8) \
+  {.name = "nbits__" #ns,                       \
+   .isa = Isa::isa_,                            \
+   .narrow = ns::nbits_narrow,                  \
+   .wide = base::nbits_wide,                    \
+   .wide_int8 = int8::nbits_wide_int8,          \
+   .digits = int8::nbits_digits,                \
+   .decode = ns::nbits_decode,                  \
+   .planes = true},
+#define PARE_INT8(file, ns, isa_, base) \
+  {.name = "nbits__" #ns,               \
+   .isa = Isa::isa_,                    \
+   .narrow = base::nbits_narrow,        \
+   .wide = base::nbits_wide,            \
+   .wide_int8 = ns::nbits_wide_int8,    \
+   .digits = ns::nbits_digits,          \
+   .decode = base::nbits_decode},
+#define PARE_KERNEL(file, ns, isa_)  \
+  {.name = "nbits__" #ns,            \
+   .isa = Isa::isa_,                 \
+   .narrow = ns::nbits_narrow,       \
+   .wide = ns::nbits_wide,           \
+   .decode = ns::nbits_decode},
+#define PARE_NARROW(file, ns, isa_) {.name = "nbits__" #ns, .isa = Isa::isa_, .narrow = ns::nbits_narrow},
 #include "kernels/nbits/kernels.inc"
-#undef PARE_NARROW
-#undef PARE_KERNEL
-#undef PARE_INT8
+#undef PARE_TILES
 #undef PARE_PLANES
+#undef PARE_INT8
+#undef PARE_KERNEL
+#undef PARE_NARROW
 };
 
 constexpr auto kRows = rows_of(kTable);
@@ -67,8 +110,6 @@ constexpr std::int64_t kWideRows = 8;             ///< from which a strip decode
 constexpr std::int64_t kDeepestDigits = 1 << 19;  // 2^19 · 15 · 128 < 2^31
 constexpr float kTiny = 1e-30f;                   // blocks below it count as zero: their inverse would overflow
 constexpr int kLargestDigits = 127 * 65536 + 127 * 256 + 127;
-
-std::int64_t rounded(std::int64_t value, std::int64_t to) { return (value + to - 1) / to * to; }
 
 /// A call's pieces of scratch.
 struct Scratch {
@@ -93,10 +134,11 @@ struct Scratch {
   }
 };
 
-/// Copies rows to whole blocks, zeros after the last column, and sums each block.
-void prepare_float(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, const Scratch& s) noexcept {
+/// Copies rows [begin, end) to whole blocks, zeros after the last column, and sums each block.
+void prepare_float(const NBitsMatrix::Packed& p, std::int64_t begin, std::int64_t end, const float* a,
+                   const Scratch& s) noexcept {
   const std::int64_t padded = p.padded_k(), depth = padded / p.blocks;
-  for (std::int64_t r = 0; r < m; ++r) {
+  for (std::int64_t r = begin; r < end; ++r) {
     float* row = s.a + r * padded;
     std::copy_n(a + r * p.shape.k, p.shape.k, row);
     std::fill(row + p.shape.k, row + padded, 0.0f);
@@ -108,16 +150,24 @@ void prepare_float(const NBitsMatrix::Packed& p, std::int64_t m, const float* a,
   }
 }
 
-/// Each row's blocks to 8 bits about 128.
-void prepare_int8(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, const Scratch& s) noexcept {
+/// The largest size among numbers: sizes of floats are ordered as their bits are, which vectors compare without a word
+/// on NaN; a NaN is the largest.
+float largest(const float* a, std::int64_t count) noexcept {
+  std::int32_t most = 0;
+  for (std::int64_t i = 0; i < count; ++i) most = std::max(most, std::bit_cast<std::int32_t>(a[i]) & 0x7FFFFFFF);
+  return std::bit_cast<float>(most);
+}
+
+/// Blocks of rows [begin, end) to 8 bits about 128.
+void prepare_int8(const NBitsMatrix::Packed& p, std::int64_t begin, std::int64_t end, const float* a,
+                  const Scratch& s) noexcept {
   const std::int64_t padded = p.padded_k(), depth = padded / p.blocks;
-  for (std::int64_t r = 0; r < m; ++r) {
+  for (std::int64_t r = begin; r < end; ++r) {
     for (std::int64_t b = 0; b < p.blocks; ++b) {
       const float* from = a + r * p.shape.k + b * depth;
       const std::int64_t count = std::min(depth, p.shape.k - b * depth);
       std::uint8_t* to = s.a8 + r * padded + b * depth;
-      float most = 0;
-      for (std::int64_t k = 0; k < count; ++k) most = std::max(most, std::abs(from[k]));
+      const float most = largest(from, count);
       const float scale = most / 127.0f, inverse = most > kTiny ? 127.0f / most : 0.0f;
       for (std::int64_t k = 0; k < count; ++k)
         to[k] = static_cast<std::uint8_t>(static_cast<int>(std::nearbyint(from[k] * inverse)) + 128);
@@ -174,11 +224,6 @@ class Product {
   }
 
  private:
-  int outputs(std::int64_t panel) const noexcept {
-    return static_cast<int>(std::clamp<std::int64_t>(p_.shape.n - panel * kNBitsLanes, 0, kNBitsLanes));
-  }
-  const float* bias(std::int64_t panel) const noexcept { return bias_ ? bias_ + panel * kNBitsLanes : nullptr; }
-
   void run_narrow(std::int64_t panel) const noexcept {
     for (std::int64_t row = 0; row < m_; row += kNarrowRows) {
       NBitsNarrow call{};
@@ -186,11 +231,11 @@ class Product {
       call.a_stride = p_.padded_k();
       call.a = s_.a + row * call.a_stride;
       call.a_sum = s_.a_sum + row * p_.blocks;
-      call.bias = bias(panel);
+      call.bias = bias_of(bias_, panel);
       call.y_stride = p_.shape.n;
       call.y = y_ + row * call.y_stride + panel * kNBitsLanes;
       call.rows = static_cast<int>(std::min(kNarrowRows, m_ - row));
-      call.outputs = outputs(panel);
+      call.outputs = outputs_of(p_, panel);
       p_.kernel->narrow(call);
     }
   }
@@ -204,24 +249,18 @@ class Product {
         call.digit[d] = reinterpret_cast<const std::int8_t*>(s_.a8) + (d * m_ + row) * call.a_stride;
       call.a_scale = s_.a_scale + row * p_.blocks;
       call.a_sum = s_.a_sum + row * p_.blocks;
-      call.bias = bias(panel);
+      call.bias = bias_of(bias_, panel);
       call.y_stride = p_.shape.n;
       call.y = y_ + row * call.y_stride + panel * kNBitsLanes;
       call.rows = static_cast<int>(std::min(kNarrowRows, m_ - row));
-      call.outputs = outputs(panel);
+      call.outputs = outputs_of(p_, panel);
       p_.kernel->digits(call);
     }
   }
 
   void run_wide(std::int64_t pair, std::byte* strip) const noexcept {
     NBitsWide call{};
-    for (int i = 0; i < 2; ++i) {
-      const std::int64_t panel = 2 * pair + i;
-      if (panel >= p_.panels) continue;
-      call.panel[i] = p_.panel(panel);
-      call.bias[i] = bias(panel);
-      call.outputs[i] = outputs(panel);
-    }
+    set_panels(p_, 2 * pair, bias_, call);
     call.rows = m_;
     call.a = s_.a, call.a8 = s_.a8, call.a_scale = s_.a_scale;
     call.a_stride = p_.padded_k();
@@ -254,29 +293,27 @@ Form form_of(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, bool 
 
 }  // namespace
 
-std::size_t nbits_scratch_bytes(const NBitsMatrix& matrix, std::int64_t m, int threads) noexcept {
-  return Scratch(matrix.packed(), m, threads, nullptr).bytes;
+std::size_t nbits_scratch_bytes(const NBitsMatrix& matrix, std::int64_t m, int threads, NBitsInputs inputs) noexcept {
+  const NBitsMatrix::Packed& p = matrix.packed();
+  return inputs == NBitsInputs::kBf16 ? nbits_bf16_scratch_bytes(p, m, threads) : Scratch(p, m, threads, nullptr).bytes;
 }
 
 void nbits_matmul(const NBitsMatrix& matrix, std::int64_t m, const float* a, const float* bias, float* y, void* scratch,
-                  int threads, bool int8) noexcept {
+                  int threads, NBitsInputs inputs) noexcept {
   const NBitsMatrix::Packed& p = matrix.packed();
+  if (inputs == NBitsInputs::kBf16) return nbits_bf16_matmul(p, m, a, bias, y, scratch, threads);
   const Scratch s(p, m, threads, scratch);
-  const Form form = form_of(p, m, a, int8);
-  if (form == Form::kInt8) prepare_int8(p, m, a, s);
-  if (form == Form::kFloat) prepare_float(p, m, a, s);
-  if (form == Form::kDigits) prepare_digits(p, m, a, s);
-  const Product product(p, m, bias, y, s, form);
-  const std::int64_t parts = std::max(threads, 1), units = product.units();
-  const auto body = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin; part < end; ++part)
-      for (std::int64_t unit = units * part / parts; unit < units * (part + 1) / parts; ++unit)
-        product.run(unit, s.strips + part * kNBitsStripBytes);
-  };
-  if (parts == 1)
-    body(0, 1);
+  const Form form = form_of(p, m, a, inputs == NBitsInputs::kInt8);
+  if (form == Form::kDigits)
+    prepare_digits(p, m, a, s);
   else
-    parallel_for(parts, 1, std::ref(body));
+    for_parts(m, m < kWideRows ? 1 : threads, [&](std::int64_t begin, std::int64_t end, int) {
+      form == Form::kInt8 ? prepare_int8(p, begin, end, a, s) : prepare_float(p, begin, end, a, s);
+    });
+  const Product product(p, m, bias, y, s, form);
+  for_parts(product.units(), threads, [&](std::int64_t begin, std::int64_t end, int part) {
+    for (std::int64_t unit = begin; unit < end; ++unit) product.run(unit, s.strips + part * kNBitsStripBytes);
+  });
 }
 
 const NBitsKernel& best_nbits_kernel() noexcept { return *best_row(kRows); }

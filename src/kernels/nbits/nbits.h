@@ -5,8 +5,9 @@
 //   w[n, k] = (code − zero[n, k / block]) · scale[n, k / block], or table[code] · scale, or table[n][code]
 //
 // With few rows each word is decoded in registers and multiplied at once, so that memory is what bounds it; with more a
-// strip of weights is decoded once for all rows. The `int8` form, which MatMulNBits' accuracy_level 4 allows, quantizes
-// each row's blocks to 8 bits, symmetric about 0, and multiplies integers.
+// strip of weights is decoded once for all rows. Two forms round more, where the model allows it (MatMulNBits'
+// accuracy_level): kInt8 quantizes each row's blocks to 8 bits, symmetric about 0, and multiplies integers; kBf16 rounds
+// activations and weights to bfloat16 and sums their products in f32, which is nearer to the exact product.
 #pragma once
 
 #include <array>
@@ -36,6 +37,9 @@ struct NBitsValues {
   // Tables by output, and tables of 8-bit codes, take one block.
 };
 
+/// What activations may be rounded to.
+enum class NBitsInputs : std::uint8_t { kFloat, kBf16, kInt8 };
+
 struct NBitsKernel;  // a row of the table: kernels/nbits/row.h
 
 /// Immutable, shareable between threads.
@@ -57,8 +61,8 @@ class NBitsMatrix {
 
   const char* kernel_name() const noexcept;  ///< "nbits__avx512"
   std::size_t bytes() const noexcept;        ///< of codes, scales and zero points
-  /// Numbers with zero points that are whole, on a CPU with a row for it: the int8 form exists.
-  bool has_int8() const noexcept;
+  /// kInt8 takes numbers with zero points that are whole; it and kBf16 a CPU with a row for it.
+  bool has(NBitsInputs inputs) const noexcept;
 
   struct Packed;
   const Packed& packed() const noexcept { return *packed_; }
@@ -67,11 +71,11 @@ class NBitsMatrix {
   std::unique_ptr<Packed> packed_;
 };
 
-std::size_t nbits_scratch_bytes(const NBitsMatrix& matrix, std::int64_t m, int threads) noexcept;
+std::size_t nbits_scratch_bytes(const NBitsMatrix& matrix, std::int64_t m, int threads, NBitsInputs inputs) noexcept;
 
-/// a [m, k], y [m, n], bias [n] or nullptr; scratch: nbits_scratch_bytes(), 64-byte aligned. `int8` needs has_int8().
+/// a [m, k], y [m, n], bias [n] or nullptr; scratch: nbits_scratch_bytes(), 64-byte aligned. Requires has(inputs).
 void nbits_matmul(const NBitsMatrix& matrix, std::int64_t m, const float* a, const float* bias, float* y, void* scratch,
-                  int threads, bool int8) noexcept;
+                  int threads, NBitsInputs inputs) noexcept;
 
 std::span<const NBitsKernel* const> nbits_kernels() noexcept;
 const char* nbits_kernel_name(const NBitsKernel& kernel) noexcept;

@@ -76,6 +76,7 @@ void tile(const NBitsWide& c, std::int64_t row, const Strip& strip) noexcept {
         const __m512i x = _mm512_set1_epi32(*reinterpret_cast<const std::int32_t*>(a + r * c.a_stride));
         acc[r][0] = _mm512_dpbusd_epi32(acc[r][0], x, w0);
         acc[r][1] = _mm512_dpbusd_epi32(acc[r][1], x, w1);
+        asm("" : "+v"(acc[r][0]), "+v"(acc[r][1]));  // else gcc 12 moves each sum to another register and back
       }
     }
     const __m512 s0 = _mm512_loadu_ps(c.panel[0].scale + 16 * block),

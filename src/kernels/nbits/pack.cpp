@@ -228,8 +228,10 @@ std::size_t NBitsMatrix::bytes() const noexcept {
   return p.words.bytes() + p.scale.bytes() + p.offset.bytes() + p.zero.bytes() + p.table.size() * sizeof(float);
 }
 
-bool NBitsMatrix::has_int8() const noexcept {
+bool NBitsMatrix::has(NBitsInputs inputs) const noexcept {
   const Packed& p = *packed_;
+  if (inputs == NBitsInputs::kFloat) return true;
+  if (inputs == NBitsInputs::kBf16) return p.kernel->tiles != nullptr;
   return p.kernel->wide_int8 && !p.zero.empty() && p.padded_k() / p.blocks <= kDeepestInt8;
 }
 

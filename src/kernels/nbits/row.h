@@ -14,11 +14,15 @@ struct NBitsKernel {
   const char* name;
   Isa isa;
   void (*narrow)(const NBitsNarrow&) noexcept;
-  void (*wide)(const NBitsWide&) noexcept;       ///< nullptr: rows go four by four through narrow
-  void (*wide_int8)(const NBitsWide&) noexcept;  ///< nullptr: no int8 form
-  void (*digits)(const NBitsDigits&) noexcept;   ///< in place of narrow for numbers of 2 to 4 bits; nullptr: none
-  void (*decode)(const NBitsPanel&, std::int64_t first, std::int64_t last, float* out) noexcept;  ///< for `wide`
-  bool planes;  ///< tables of 256 and their codes as NBitsPanel::planes says
+  void (*wide)(const NBitsWide&) noexcept = nullptr;       ///< nullptr: rows go four by four through narrow
+  void (*wide_int8)(const NBitsWide&) noexcept = nullptr;  ///< nullptr: no int8 form
+  /// In place of narrow for numbers of 2 to 4 bits; nullptr: none.
+  void (*digits)(const NBitsDigits&) noexcept = nullptr;
+  /// For `wide` and `tiles`.
+  void (*decode)(const NBitsPanel&, std::int64_t first, std::int64_t last, float* out) noexcept = nullptr;
+  void (*to_tile)(const NBitsTileRows&) noexcept = nullptr;  ///< for `tiles`
+  void (*tiles)(const NBitsTiles&) noexcept = nullptr;       ///< nullptr: no bfloat16 form
+  bool planes = false;  ///< tables of 256 and their codes as NBitsPanel::planes says
 };
 
 /// Of those that this CPU runs.
@@ -40,5 +44,10 @@ struct NBitsMatrix::Packed {
   std::int64_t padded_k() const noexcept { return blocks * depth; }
   NBitsPanel panel(std::int64_t index) const noexcept;
 };
+
+/// The bfloat16 form (bf16.cpp), for kernels that have `tiles`.
+std::size_t nbits_bf16_scratch_bytes(const NBitsMatrix::Packed& p, std::int64_t m, int threads) noexcept;
+void nbits_bf16_matmul(const NBitsMatrix::Packed& p, std::int64_t m, const float* a, const float* bias, float* y,
+                       void* scratch, int threads) noexcept;
 
 }  // namespace pare::kernels

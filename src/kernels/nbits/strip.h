@@ -22,10 +22,10 @@ enum class NBitsCode : std::uint8_t {
 /// 16q + 4i + r that of k = 16i + 4q + r (`planes`, which is how bytes come out of unpack instructions).
 struct NBitsPanel {
   const std::uint32_t* words;
-  const float* scale;       ///< [blocks][16]
-  const float* offset;      ///< [blocks][16], added to each scaled number; nullptr: 0
-  const std::int8_t* zero;  ///< [blocks][16]; int8 form only
-  const float* table;       ///< kTable16, kRows16: 16 entries, kTable16 repeated where there are fewer; kRows256: 256
+  const float* scale;         ///< [blocks][16]
+  const float* offset;        ///< [blocks][16], added to each scaled number; nullptr: 0
+  const std::int8_t* zero;    ///< [blocks][16]; int8 form only
+  const float* table;         ///< kTable16, kRows16: 16 entries, kTable16 repeated where there are fewer; kRows256: 256
   std::int64_t table_stride;  ///< kRows…: from one output's table to the next; 0: one for all
   bool planes;                ///< kRows256: a table is the 256 lowest bytes of its numbers, then the next ones …
   NBitsCode code;
@@ -76,6 +76,32 @@ struct NBitsWide {
   void* scratch;  ///< kNBitsStripBytes, 64-byte aligned
 };
 
+/// Rows to bfloat16, as a tile register reads them.
+struct NBitsTileRows {
+  const float* a;  ///< [rows][k]
+  std::int64_t rows, k;
+  std::int64_t height;  ///< of the tile; rows after the last are 0
+  std::uint16_t* to;    ///< [k / 32][height][32], 64-byte aligned; 0 after the last k
+};
+
+/// Many rows in bfloat16, two panels, and a part of K.
+struct NBitsTiles {
+  NBitsPanel panel[2];  ///< the second with words == nullptr: absent
+  std::int64_t rows;
+  std::int64_t height;       ///< rows of a tile, at most 16; at most kNBitsMostTiles tiles
+  const std::uint16_t* a;    ///< [tiles][chunks][height][32]
+  std::int64_t chunks;       ///< of 32 k, in all
+  std::int64_t first, last;  ///< chunks of this call; the first ones begin y, others are added to it
+  const float* bias[2];
+  float* y;
+  std::int64_t y_stride;
+  int outputs[2];
+  void (*decode)(const NBitsPanel& panel, std::int64_t first, std::int64_t last, float* out) noexcept;
+  void* scratch;  ///< kNBitsStripBytes, 64-byte aligned
+};
+
+inline constexpr std::int64_t kNBitsMostTiles = 16;
+inline constexpr std::int64_t kNBitsTileDepth = 256;  ///< K of a strip of bfloat16
 inline constexpr std::int64_t kNBitsStripBytes = 64 * 1024;
 inline constexpr std::int64_t kNBitsStripDepth = 256;  ///< K of a strip of f32; at least a block
 

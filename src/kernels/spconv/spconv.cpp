@@ -58,8 +58,9 @@ void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, cons
   }
 }
 
+/// Of one thread.
 std::size_t pointers_bytes(const SpConvPacked& w) noexcept {
-  return static_cast<std::size_t>(w.common.shape.taps() * kSpConvPixels) * sizeof(const std::uint8_t*);
+  return apart(static_cast<std::size_t>(w.common.shape.taps() * kSpConvPixels) * sizeof(const std::uint8_t*));
 }
 
 }  // namespace
@@ -75,7 +76,7 @@ QConvFinish spconv_finish_from(const QConvFinish& finish, std::int64_t first) no
 }
 
 std::size_t spconv_scratch_bytes(const SpConvWeights& weights, int threads) noexcept {
-  return pointers_bytes(weights.packed()) * static_cast<std::size_t>(std::max(threads, 1)) + alignof(void*);
+  return pointers_bytes(weights.packed()) * static_cast<std::size_t>(std::max(threads, 1)) + kApart;
 }
 
 void spconv(const SpConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,
@@ -84,8 +85,7 @@ void spconv(const SpConvWeights& weights, const ConvShape& shape, const void* in
   const std::int64_t parts = std::max(threads, 1), step = tile_pixels(shape.pixels()),
                      tiles = (shape.pixels() + step - 1) / step;
   const bool by_channels = tiles < 4 * parts && w.blocks >= parts;  // too few tiles to share out evenly
-  auto* pointers = reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(scratch) + alignof(void*) - 1) /
-                                                alignof(void*) * alignof(void*));
+  auto* pointers = reinterpret_cast<std::byte*>(apart(reinterpret_cast<std::uintptr_t>(scratch)));
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t units = by_channels ? w.blocks : tiles, from = units * i / parts, to = units * (i + 1) / parts;

@@ -39,8 +39,8 @@ struct Workspace {
     return round_up(static_cast<std::size_t>(w.out_c + 1) * kPanelPixels * sizeof(std::uint32_t));
   }
   static std::size_t bytes(const PanelWeights& w) {
-    return panel_bytes(w) + sums_bytes(w) +
-           round_up(static_cast<std::size_t>(w.taps) * kPanelPixels * sizeof(const std::uint32_t*));
+    return apart(panel_bytes(w) + sums_bytes(w) +
+                 static_cast<std::size_t>(w.taps) * kPanelPixels * sizeof(const std::uint32_t*));
   }
   Workspace(const PanelWeights& w, std::byte* at)
       : panel(reinterpret_cast<std::uint32_t*>(at)),
@@ -92,7 +92,7 @@ const PanelMoves& panel_moves(Isa isa) noexcept {
 }
 
 std::size_t panel_scratch_bytes(const PanelWeights& weights, int threads) noexcept {
-  return Workspace::bytes(weights) * static_cast<std::size_t>(std::max(threads, 1)) + kAlign;
+  return Workspace::bytes(weights) * static_cast<std::size_t>(std::max(threads, 1)) + kApart;
 }
 
 void run_panels(const PanelCall& call, const std::uint32_t* in, void* scratch, int threads,
@@ -101,7 +101,7 @@ void run_panels(const PanelCall& call, const std::uint32_t* in, void* scratch, i
   const std::int64_t pixels = call.shape.pixels(), vectors = (pixels + kPanelLanes - 1) / kPanelLanes,
                      panels = (vectors + kPanelVectors - 1) / kPanelVectors, parts = std::max(threads, 1);
   const bool by_channels = panels < 2 * parts && w.chunks >= parts;  // too few panels to share out evenly
-  auto* base = reinterpret_cast<std::byte*>(round_up(reinterpret_cast<std::uintptr_t>(scratch)));
+  auto* base = reinterpret_cast<std::byte*>(apart(reinterpret_cast<std::uintptr_t>(scratch)));
   const auto body = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const Workspace work(w, base + static_cast<std::size_t>(i) * Workspace::bytes(w));

@@ -35,6 +35,27 @@ std::string described(const NBitsWeight& weight) {
   return bits + (weight.table_stride > 0 ? "indices, a codebook for each output" : "indices of one codebook");
 }
 
+/// What accuracy_level lets activations be: bfloat16 at 3, 8 bits as well at 4; of these what is faster. With few rows
+/// memory is the limit anyway.
+kernels::NBitsInputs inputs_of(const kernels::NBitsMatrix& matrix, std::int64_t level, std::int64_t m) {
+  using enum kernels::NBitsInputs;
+  constexpr std::int64_t kFewRows = 8, kManyRows = 16;
+  if (level < 3 || m < kFewRows) return kFloat;
+  const bool int8 = level == 4 && matrix.has(kInt8);
+  if (matrix.has(kBf16) && (m >= kManyRows || !int8)) return kBf16;
+  return int8 ? kInt8 : kFloat;
+}
+
+std::string suffix(kernels::NBitsInputs inputs) {
+  constexpr const char* kSuffixes[] = {"", "_bf16", "_int8"};  // by NBitsInputs
+  return kSuffixes[static_cast<int>(inputs)];
+}
+
+std::string what_is_rounded(kernels::NBitsInputs inputs) {
+  constexpr const char* kRounded[] = {"", ", multiplied in bfloat16", ", 8-bit activations"};  // by NBitsInputs
+  return kRounded[static_cast<int>(inputs)];
+}
+
 }  // namespace
 
 void lower_nbits(Lowerer& lw, const Group& group) {
@@ -49,19 +70,17 @@ void lower_nbits(Lowerer& lw, const Group& group) {
   const ir::ValueId bias_value = op ? node.input(5) : node.is("Gemm") ? node.input(2) : group.bias;
   const Tensor bias = lw.constant(bias_value);
   const std::int64_t m = element_count(lw.dims(node.input(0))) / weight.shape.k;
-  // accuracy_level 4 lets activations be 8 bits; with few rows memory is the limit anyway.
-  const bool int8 = op && node.int_or("accuracy_level", 0) == 4 && m >= 8 && matrix->has_int8();
+  const kernels::NBitsInputs inputs = inputs_of(*matrix, op ? node.int_or("accuracy_level", 0) : 0, m);
   const int threads = lw.threads();
   const BufferId x = lw.read(node.input(0)), y = lw.write(group.output),
-                 scratch = lw.scratch(kernels::nbits_scratch_bytes(*matrix, m, threads));
-  const std::string reason = described(weight) + (int8 ? ", 8-bit activations" : "");
-  lw.emit(
-      group,
-      {std::string(matrix->kernel_name()) + (int8 ? "_int8" : ""), reason, static_cast<std::int64_t>(matrix->bytes())},
-      {x}, {y, scratch}, [=](const Frame& frame) {
-        const float* b = bias.defined() ? bias.data<float>().data() : nullptr;
-        kernels::nbits_matmul(*matrix, m, frame.at<float>(x), b, frame.at<float>(y), frame.at(scratch), threads, int8);
-      });
+                 scratch = lw.scratch(kernels::nbits_scratch_bytes(*matrix, m, threads, inputs));
+  const std::string reason = described(weight) + what_is_rounded(inputs);
+  lw.emit(group, {matrix->kernel_name() + suffix(inputs), reason, static_cast<std::int64_t>(matrix->bytes())}, {x},
+          {y, scratch}, [=](const Frame& frame) {
+            const float* b = bias.defined() ? bias.data<float>().data() : nullptr;
+            kernels::nbits_matmul(*matrix, m, frame.at<float>(x), b, frame.at<float>(y), frame.at(scratch), threads,
+                                  inputs);
+          });
 }
 
 /// Its readers take the indices; anything else has the reference make the weights.
