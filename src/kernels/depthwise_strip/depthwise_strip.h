@@ -1,5 +1,6 @@
-// f32 depthwise convolution (groups == in_c == out_c) of 3x3 or 5x5, stride 1 or 2, NHWC: up to eight neighbouring outputs
-// at a time, so that an input is loaded once for all taps of a row that read it, and a weight once for all outputs.
+// f32 depthwise convolution (groups == in_c == out_c) of 3x3 or 5x5, stride 1 or 2, NHWC: up to eight neighbouring
+// outputs at a time, so that an input is loaded once for all taps of a row that read it, and a weight once for all
+// outputs.
 //
 // Channels go in chunks whose rows stay in L1. Threads share the rows of the image, or the channels where that is more
 // even.
