@@ -41,9 +41,10 @@ class Chooser {
     const int cores = choice.workers > 1 ? 1 : threads_;
     const std::int64_t most = most_samples(cores), slices = round_up(divide_up(samples_, most), choice.workers);
     choice.each = rule_.each > 0 ? std::min(rule_.each, samples_) : divide_up(samples_, slices);
-    choice.why = "activations take " + size_text(per_sample()) + " a sample and " +
-                 (light_weights() ? "weights only " + size_text(whole_.weight_bytes)
-                                  : "are to stay within " + size_text(rule_.arena_bytes * static_cast<std::size_t>(cores)));
+    choice.why = "activations take " + size_text(per_sample()) + " a sample and ";
+    choice.why += light_weights() ? "weights only " + size_text(whole_.weight_bytes)
+                                  : "are to stay within " +
+                                        size_text(rule_.arena_bytes * static_cast<std::size_t>(cores));
     if (!threads.empty()) choice.why += "; " + threads;
     return choice;
   }

@@ -38,15 +38,16 @@ void follow_up(const std::vector<onednn::PostOp>& post, std::int64_t count, cons
   }
 }
 
-/// A form by kernels of our own, which clamp at most; what else follows comes after them, where `multiply` does not do it
-/// (`activates`).
+/// A form by kernels of our own, which clamp at most; what else follows comes after them, where `multiply` does not do
+/// it (`activates`).
 template <class Weights, class Multiply>
 ProductForm own_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::shared_ptr<const Weights> weights,
                      std::size_t scratch_bytes, Multiply multiply, bool activates = false) {
   const auto clamp = final_clamp(group);
   ProductForm form{weights->kernel_name(), "", weights->bytes(), scratch_bytes, {}};
   form.run = [weights, multiply, threads = lw.threads(), clamp, activates, shape = p.shape,
-              post = clamp || activates ? std::vector<onednn::PostOp>() : post_ops(group)](const void* in, const void* added,
+              post = clamp || activates ? std::vector<onednn::PostOp>()
+                                        : post_ops(group)](const void* in, const void* added,
                                                                               void* out, std::byte* scratch) {
     const auto* addend = static_cast<const float*>(added);
     auto* to = static_cast<float*>(out);
@@ -104,7 +105,8 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
     kernels::pointwise(packed, shape, gathers ? pixels : in, {epilogue, activation}, out, threads);
   };
   const auto gathered = static_cast<std::size_t>(p.shape.pixels() * p.shape.in_c) * sizeof(float);
-  return own_form(lw, group, p, weights, gathers ? gathered : 0, multiply, activation != kernels::FusedActivation::kNone);
+  return own_form(lw, group, p, weights, gathers ? gathered : 0, multiply,
+                  activation != kernels::FusedActivation::kNone);
 }
 
 ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
