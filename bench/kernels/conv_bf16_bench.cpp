@@ -28,8 +28,7 @@ const bool kRegistered = [] {
     const ConvShape s = bench::shape_of(layer);
     if (!bf16_fits(s)) continue;
     const auto name = [&](const char* form) { return std::string("Bf16/") + form + "/" + layer.name; };
-    if (s.in_w > 1)  // oneDNN's convolutions are no match for a matrix product
-      benchmark::RegisterBenchmark(name("onednn").c_str(), bench::library, s, DType::kBFloat16);
+    benchmark::RegisterBenchmark(name("onednn").c_str(), bench::library, bench::as_image(s), DType::kBFloat16);
     benchmark::RegisterBenchmark(name("own").c_str(), own, s);
   }
   return true;

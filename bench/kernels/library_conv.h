@@ -2,6 +2,7 @@
 #pragma once
 
 #include <algorithm>
+#include <oneapi/dnnl/dnnl.hpp>
 #include <vector>
 
 #include "float_layer.h"
@@ -42,6 +43,16 @@ inline void library(benchmark::State& state, const ConvShape& s, DType type) {
   }
   state.SetLabel(desc.impl_info_str());
   count_macs(state, s);
+}
+
+/// Of a product, pixels are rows.
+inline ConvShape as_image(ConvShape s) {
+  if (s.in_h * s.in_w == 1) s.in_w = s.out_w = s.batch, s.batch = 1;
+  return s;
+}
+
+inline void dense(benchmark::State& state, const Layer& layer) {
+  library(state, as_image(shape_of(layer)), DType::kFloat32);
 }
 
 }  // namespace pare::kernels::bench

@@ -3,6 +3,7 @@
 //     --benchmark_enable_random_interleaving
 #include "float_layer.h"
 #include "kernels/spconv_f32/spconv_f32.h"
+#include "library_conv.h"
 
 namespace pare::kernels {
 namespace {

@@ -3,6 +3,7 @@
 //     --benchmark_repetitions=3 --benchmark_enable_random_interleaving
 #include "float_layer.h"
 #include "kernels/winograd/winograd.h"
+#include "library_conv.h"
 
 namespace pare::kernels {
 namespace {

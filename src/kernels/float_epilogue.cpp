@@ -2,11 +2,9 @@
 
 namespace pare::kernels {
 
-bool is_fused(UnaryOp op) {
-  if (op == UnaryOp::kIdentity || op == UnaryOp::kRelu) return true;
-  const bool known =
-      op == UnaryOp::kHardSwish || op == UnaryOp::kSilu || op == UnaryOp::kSigmoid || op == UnaryOp::kGelu;
-  return known && isa_available(Isa::kAvx512);
+bool is_fused(UnaryOp op) noexcept {
+  return op == UnaryOp::kIdentity || op == UnaryOp::kRelu || op == UnaryOp::kHardSwish || op == UnaryOp::kSilu ||
+         op == UnaryOp::kSigmoid || op == UnaryOp::kGelu;
 }
 
 }  // namespace pare::kernels

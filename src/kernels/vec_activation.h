@@ -2,6 +2,7 @@
 // stay in that file).
 #pragma once
 
+#include "kernels/elementwise/elementwise.h"
 #include "kernels/fused_activation.h"
 
 namespace pare::kernels {
@@ -75,6 +76,19 @@ void with_activation(FusedActivation activation, const Use& use) {
       return use(Gelu<V>());
     case FusedActivation::kGeluTanh:
       return use(GeluTanh<V>());
+  }
+}
+
+/// One that is_fused() (kernels/float_epilogue.h).
+template <class V>
+typename V::Type activate(UnaryOp op, typename V::Type x) {
+  switch (op) {
+    case UnaryOp::kRelu: return V::max(V::zero(), x);  // NaN stays: it is the second operand
+    case UnaryOp::kHardSwish: return HardSwish<V>()(x);
+    case UnaryOp::kSilu: return Silu<V>()(x);
+    case UnaryOp::kSigmoid: return Sigmoid<V>()(x);
+    case UnaryOp::kGelu: return Gelu<V>()(x);
+    default: return x;
   }
 }
 

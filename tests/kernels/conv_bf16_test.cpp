@@ -6,33 +6,19 @@
 #include <limits>
 #include <tuple>
 
-#include "base/float16.h"
 #include "base/threads.h"
-#include "float_case.h"
+#include "epilogue_case.h"
 
 namespace pare::kernels {
 namespace {
 
+using test::narrow;
 using test::Random;
+using test::rounded;
 
 constexpr std::size_t kGuard = 64;
 
-struct Case {
-  test::FloatCase real;  ///< inputs and weights are numbers of bfloat16
-  std::vector<std::uint16_t> in, residual;
-  FloatEpilogue epilogue;
-};
-
-float rounded(float x) { return bfloat16_to_float(float_to_bfloat16(x)); }
-
-std::vector<std::uint16_t> narrow(const std::vector<float>& values) {
-  std::vector<std::uint16_t> out;
-  for (float v : values) out.push_back(float_to_bfloat16(v));
-  return out;
-}
-
-constexpr UnaryOp kActivations[] = {UnaryOp::kIdentity, UnaryOp::kRelu,    UnaryOp::kHardSwish,
-                                    UnaryOp::kSilu,     UnaryOp::kSigmoid, UnaryOp::kGelu};
+using Case = test::EpilogueCase;
 
 ConvShape random_shape(Random& random) {
   if (random.coin(0.3))
@@ -50,25 +36,7 @@ ConvShape random_shape(Random& random) {
 }
 
 Case make_case(Random& random, const ConvShape& shape) {
-  Case c;
-  c.real.shape = shape;
-  c.real.in = random.reals(shape.batch * shape.in_h * shape.in_w * shape.in_c);
-  c.real.filter = random.reals(shape.out_c * shape.group_in() * shape.taps());
-  for (float& x : c.real.in) x = rounded(x);
-  for (float& w : c.real.filter) w = rounded(w);
-  c.in = narrow(c.real.in);
-  if (random.coin()) c.real.bias = random.reals(shape.out_c);
-  c.epilogue.activation = kActivations[random.integer(0, std::size(kActivations) - 1)];
-  c.epilogue.output_type = random.coin() ? DType::kFloat32 : DType::kBFloat16;
-  if (random.coin()) c.epilogue.lo = 0, c.epilogue.hi = random.real(0.5f, 6);
-  if (random.coin()) {
-    c.real.residual = random.reals(shape.pixels() * shape.out_c);
-    c.epilogue.residual_type = random.coin() ? DType::kFloat32 : DType::kBFloat16;
-    c.residual = narrow(c.real.residual);
-    c.epilogue.residual = c.epilogue.residual_type == DType::kFloat32 ? static_cast<const void*>(c.real.residual.data())
-                                                                      : c.residual.data();
-  }
-  return c;
+  return test::make_epilogue_case(random, shape, DType::kBFloat16);
 }
 
 Case random_case(std::uint64_t seed) {
@@ -85,32 +53,12 @@ Bf16Weights pack(const Case& c, const Bf16Kernel* kernel = nullptr) {
 
 /// What lies behind the output stays.
 std::vector<float> run(const Case& c, const Bf16Weights& w, int threads) {
-  const bool wide = c.epilogue.output_type == DType::kFloat32;
-  const std::size_t count = c.real.outputs(), bytes = count * (wide ? 4 : 2);
-  std::vector<std::uint8_t> out(bytes + kGuard, 7);
+  std::vector<std::uint8_t> out(c.output_bytes() + kGuard, 7);
   std::vector<std::byte> scratch(conv_bf16_scratch_bytes(w, c.real.shape, threads));
   const ThreadScope scope(threads);
   conv_bf16(w, c.real.shape, c.in.data(), c.epilogue, out.data(), scratch.data(), threads);
   EXPECT_TRUE(std::all_of(out.end() - kGuard, out.end(), [](std::uint8_t x) { return x == 7; }));
-  std::vector<float> values;
-  for (std::size_t i = 0; i < count; ++i)
-    values.push_back(wide ? reinterpret_cast<const float*>(out.data())[i]
-                          : bfloat16_to_float(reinterpret_cast<const std::uint16_t*>(out.data())[i]));
-  return values;
-}
-
-/// The plain float convolution of the same numbers, with what follows.
-std::vector<float> expected(const Case& c) {
-  test::FloatCase plain = c.real;
-  plain.epilogue = {};
-  std::vector<float> want = test::direct(plain);
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    want[i] = unary_one(c.epilogue.activation, {}, want[i]);
-    if (c.epilogue.residual_type == DType::kFloat32) want[i] += c.real.residual[i];
-    if (c.epilogue.residual_type == DType::kBFloat16) want[i] += bfloat16_to_float(c.residual[i]);
-    want[i] = std::clamp(want[i], c.epilogue.lo, c.epilogue.hi);
-  }
-  return want;
+  return outputs_of(c, out.data());
 }
 
 double bound_of(const Case& c) {
@@ -123,9 +71,8 @@ double bound_of(const Case& c) {
 void expect_near(const std::vector<float>& got, const std::vector<float>& want, const Case& c, const std::string& what) {
   ASSERT_EQ(got.size(), want.size());
   const double bound = bound_of(c);
-  const double half_step = c.epilogue.output_type == DType::kFloat32 ? 0 : 1.0 / 256;  // of bfloat16, relative
   for (std::size_t i = 0; i < want.size(); ++i)
-    ASSERT_NEAR(got[i], want[i], bound + half_step * std::abs(want[i])) << what << " output " << i;
+    ASSERT_NEAR(got[i], want[i], bound + c.half_step() * std::abs(want[i])) << what << " output " << i;
 }
 
 TEST(ConvBf16, EveryRowEqualsThePlainLoops) {
@@ -194,7 +141,7 @@ TEST(ConvBf16, NaNStaysWhereItIs) {
   Random random(6);
   for (const Bf16Kernel* kernel : conv_bf16_kernels()) {
     if (!isa_available(conv_bf16_kernel_isa(*kernel))) continue;
-    for (const UnaryOp op : kActivations) {
+    for (const UnaryOp op : test::kFused) {
       Case c = make_case(random, ConvShape::matmul(20, 6, 40));
       c.epilogue = {.activation = op, .lo = 0, .hi = 6};
       c.in[6 * 7 + 2] = float_to_bfloat16(std::numeric_limits<float>::quiet_NaN());  // of pixel 7

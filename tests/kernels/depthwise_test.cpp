@@ -5,9 +5,8 @@
 
 #include <limits>
 
-#include "base/float16.h"
 #include "base/threads.h"
-#include "float_case.h"
+#include "epilogue_case.h"
 
 namespace pare::kernels {
 namespace {
@@ -16,18 +15,7 @@ using test::Random;
 
 constexpr std::size_t kGuard = 64;
 
-struct Case {
-  test::FloatCase real;
-  DType type = DType::kFloat32;
-  std::vector<std::uint16_t> in, residual;  ///< as bfloat16
-  FloatEpilogue epilogue;
-};
-
-std::vector<std::uint16_t> narrow(const std::vector<float>& values) {
-  std::vector<std::uint16_t> out;
-  for (float v : values) out.push_back(float_to_bfloat16(v));
-  return out;
-}
+using Case = test::EpilogueCase;
 
 /// Strips, lines shorter than one, and taps and strides that have none.
 ConvShape random_shape(Random& random) {
@@ -41,35 +29,7 @@ ConvShape random_shape(Random& random) {
   return s;
 }
 
-Case make_case(Random& random, DType type) {
-  Case c;
-  c.type = type;
-  c.real.shape = random_shape(random);
-  const ConvShape& s = c.real.shape;
-  const auto rounded = [&](float x) {
-    return type == DType::kFloat32 ? x : bfloat16_to_float(float_to_bfloat16(x));
-  };
-  c.real.in = random.reals(s.batch * s.in_h * s.in_w * s.in_c);
-  c.real.filter = random.reals(s.out_c * s.taps());
-  for (float& x : c.real.in) x = rounded(x);
-  for (float& w : c.real.filter) w = rounded(w);
-  c.in = narrow(c.real.in);
-  if (random.coin()) c.real.bias = random.reals(s.out_c);
-  constexpr UnaryOp kActivations[] = {UnaryOp::kIdentity, UnaryOp::kRelu,    UnaryOp::kHardSwish,
-                                      UnaryOp::kSilu,     UnaryOp::kSigmoid, UnaryOp::kGelu};
-  c.epilogue.activation = kActivations[random.integer(0, 5)];
-  if (random.coin()) c.epilogue.lo = 0, c.epilogue.hi = random.real(0.5f, 6);
-  if (type == DType::kBFloat16 && random.coin()) c.epilogue.output_type = DType::kBFloat16;
-  if (random.coin(0.4)) {
-    c.real.residual = random.reals(s.pixels() * s.out_c);
-    c.residual = narrow(c.real.residual);
-    c.epilogue.residual_type = type == DType::kBFloat16 && random.coin() ? DType::kBFloat16 : DType::kFloat32;
-    c.epilogue.residual = c.epilogue.residual_type == DType::kFloat32
-                              ? static_cast<const void*>(c.real.residual.data())
-                              : c.residual.data();
-  }
-  return c;
-}
+Case make_case(Random& random, DType type) { return test::make_epilogue_case(random, random_shape(random), type); }
 
 DepthwiseWeights pack(const Case& c, const DepthwiseKernel* kernel) {
   return DepthwiseWeights::pack(c.real.shape, c.type, c.real.filter.data(), FilterStrides::oihw(c.real.shape),
@@ -78,49 +38,26 @@ DepthwiseWeights pack(const Case& c, const DepthwiseKernel* kernel) {
 
 /// What lies behind the output stays.
 std::vector<float> run(const Case& c, const DepthwiseWeights& w, int threads) {
-  const bool wide = c.epilogue.output_type == DType::kFloat32;
-  const std::size_t count = c.real.outputs();
-  std::vector<std::uint8_t> out(count * (wide ? 4 : 2) + kGuard, 7);
+  std::vector<std::uint8_t> out(c.output_bytes() + kGuard, 7);
   const ThreadScope scope(threads);
-  const void* in = c.type == DType::kFloat32 ? static_cast<const void*>(c.real.in.data()) : c.in.data();
-  depthwise(w, c.real.shape, in, c.epilogue, out.data(), threads);
+  depthwise(w, c.real.shape, c.input(), c.epilogue, out.data(), threads);
   EXPECT_TRUE(std::all_of(out.end() - kGuard, out.end(), [](std::uint8_t x) { return x == 7; }));
-  std::vector<float> values;
-  for (std::size_t i = 0; i < count; ++i)
-    values.push_back(wide ? reinterpret_cast<const float*>(out.data())[i]
-                          : bfloat16_to_float(reinterpret_cast<const std::uint16_t*>(out.data())[i]));
-  return values;
-}
-
-std::vector<float> expected(const Case& c) {
-  test::FloatCase plain = c.real;
-  plain.epilogue = {};
-  std::vector<float> want = test::direct(plain);
-  for (std::size_t i = 0; i < want.size(); ++i) {
-    want[i] = unary_one(c.epilogue.activation, {}, want[i]);
-    if (c.epilogue.residual_type == DType::kFloat32) want[i] += c.real.residual[i];
-    if (c.epilogue.residual_type == DType::kBFloat16) want[i] += bfloat16_to_float(c.residual[i]);
-    want[i] = std::clamp(want[i], c.epilogue.lo, c.epilogue.hi);
-  }
-  return want;
+  return outputs_of(c, out.data());
 }
 
 TEST(Depthwise, EveryRowEqualsThePlainLoops) {
   for (const DepthwiseKernel* kernel : depthwise_kernels()) {
     if (!isa_available(depthwise_kernel_isa(*kernel))) continue;
-    const bool vector = depthwise_kernel_isa(*kernel) >= Isa::kAvx512;
     for (std::uint64_t seed = 0; seed < 400; ++seed) {
       Random random(seed);
-      Case c = make_case(random, depthwise_kernel_type(*kernel));
+      const Case c = make_case(random, depthwise_kernel_type(*kernel));
       ASSERT_TRUE(depthwise_fits(c.real.shape));
-      if (!vector && c.epilogue.activation != UnaryOp::kIdentity) c.epilogue.activation = UnaryOp::kRelu;
       const std::vector<float> want = expected(c);
       const DepthwiseWeights w = pack(c, kernel);
       const std::vector<float> got = run(c, w, 1);
-      const double size = 1e-5 * c.real.size() + 2e-6,
-                   half_step = c.epilogue.output_type == DType::kFloat32 ? 0 : 1.0 / 256;
+      const double size = 1e-5 * c.real.size() + 2e-6;
       for (std::size_t i = 0; i < want.size(); ++i)
-        ASSERT_NEAR(got[i], want[i], size + half_step * std::abs(want[i]))
+        ASSERT_NEAR(got[i], want[i], size + c.half_step() * std::abs(want[i]))
             << w.kernel_name() << " seed " << seed << " output " << i;
       if (seed % 4 == 0) {
         ASSERT_EQ(run(c, w, 3), got) << w.kernel_name() << " seed " << seed << ": threads differ";
@@ -140,7 +77,7 @@ TEST(Depthwise, NaNStaysWhereItIs) {
     c.real.in = random.reals(9 * 16 * 40);
     c.real.filter = random.reals(40 * 9);
     c.real.in[(4 * 16 + 5) * 40 + 7] = std::numeric_limits<float>::quiet_NaN();
-    c.in = narrow(c.real.in);
+    c.in = test::narrow(c.real.in);
     c.epilogue.lo = 0, c.epilogue.hi = 6;
     const std::vector<float> got = run(c, pack(c, kernel), 1);
     for (std::int64_t i = 0; i < std::int64_t{9} * 16 * 40; ++i) {

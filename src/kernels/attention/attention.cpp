@@ -80,7 +80,8 @@ void pack_keys(const AttentionShape& s, const float* k, float* packed) noexcept 
 }  // namespace
 
 std::size_t attention_scratch_bytes(const AttentionShape& shape, int threads, const AttentionKernel* kernel) noexcept {
-  return static_cast<std::size_t>(scratch_floats(shape, kernel ? *kernel : best_of(false))) * static_cast<std::size_t>(threads) * sizeof(float);
+  const std::int64_t floats = scratch_floats(shape, kernel ? *kernel : best_of(false));
+  return static_cast<std::size_t>(floats) * static_cast<std::size_t>(threads) * sizeof(float);
 }
 
 void attention(const AttentionShape& s, const float* q, const float* k, const float* v, const float* mask, float* out,

@@ -1,12 +1,31 @@
 // AMX: 16 pixels by 16 channels a tile of sums, 32 products each at once.
 #include "kernels/amx/walk.h"
 #include "kernels/conv_bf16/row.h"
-#include "kernels/vec_activation_avx512.h"
+#include "kernels/vec_activation.h"
+#include "kernels/vec_avx512.h"
 
 namespace pare::kernels::amx {
 namespace {
 
 PARE_TILE_PRODUCTS(Multiply, _tile_dpbf16ps);
+
+using avx512::F32;
+
+/// GELU within 5e-5, a tenth of what rounding 1 to bfloat16 costs, with fewer operations: erf by one polynomial
+/// (least squares, reweighted to be even), and 1 beyond 3.
+inline __m512 gelu_rough(__m512 x) {
+  static constexpr float kTerms[] = {4.074209414e-08f,  -1.944822088e-06f, 4.106051347e-05f,
+                                     -0.000511036778f,  0.004235426895f,   -0.02510285936f,
+                                     0.1110793352f,     -0.3753148615f,    1.12826848f};
+  const __m512 z = F32::mul(x, F32::set(0.70710678f)), half = F32::mul(F32::set(0.5f), x);
+  const __m512 squared = F32::mul(z, z);
+  __m512 p = F32::set(kTerms[0]);
+#pragma GCC unroll 8
+  for (int i = 1; i < 9; ++i) p = F32::fma(p, squared, F32::set(kTerms[i]));
+  const __mmask16 far = _mm512_cmp_ps_mask(_mm512_abs_ps(z), F32::set(3.0f), _CMP_GE_OQ);
+  const __m512 one = _mm512_or_ps(_mm512_and_ps(x, F32::set(-0.0f)), F32::set(1.0f));
+  return F32::fma(half, _mm512_mask_mov_ps(F32::mul(z, p), far, one), half);
+}
 
 /// The epilogue of up to 32 channels.
 class Finish {
@@ -58,9 +77,10 @@ class Finish {
 
   __m512 half(const float* sums, int half, std::int64_t at) const {
     __m512 v = _mm512_add_ps(_mm512_loadu_ps(sums), bias_[half]);
-    if (e_.activation != UnaryOp::kIdentity)
-      v = e_.output_type == DType::kBFloat16 ? avx512::activate<true>(e_.activation, v)
-                                             : avx512::activate(e_.activation, v);
+    if (e_.activation == UnaryOp::kGelu && e_.output_type == DType::kBFloat16)
+      v = gelu_rough(v);
+    else if (e_.activation != UnaryOp::kIdentity)
+      v = activate<F32>(e_.activation, v);
     if (e_.residual_type != DType::kUndefined) v = _mm512_add_ps(v, residual(at, half == 0 ? left_ : right_));
     return _mm512_min_ps(hi_, _mm512_max_ps(lo_, v));  // NaN stays: it is the second operand
   }

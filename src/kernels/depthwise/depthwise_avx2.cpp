@@ -3,40 +3,7 @@
 #include "kernels/vec_avx2.h"
 
 namespace pare::kernels::avx2 {
-namespace {
 
-struct Floats {
-  using F32 = avx2::F32;
-  static constexpr int kVectors = 1, kLanes = 8;
-  struct Input {
-    __m256 part[1];
-  };
-  template <bool kWhole>
-  static Input load(const void* pixel, std::int64_t channel, std::int64_t n) {
-    const float* at = static_cast<const float*>(pixel) + channel;
-    return {{kWhole ? F32::load(at) : F32::load_some(at, n, 0.0f)}};
-  }
-
-  struct Finish {
-    FloatEpilogue e;
-    float* out;
-    __m256 lo, hi;
-    Finish(const FloatEpilogue& given, void* to)
-        : e(given), out(static_cast<float*>(to)), lo(F32::set(e.lo)), hi(F32::set(e.hi)) {}
-
-    template <bool kWhole>
-    void write(std::int64_t at, std::int64_t n, const __m256 (&sums)[1]) const {
-      __m256 y = sums[0];
-      if (e.activation == UnaryOp::kRelu) y = F32::max(F32::zero(), y);  // is_fused() has no other here
-      if (e.residual) y = F32::add(y, F32::load_some(static_cast<const float*>(e.residual) + at, n, 0.0f));
-      y = F32::min(hi, F32::max(lo, y));  // NaN stays: it is the second operand
-      kWhole ? F32::store(out + at, y) : F32::store_some(out + at, n, y);
-    }
-  };
-};
-
-}  // namespace
-
-void depthwise_strip(const DepthwiseStrip& s) noexcept { depthwise_outputs<Floats>(s); }
+void depthwise_strip(const DepthwiseStrip& s) noexcept { depthwise_outputs<DepthwiseFloats<F32>>(s); }
 
 }  // namespace pare::kernels::avx2

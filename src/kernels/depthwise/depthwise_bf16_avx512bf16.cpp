@@ -1,7 +1,7 @@
 // 32 channels at once: a register of bfloat16 is one of its even channels as f32 shifted, and one of its odd channels
 // masked.
 #include "kernels/depthwise/tile.h"
-#include "kernels/vec_activation_avx512.h"
+#include "kernels/vec_avx512.h"
 
 namespace pare::kernels::avx512bf16 {
 namespace {
@@ -49,7 +49,7 @@ struct Halves {
     void write(std::int64_t at, std::int64_t n, const __m512 (&sums)[2]) const {
       __m512 y[2] = {sums[0], sums[1]};
       if (e.activation != UnaryOp::kIdentity)
-        y[0] = avx512::activate(e.activation, y[0]), y[1] = avx512::activate(e.activation, y[1]);
+        y[0] = activate<F32>(e.activation, y[0]), y[1] = activate<F32>(e.activation, y[1]);
       if (e.residual) {
         const Input added = e.residual_type == DType::kFloat32
                                 ? load_floats(static_cast<const float*>(e.residual) + at, n)

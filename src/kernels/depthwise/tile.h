@@ -5,8 +5,41 @@
 #pragma once
 
 #include "kernels/depthwise/strip.h"
+#include "kernels/vec_activation.h"
 
 namespace pare::kernels {
+
+/// The policy of float32 inputs over a vector type.
+template <class Vector>
+struct DepthwiseFloats {
+  using F32 = Vector;
+  using Type = typename Vector::Type;
+  static constexpr int kVectors = 1, kLanes = Vector::kLanes;
+  struct Input {
+    Type part[1];
+  };
+  template <bool kWhole>
+  static Input load(const void* pixel, std::int64_t channel, std::int64_t n) {
+    const float* at = static_cast<const float*>(pixel) + channel;
+    return {{kWhole ? F32::load(at) : F32::load_some(at, n, 0.0f)}};
+  }
+
+  struct Finish {
+    FloatEpilogue e;
+    float* out;
+    Type lo, hi;
+    Finish(const FloatEpilogue& given, void* to)
+        : e(given), out(static_cast<float*>(to)), lo(F32::set(e.lo)), hi(F32::set(e.hi)) {}
+
+    template <bool kWhole>
+    void write(std::int64_t at, std::int64_t n, const Type (&sums)[1]) const {
+      Type y = e.activation == UnaryOp::kIdentity ? sums[0] : activate<F32>(e.activation, sums[0]);
+      if (e.residual) y = F32::add(y, F32::load_some(static_cast<const float*>(e.residual) + at, n, 0.0f));
+      y = F32::min(hi, F32::max(lo, y));  // NaN stays: it is the second operand
+      kWhole ? F32::store(out + at, y) : F32::store_some(out + at, n, y);
+    }
+  };
+};
 
 /// `kOutputs` outputs of kW taps a line, kStride apart; kW = 0: of any number, one output.
 template <class V, int kW, int kStride, int kOutputs, bool kWhole>
