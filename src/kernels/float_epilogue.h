@@ -15,7 +15,7 @@ struct FloatEpilogue {
   DType output_type = DType::kFloat32;      ///< or kBFloat16, rounded to even
 };
 
-/// An activation that epilogues have: kIdentity, kRelu, kHardSwish, kSilu, kSigmoid and kGelu.
+/// An activation that epilogues have: kIdentity, kRelu, kHardSwish, kSilu, kSigmoid, kGelu and kGeluTanh.
 bool is_fused(UnaryOp op) noexcept;
 
 }  // namespace pare::kernels

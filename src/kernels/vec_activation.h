@@ -3,7 +3,6 @@
 #pragma once
 
 #include "kernels/elementwise/elementwise.h"
-#include "kernels/fused_activation.h"
 
 namespace pare::kernels {
 
@@ -60,36 +59,36 @@ struct GeluTanh {
   }
 };
 
-/// use(f) with the activation as f(x) of a vector; kNone: not at all.
+template <class V>
+struct Relu {
+  typename V::Type operator()(typename V::Type x) const { return V::max(V::zero(), x); }  // NaN stays: the second operand
+};
+
+/// use(f) with an activation that is_fused() (kernels/float_epilogue.h) as f(x) of a vector; kIdentity: not at all.
 template <class V, class Use>
-void with_activation(FusedActivation activation, const Use& use) {
+void with_activation(UnaryOp activation, const Use& use) {
   switch (activation) {
-    case FusedActivation::kNone:
-      return;
-    case FusedActivation::kHardSwish:
+    case UnaryOp::kRelu:
+      return use(Relu<V>());
+    case UnaryOp::kHardSwish:
       return use(HardSwish<V>());
-    case FusedActivation::kSigmoid:
+    case UnaryOp::kSigmoid:
       return use(Sigmoid<V>());
-    case FusedActivation::kSilu:
+    case UnaryOp::kSilu:
       return use(Silu<V>());
-    case FusedActivation::kGelu:
+    case UnaryOp::kGelu:
       return use(Gelu<V>());
-    case FusedActivation::kGeluTanh:
+    case UnaryOp::kGeluTanh:
       return use(GeluTanh<V>());
+    default:
+      return;
   }
 }
 
-/// One that is_fused() (kernels/float_epilogue.h).
 template <class V>
-typename V::Type activate(UnaryOp op, typename V::Type x) {
-  switch (op) {
-    case UnaryOp::kRelu: return V::max(V::zero(), x);  // NaN stays: it is the second operand
-    case UnaryOp::kHardSwish: return HardSwish<V>()(x);
-    case UnaryOp::kSilu: return Silu<V>()(x);
-    case UnaryOp::kSigmoid: return Sigmoid<V>()(x);
-    case UnaryOp::kGelu: return Gelu<V>()(x);
-    default: return x;
-  }
+typename V::Type activate(UnaryOp activation, typename V::Type x) {
+  with_activation<V>(activation, [&x](auto function) { x = function(x); });
+  return x;
 }
 
 }  // namespace pare::kernels

@@ -34,7 +34,8 @@ inline std::vector<std::uint16_t> narrow(const std::vector<float>& values) {
 }
 
 inline constexpr UnaryOp kFused[] = {UnaryOp::kIdentity, UnaryOp::kRelu,    UnaryOp::kHardSwish,
-                                     UnaryOp::kSilu,     UnaryOp::kSigmoid, UnaryOp::kGelu};
+                                     UnaryOp::kSilu,     UnaryOp::kSigmoid, UnaryOp::kGelu,
+                                     UnaryOp::kGeluTanh};
 
 inline EpilogueCase make_epilogue_case(Random& random, const ConvShape& s, DType type) {
   EpilogueCase c;

@@ -73,7 +73,7 @@ TEST(Pointwise, EveryRowEqualsThePlainLoops) {
 }
 
 /// One channel in, one pixel a value: what comes out is the activation of it.
-std::vector<float> activated(const std::vector<float>& values, FusedActivation activation,
+std::vector<float> activated(const std::vector<float>& values, UnaryOp activation,
                              const PointwiseKernel* kernel) {
   const auto count = static_cast<std::int64_t>(values.size());
   const std::vector<float> ones(19, 1.0f);
@@ -91,20 +91,17 @@ std::vector<float> activated(const std::vector<float>& values, FusedActivation a
 TEST(Pointwise, ActivationsAreThoseOfUnary) {
   std::vector<float> values = {0.0f, -0.0f, 1e-30f, 200.0f, -200.0f, 1e30f, -1e30f};
   for (float x = -15; x < 15; x += 0.0037f) values.push_back(x);
-  for (const auto& [activation, op] : {std::pair(FusedActivation::kHardSwish, UnaryOp::kHardSwish),
-                                       std::pair(FusedActivation::kSigmoid, UnaryOp::kSigmoid),
-                                       std::pair(FusedActivation::kSilu, UnaryOp::kSilu),
-                                       std::pair(FusedActivation::kGelu, UnaryOp::kGelu),
-                                       std::pair(FusedActivation::kGeluTanh, UnaryOp::kGeluTanh)})
+  for (const UnaryOp op : {UnaryOp::kRelu, UnaryOp::kHardSwish, UnaryOp::kSigmoid, UnaryOp::kSilu, UnaryOp::kGelu,
+                           UnaryOp::kGeluTanh})
     for (const PointwiseKernel* kernel : pointwise_kernels()) {
       if (!isa_available(pointwise_kernel_isa(*kernel))) continue;
-      const std::vector<float> got = activated(values, activation, kernel);
+      const std::vector<float> got = activated(values, op, kernel);
       for (std::size_t i = 0; i < values.size(); ++i) {
         const float want = unary_one(op, {}, values[i]);
         ASSERT_NEAR(got[i], want, 2e-6f * std::abs(want) + 1.5e-7f)
             << pointwise_kernel_name(*kernel) << " " << static_cast<int>(op) << " of " << values[i];
       }
-      EXPECT_TRUE(std::isnan(activated({std::numeric_limits<float>::quiet_NaN()}, activation, kernel)[0]));
+      EXPECT_TRUE(std::isnan(activated({std::numeric_limits<float>::quiet_NaN()}, op, kernel)[0]));
     }
 }
 
@@ -115,7 +112,7 @@ TEST(Pointwise, ActivationsComeLast) {
     for (const PointwiseKernel* kernel : pointwise_kernels()) {
       if (!isa_available(pointwise_kernel_isa(*kernel))) continue;
       std::vector<float> got(c.outputs());
-      pointwise(pack(c, kernel), c.shape, c.in.data(), {c.epilogue, FusedActivation::kSilu}, got.data(), 2);
+      pointwise(pack(c, kernel), c.shape, c.in.data(), {c.epilogue, UnaryOp::kSilu}, got.data(), 2);
       for (std::size_t i = 0; i < got.size(); ++i)
         ASSERT_NEAR(got[i], unary_one(UnaryOp::kSilu, {}, before[i]), 1.2 * bound_of(c)) << seed << " output " << i;
     }

@@ -145,6 +145,12 @@ DepthwiseWeights DepthwiseWeights::pack(const ConvShape& s, DType type, const fl
   }
 }
 
+std::string DepthwiseWeights::packing_key(const ConvShape& s, DType type, const FilterStrides& f, const float* bias) {
+  PackingKey key("depthwise", 1, best_kernel(type)->name);
+  key.add(s.in_c, s.kh, s.kw, f.o, f.y, f.x).add_array(bias, s.out_c);
+  return key.text();
+}
+
 const char* DepthwiseWeights::kernel_name() const noexcept { return packed().kernel->name; }
 std::size_t DepthwiseWeights::bytes() const noexcept {
   return (packed().weights.size() + packed().bias.size() + packed().zeros.size()) * sizeof(DepthwiseLine);

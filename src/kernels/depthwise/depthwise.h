@@ -38,6 +38,9 @@ class DepthwiseWeights : public PackedHandle<DepthwisePacked> {
   static DepthwiseWeights pack(const ConvShape& shape, DType type, const float* filter, const FilterStrides& strides,
                                const float* bias, const DepthwiseKernel* kernel = nullptr);
 
+  /// As kernels/packed.h says; not offered to files, where reading them would take longer than packing.
+  static std::string packing_key(const ConvShape& shape, DType type, const FilterStrides& strides, const float* bias);
+
   const char* kernel_name() const noexcept;  ///< "depthwise_f32__avx512", …
   std::size_t bytes() const noexcept;
 };

@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "kernels/fused_activation.h"
+#include "kernels/elementwise/elementwise.h"
 
 namespace pare::kernels {
 
@@ -22,7 +22,7 @@ struct PointwiseBlock {
   std::int64_t columns;  ///< outputs of a pixel, ≤ vectors · lanes
   int rows, vectors;     ///< pixels, from 1; 1 or 2
   float lo, hi;
-  FusedActivation activation;
+  UnaryOp activation;
 };
 
 }  // namespace pare::kernels

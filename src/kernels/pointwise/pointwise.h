@@ -12,6 +12,7 @@
 #include <string>
 
 #include "kernels/conv/conv.h"
+#include "kernels/float_epilogue.h"
 #include "kernels/packed.h"
 #include "kernels/pointwise/block.h"
 #include "kernels/table.h"
@@ -30,7 +31,7 @@ bool pointwise_fits_gathered(const ConvShape& shape) noexcept;
 void gather_pixels(const ConvShape& shape, const float* in, float* out) noexcept;
 
 struct PointwiseEpilogue : ConvEpilogue {
-  FusedActivation activation = FusedActivation::kNone;  ///< of what was added to and clamped
+  UnaryOp activation = UnaryOp::kIdentity;  ///< of what was added to and clamped; one that is_fused()
 };
 
 /// Weights by panels; immutable.

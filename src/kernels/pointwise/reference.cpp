@@ -1,6 +1,5 @@
 // One output after the other.
 #include "kernels/pointwise/block.h"
-#include "kernels/unary_fused.h"
 
 namespace pare::kernels::reference {
 
@@ -14,7 +13,7 @@ void pointwise_block(const PointwiseBlock& p) noexcept {
       const std::int64_t at = r * p.stride + k;
       if (p.residual) sum += p.residual[at];
       sum = sum < p.lo ? p.lo : sum;  // NaN stays
-      p.out[at] = activate_one(p.activation, sum > p.hi ? p.hi : sum);
+      p.out[at] = unary_one(p.activation, {}, sum > p.hi ? p.hi : sum);
     }
 }
 

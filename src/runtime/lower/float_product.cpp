@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <map>
 #include <utility>
 
 #include "kernels/depthwise/depthwise.h"
@@ -72,21 +71,15 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) 
                   kernels::spconv_f32);
 }
 
-/// What follows is an activation that the pointwise tiles have, perhaps after an addition; kNone otherwise.
-kernels::FusedActivation final_activation(const Group& group) {
-  using kernels::FusedActivation;
-  static const std::map<kernels::UnaryOp, FusedActivation> kKnown = {
-      {kernels::UnaryOp::kHardSwish, FusedActivation::kHardSwish},
-      {kernels::UnaryOp::kSigmoid, FusedActivation::kSigmoid},
-      {kernels::UnaryOp::kSilu, FusedActivation::kSilu},
-      {kernels::UnaryOp::kGelu, FusedActivation::kGelu},
-      {kernels::UnaryOp::kGeluTanh, FusedActivation::kGeluTanh}};
+/// What follows is an activation that the pointwise tiles have, perhaps after an addition, and no clamp;
+/// kIdentity otherwise.
+kernels::UnaryOp final_activation(const Group& group) {
   const std::vector<Follow>& all = group.follow;
   const bool adds_first = all.size() == 2 && all[0].add != ir::kNoValue;
-  if (all.empty() || (all.size() > 1 && !adds_first) || all.back().add != ir::kNoValue)
-    return FusedActivation::kNone;
-  const auto found = kKnown.find(all.back().activation.op);
-  return found == kKnown.end() ? FusedActivation::kNone : found->second;
+  if (final_clamp(group) || all.empty() || (all.size() > 1 && !adds_first) || all.back().add != ir::kNoValue)
+    return kernels::UnaryOp::kIdentity;
+  const kernels::UnaryOp op = all.back().activation.op;
+  return kernels::is_fused(op) ? op : kernels::UnaryOp::kIdentity;
 }
 
 ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
@@ -95,7 +88,7 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
       PointwiseWeights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return PointwiseWeights::view(p.shape, reader); },
       [&] { return PointwiseWeights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
-  const kernels::FusedActivation activation = final_activation(group);
+  const kernels::UnaryOp activation = final_activation(group);
   const bool gathers = kernels::pointwise_fits_gathered(p.shape);
   const auto multiply = [activation, gathers](const PointwiseWeights& packed, const kernels::ConvShape& shape,
                                               const float* in, const kernels::ConvEpilogue& epilogue, float* out,
@@ -106,7 +99,7 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
   };
   const auto gathered = static_cast<std::size_t>(p.shape.pixels() * p.shape.in_c) * sizeof(float);
   return own_form(lw, group, p, weights, gathers ? gathered : 0, multiply,
-                  activation != kernels::FusedActivation::kNone);
+                  activation != kernels::UnaryOp::kIdentity);
 }
 
 ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
@@ -227,12 +220,11 @@ ProductForm library_form(const std::string& kernel, const std::shared_ptr<const 
 ProductForm depthwise_form(Lowerer& lw, const FloatProduct& p, DType type, const kernels::FloatEpilogue& epilogue) {
   using kernels::DepthwiseWeights;
   const float* bias = bias_of(p);
-  kernels::PackingKey key("depthwise", 1, name(type).data());
-  key.add(p.shape.in_c, p.shape.kh, p.shape.kw).add_array(bias, p.shape.out_c);
-  const auto weights = lw.cache().get<DepthwiseWeights>(key.text(), p.weight, [&] {
-    return std::make_shared<const DepthwiseWeights>(
-        DepthwiseWeights::pack(p.shape, type, p.weight.data<float>().data(), p.strides, bias));
-  });
+  const auto weights = lw.cache().get_for_form<DepthwiseWeights>(
+      DepthwiseWeights::packing_key(p.shape, type, p.strides, bias), p.weight, [&] {
+        return std::make_shared<const DepthwiseWeights>(
+            DepthwiseWeights::pack(p.shape, type, p.weight.data<float>().data(), p.strides, bias));
+      });
   ProductForm form{weights->kernel_name(), "", weights->bytes(), 0, {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;
   form.run = [weights, epilogue, shape = p.shape, threads = lw.threads()](const void* in, const void* added, void* out, std::byte*) {
