@@ -30,6 +30,20 @@ struct SparseFamily {
     kRun(w, c.shape, c.input.data(), c.epilogue, out.data(), scratch.data(), threads);
     return out;
   }
+  /// With what is added where the output goes, which is allowed where elements have one size.
+  static std::vector<std::uint8_t> run_in_place(QConvCase c, const Weights& w, int threads) {
+    const auto* added = static_cast<const std::uint8_t*>(c.epilogue.residual);
+    std::vector<std::uint8_t> out(added, added + c.output_bytes());
+    std::vector<std::byte> scratch(kScratch(w, threads));
+    const ThreadScope scope(threads);
+    c.epilogue.residual = out.data();
+    kRun(w, c.shape, c.input.data(), c.epilogue, out.data(), scratch.data(), threads);
+    return out;
+  }
+  static bool adds_in_place(const QConvCase& c) {
+    const auto wide = [](DType type) { return type == DType::kFloat32; };
+    return c.epilogue.residual && wide(c.epilogue.residual_type) == wide(c.epilogue.output_type);
+  }
   /// Every row gives what the dense reference gives, bit for bit.
   static void expect_dense(QConvCase (*make)(std::uint64_t), std::uint64_t seeds) {
     for (std::uint64_t seed = 0; seed < seeds; ++seed) {
@@ -40,6 +54,9 @@ struct SparseFamily {
         const Weights w = pack(c, kernel);
         for (int threads : {1, 3})
           ASSERT_EQ(run(c, w, threads), want) << kName(*kernel) << " seed " << seed << " threads " << threads;
+        if (adds_in_place(c)) {
+          ASSERT_EQ(run_in_place(c, w, 2), want) << kName(*kernel) << " seed " << seed << " in place";
+        }
       }
     }
   }
