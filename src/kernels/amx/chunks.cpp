@@ -54,7 +54,8 @@ std::size_t scratch_bytes(const ConvShape& s, std::int64_t element) noexcept {
   const Chunks chunks(s, element);
   const Band band(s, element);
   const std::int64_t rows = std::min(gathered_rows(chunks), (s.pixels() + kPair - 1) / kPair * kPair);
-  return static_cast<std::size_t>(std::max(rows * gathered_stride(chunks), band.padded ? band.lines * band.line_bytes : 0) + kChunk);
+  const std::int64_t copied = band.padded ? band.lines * band.line_bytes : 0;
+  return static_cast<std::size_t>(std::max(rows * gathered_stride(chunks), copied) + kChunk);
 }
 
 }  // namespace pare::kernels::amx

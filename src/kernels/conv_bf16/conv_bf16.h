@@ -1,5 +1,5 @@
-// Convolution and matrix product of bfloat16 inputs and weights with f32 sums, NHWC; what follows (kernels/float_epilogue.h) is f32
-// and rounded once.
+// Convolution and matrix product of bfloat16 inputs and weights with f32 sums, NHWC; what follows
+// (kernels/float_epilogue.h) is f32 and rounded once.
 //
 // Numbers too small to be normal are 0 as inputs, weights and sums, as the instructions have it.
 #pragma once

@@ -1,20 +1,13 @@
-// Four products of tiles: 16x16 sums of 64 8-bit products each.
-#include "kernels/amx/tiles.h"
+// 16x16 sums of 64 8-bit products each.
+#include "kernels/peak/amx_rounds.h"
 
 namespace pare::kernels::amx::int8 {
+namespace {
 
-void peak_rounds(std::int64_t rounds) noexcept {
-  const Tiles tiles(whole_tiles());
-  _tile_zero(4);
-  _tile_zero(5);
-  _tile_zero(6);
-  _tile_zero(7);
-  for (std::int64_t round = 0; round < rounds; ++round) {
-    _tile_dpbusd(0, 4, 6);
-    _tile_dpbusd(1, 4, 7);
-    _tile_dpbusd(2, 5, 6);
-    _tile_dpbusd(3, 5, 7);
-  }
-}
+PARE_TILE_PRODUCTS(Product, _tile_dpbusd);
+
+}  // namespace
+
+void peak_rounds(std::int64_t rounds) noexcept { multiply_rounds<Product>(rounds); }
 
 }  // namespace pare::kernels::amx::int8

@@ -23,7 +23,7 @@ constexpr double kWorthALook = 0.4;   ///< share of zeros below which even q = 3
 constexpr std::int64_t kFewRows = 4;  ///< below it oneDNN repacks more than it computes; up to it qbits reads weights once
 constexpr double kOwnDense = 1.5;     ///< cycles of our own tiles where oneDNN has a product too (bench/peers: 1.2 to 2.2)
 constexpr double kDenseAmx = 600;     ///< multiply-adds a cycle of oneDNN's dense products on AMX tiles
-constexpr double kOwnAmx = 700, kTileFinish = 6;  ///< of our own, and cycles of 16 outputs
+constexpr double kOwnAmx = 700, kTileFinish = 6;  ///< of our own on them, and cycles of 16 outputs
 constexpr double kMemory = 6;         ///< bytes a cycle of weights that no cache holds
 
 bool is_depthwise(const ConvShape& s) { return s.groups > 1 && s.groups == s.in_c && s.groups == s.out_c; }
@@ -54,8 +54,8 @@ ProductForm own_form(const IntegerTask& t, std::string kernel, std::string reaso
   ProductForm form{std::move(kernel), std::move(reason), bytes, scratch, {}};
   const auto wide = [](DType type) { return type == DType::kFloat32; };
   form.in_place = !t.shared && wide(t.epilogue.residual_type) == wide(t.epilogue.output_type);  // the same size
-  form.run = [shape = t.shape, epilogue = t.epilogue, multiplier = t.multiplier, shared = t.shared, run](const void* in, const void* added,
-                                                                                      void* out, std::byte* at) {
+  form.run = [shape = t.shape, epilogue = t.epilogue, multiplier = t.multiplier, shared = t.shared,
+              run](const void* in, const void* added, void* out, std::byte* at) {
     QConvEpilogue e = epilogue;
     e.multiplier = multiplier->data();
     e.residual = shared ? shared->data() : added;
@@ -104,9 +104,10 @@ std::optional<Candidate> library(const IntegerTask& t) {
 std::optional<Candidate> dense(const IntegerTask& t) {
   using kernels::QConvWeights;
   if (is_depthwise(t.shape)) return std::nullopt;
-  const bool tiles = isa_available(Isa::kAmx),
-             beside_library = isa_available(Isa::kAvx512Vnni) && t.shape.pixels() >= kFewRows && !tiles;
-  return Candidate{"qconv", tiles ? tile_cycles(t.shape) : dense_cycles(t.shape, false) * (beside_library ? kOwnDense : 1), [t] {
+  const bool beside_library = isa_available(Isa::kAvx512Vnni) && t.shape.pixels() >= kFewRows;
+  const double cycles = isa_available(Isa::kAmx) ? tile_cycles(t.shape)
+                                                 : dense_cycles(t.shape, false) * (beside_library ? kOwnDense : 1);
+  return Candidate{"qconv", cycles, [t] {
     const auto weights = t.lw.cache().get_packed<QConvWeights>(
         QConvWeights::packing_key(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
         [&](kernels::PackedReader& reader) {
