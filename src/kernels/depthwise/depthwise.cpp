@@ -24,6 +24,9 @@ namespace pare::kernels {
 namespace {
 
 constexpr std::int64_t kL1Share = 32 * 1024, kLeastL2 = 512 * 1024;  ///< bytes
+constexpr std::int64_t kLongRead = 8;  ///< blocks of channels
+
+constexpr std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
 constexpr bool is_narrow(DType type) { return type == DType::kBFloat16; }
 
@@ -84,16 +87,17 @@ struct Walk {
     }
   }
 
-  std::int64_t blocks() const noexcept { return (s.in_c + w.kernel->lanes - 1) / w.kernel->lanes; }
+  std::int64_t blocks() const noexcept { return divide_up(s.in_c, w.kernel->lanes); }
 
   void lines(std::int64_t begin, std::int64_t end, std::int64_t first_block, std::int64_t last_block) const noexcept {
     const bool strips = (s.kw == 3 || s.kw == 5) && s.dilation_w == 1 && (s.stride_w == 1 || s.stride_w == 2);
     const std::int64_t whole = strips ? s.out_w / kDepthwiseStrip * kDepthwiseStrip : 0;
-    // Where the image stays in L2, so many channels that the lines which the next one reads again stay in L1. From
-    // memory, pixels come as they lie.
-    const std::int64_t block_bytes = (s.kh + 1) * s.in_w * w.kernel->lanes * element();
+    // Where the image stays in L2, so many channels that the lines which the next one reads again stay in L1, but no
+    // fewer than make long reads. From memory, pixels come as they lie.
+    const std::int64_t block_bytes = (s.kh + 1) * s.in_w * w.kernel->lanes * element(), all = last_block - first_block;
     const bool near = (s.in_h * s.in_w + s.out_h * s.out_w) * s.in_c * element() <= std::max(cpu_info().l2, kLeastL2);
-    const std::int64_t group = near ? std::max<std::int64_t>(1, kL1Share / block_bytes) : last_block - first_block;
+    const std::int64_t most = near ? std::max(kLongRead, kL1Share / block_bytes) : all;
+    const std::int64_t group = divide_up(all, divide_up(all, most));
     for (std::int64_t block = first_block; block < last_block; block += group) {
       const std::int64_t block_end = std::min(block + group, last_block);
       for (std::int64_t line = begin; line < end; ++line) {
@@ -121,9 +125,9 @@ DepthwiseWeights DepthwiseWeights::pack(const ConvShape& s, DType type, const fl
     DepthwisePacked packed;
     packed.kernel = kernel ? kernel : best_kernel(type);
     packed.channels = s.in_c, packed.taps = s.taps();
-    const std::int64_t lanes = packed.kernel->lanes, blocks = (s.in_c + lanes - 1) / lanes;
+    const std::int64_t lanes = packed.kernel->lanes, blocks = divide_up(s.in_c, lanes);
     const auto lines = [](std::int64_t floats) {
-      return std::vector<DepthwiseLine>(static_cast<std::size_t>((floats + 15) / 16));
+      return std::vector<DepthwiseLine>(static_cast<std::size_t>(divide_up(floats, 16)));
     };
     packed.weights = lines(blocks * lanes * s.taps());
     packed.bias = lines(blocks * lanes);
@@ -162,7 +166,7 @@ void depthwise(const DepthwiseWeights& weights, const ConvShape& shape, const vo
   const std::int64_t lines = shape.batch * shape.out_h, blocks = walk.blocks();
   if (threads <= 1) return walk.lines(0, lines, 0, blocks);
   // By lines, as the products before and after it, unless that leaves the longest part clearly longer.
-  const auto longest = [&](std::int64_t all) { return (all + threads - 1) / threads; };
+  const auto longest = [&](std::int64_t all) { return divide_up(all, threads); };
   const bool by_blocks = 5 * longest(blocks) * lines < 4 * longest(lines) * blocks;
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     by_blocks ? walk.lines(0, lines, begin, end) : walk.lines(begin, end, 0, blocks);
