@@ -11,6 +11,7 @@
 #include "pare/error.h"
 #include "passes/pass.h"
 #include "passes/rewrite.h"
+#include "runtime/bands.h"
 #include "runtime/blocked_weights.h"
 #include "runtime/codebooks.h"
 #include "runtime/fusion.h"
@@ -194,6 +195,7 @@ std::unique_ptr<Plan> make_plan(ir::Model model, std::size_t true_outputs, const
     cache.tuner()->save();
     cache.drop_unused();
   }
+  join_bands(*plan, options.threads);
   plan_memory(*plan);
   refuse_memory(plan->weight_bytes, plan->arena_bytes + held, options.max_memory, largest_buffer(*plan));
   if (cut.rest)

@@ -261,7 +261,7 @@ void Lowerer::alias(ir::ValueId id, BufferId of, Layout layout) {
 }
 
 void Lowerer::emit(const Group& group, StepNote note, std::vector<BufferId> reads, std::vector<BufferId> writes,
-                   std::function<void(const Frame&)> run) {
+                   std::function<void(const Frame&)> run, std::optional<ByLines> by_lines) {
   exec::PlanStep info{
       .kernel = std::move(note.kernel), .reason = std::move(note.reason), .weight_bytes = note.weight_bytes};
   for (ir::NodeId id : group.nodes) info.nodes.push_back(graph().node(id).name);
@@ -277,7 +277,7 @@ void Lowerer::emit(const Group& group, StepNote note, std::vector<BufferId> read
   info.multiplies = group.integer ? DType::kInt8 : DType::kFloat32;
   if (note.multiplies != DType::kUndefined) info.multiplies = note.multiplies;
   plan_.weight_bytes += static_cast<std::size_t>(note.weight_bytes);
-  plan_.steps.push_back({std::move(info), std::move(reads), std::move(writes), std::move(run)});
+  plan_.steps.push_back({std::move(info), std::move(reads), std::move(writes), std::move(run), std::move(by_lines)});
 }
 
 std::optional<std::string> Lowerer::lower_fused(const Group& group) {

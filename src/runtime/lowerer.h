@@ -78,7 +78,7 @@ class Lowerer {
   void alias(ir::ValueId value, BufferId of, Layout layout = Layout::kOnnx);
 
   void emit(const Group& group, StepNote note, std::vector<BufferId> reads, std::vector<BufferId> writes,
-            std::function<void(const Frame&)> run);
+            std::function<void(const Frame&)> run, std::optional<ByLines> by_lines = std::nullopt);
   void keep(std::shared_ptr<const void> packed) { plan_.kept.push_back(std::move(packed)); }
 
  private:

@@ -4,11 +4,13 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/huge_memory.h"
 #include "exec/backend.h"
+#include "kernels/kernel.h"
 
 namespace pare::runtime {
 
@@ -54,10 +56,20 @@ class Frame {
   std::vector<std::byte*> addresses_;
 };
 
+/// How a step runs on some lines of images that lie channels-last, by one thread (runtime/bands.h).
+struct ByLines {
+  kernels::ConvShape shape;  ///< of the whole
+  BufferId in, added, out;   ///< added: kNoBuffer where nothing is
+  std::size_t scratch_bytes;
+  /// `part` is `shape` but for batch (1), heights and pad_top; pointers are to the first of the lines.
+  std::function<void(const kernels::ConvShape& part, const void* in, const void* added, void* out, std::byte* scratch)> run;
+};
+
 struct Step {
   exec::PlanStep info;
   std::vector<BufferId> reads, writes;  ///< writes: outputs and scratch
   std::function<void(const Frame&)> run;
+  std::optional<ByLines> by_lines = std::nullopt;
 };
 
 /// Value `name` lies dense in `buffer` once `step` has run (−1: before the first).

@@ -37,12 +37,13 @@ ProductForm own_form(Lowerer& lw, const FloatProduct& p, const kernels::FloatEpi
   ProductForm form{weights->kernel_name(), "", weights->bytes(),
                    kernels::conv_bf16_scratch_bytes(*weights, p.shape, lw.threads()), {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;
-  form.run = [weights, epilogue, shape = p.shape, threads = lw.threads()](const void* in, const void* added, void* out,
-                                                                          std::byte* scratch) {
+  form.line_scratch_bytes = kernels::conv_bf16_scratch_bytes(*weights, p.shape, 1);
+  form.set_runs(p.shape, lw.threads(), [weights, epilogue](const kernels::ConvShape& shape, const void* in,
+                                                           const void* added, void* out, std::byte* scratch, int threads) {
     kernels::FloatEpilogue e = epilogue;
     e.residual = added;
     kernels::conv_bf16(*weights, shape, in, e, out, scratch, threads);
-  };
+  });
   return form;
 }
 
@@ -52,7 +53,7 @@ std::optional<Candidate> own(Lowerer& lw, const Group& group, const FloatProduct
   const auto epilogue = float_epilogue(group, types.add, types.out);
   if (!epilogue) return std::nullopt;
   return Candidate{"conv_bf16", cycles(p.shape, kOwn),
-                   [&lw, p, epilogue] { return own_form(lw, p, *epilogue); }};
+                   [&lw, p, epilogue] { return own_form(lw, p, *epilogue); }, true};
 }
 
 std::optional<Candidate> depthwise(Lowerer& lw, const Group& group, const FloatProduct& p,
@@ -97,23 +98,18 @@ std::optional<std::string> lower_bf16(Lowerer& lw, const Group& group, const Flo
   for (const auto form : {own, depthwise})
     if (auto candidate = form(lw, group, p, types)) candidates.push_back(std::move(*candidate));
   if (candidates.empty()) return "in bfloat16 " + reason;
-  const Chosen chosen = choose(lw, timing_key(lw, group, p, types), candidates, buffers_of(p, group, types));
-  const ProductForm& form = chosen.form;
+  std::optional<Chosen> chosen = choose_for_band(lw, group, p.shape, types.out, candidates);
+  if (!chosen) chosen = choose(lw, timing_key(lw, group, p, types), candidates, buffers_of(p, group, types));
+  const ProductForm& form = chosen->form;
   const ir::ValueId added = added_value(group);
   const BufferId in = lw.read_narrow(lw.main(group).input(0), p.layout);
   const BufferId add = added == ir::kNoValue    ? kNoBuffer
                        : is_narrow(types.add) ? lw.read_narrow(added, p.layout)
                                               : lw.read(added, p.layout);
   const BufferId out = is_narrow(types.out) ? lw.write_narrow(group.output, p.layout) : lw.write(group.output, p.layout);
-  if (form.in_place) lw.take_over(out, add);
-  const BufferId scratch = lw.scratch(form.scratch_bytes);
-  std::vector<BufferId> reads = {in};
-  if (add != kNoBuffer) reads.push_back(add);
-  StepNote note{form.kernel, form.reason, static_cast<std::int64_t>(form.weight_bytes), DType::kBFloat16};
-  if (!chosen.against.empty()) note.reason += (note.reason.empty() ? "" : "; ") + chosen.against;
-  lw.emit(group, std::move(note), reads, {out, scratch}, [in, add, out, scratch, run = form.run](const Frame& frame) {
-    run(frame.at(in), add == kNoBuffer ? nullptr : frame.at(add), frame.at(out), frame.at(scratch));
-  });
+  StepNote note{.reason = form.reason, .multiplies = DType::kBFloat16};
+  if (!chosen->against.empty()) note.reason += (note.reason.empty() ? "" : "; ") + chosen->against;
+  emit_product(lw, group, std::move(note), form, p.shape, in, add, out);
   return std::nullopt;
 }
 

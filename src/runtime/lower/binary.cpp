@@ -49,6 +49,8 @@ std::optional<std::string> lower_binary(Lowerer& lw, const Group& group) {
     });
     return std::nullopt;
   }
+  for (const auto& [id, buffer] : {std::pair(a, x), std::pair(b, y)})
+    if (lw.dims(id) == out) lw.take_over(z, buffer);
   lw.emit(group, {"binary_f32", ""}, {x, y}, {z}, [=](const Frame& frame) {
     kernels::binary(*op, shape, frame.at<float>(x), frame.at<float>(y), frame.at<float>(z), clamp.lo, clamp.hi);
   });

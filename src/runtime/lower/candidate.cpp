@@ -7,6 +7,7 @@
 
 #include "base/huge_memory.h"
 #include "base/threads.h"
+#include "runtime/bands.h"
 #include "runtime/lower/sparse_cost.h"
 #include "runtime/tuner.h"
 
@@ -108,6 +109,43 @@ Chosen choose(Lowerer& lw, const std::string& task, const std::vector<Candidate>
   const std::size_t other = best == 0 ? 1 : 0;
   const double gain = candidates[other].cycles / candidates[best].cycles;
   return {candidates[best].make(), "estimated " + format_decimal(gain) + " times " + candidates[other].kernel};
+}
+
+void ProductForm::set_runs(const kernels::ConvShape& shape, int threads, AnyHeight any) {
+  any_height = any;
+  run = [shape, threads, any = std::move(any)](const void* in, const void* added, void* out, std::byte* scratch) {
+    any(shape, in, added, out, scratch, threads);
+  };
+}
+
+std::optional<Chosen> choose_for_band(const Lowerer& lw, const Group& group, const kernels::ConvShape& s, DType type,
+                                      const std::vector<Candidate>& candidates) {
+  const auto bytes = static_cast<std::size_t>(s.pixels() * s.out_c * bits(type) / 8);
+  if (!goes_to_band(lw, group.output, bytes)) return std::nullopt;
+  for (const Candidate& candidate : candidates)
+    if (candidate.any_height) return Chosen{candidate.make(), ""};
+  return std::nullopt;
+}
+
+void emit_product(Lowerer& lw, const Group& group, StepNote note, const ProductForm& form,
+                  const kernels::ConvShape& shape, BufferId in, BufferId added, BufferId out) {
+  if (form.in_place) lw.take_over(out, added);
+  const BufferId scratch = lw.scratch(form.scratch_bytes);
+  std::vector<BufferId> reads = {in};
+  if (added != kNoBuffer) reads.push_back(added);
+  std::optional<ByLines> by_lines;
+  if (form.any_height)
+    by_lines = {shape, in, added, out, form.line_scratch_bytes,
+                [run = form.any_height](const kernels::ConvShape& part, const void* from, const void* add, void* to,
+                                        std::byte* at) { run(part, from, add, to, at, 1); }};
+  note.kernel = form.kernel;
+  note.weight_bytes = static_cast<std::int64_t>(form.weight_bytes);
+  lw.emit(
+      group, std::move(note), reads, {out, scratch},
+      [in, added, out, scratch, run = form.run](const Frame& frame) {
+        run(frame.at(in), added == kNoBuffer ? nullptr : frame.at(added), frame.at(out), frame.at(scratch));
+      },
+      std::move(by_lines));
 }
 
 std::string describe(const kernels::ConvShape& s) {

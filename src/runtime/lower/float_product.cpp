@@ -41,21 +41,24 @@ void follow_up(const std::vector<onednn::PostOp>& post, std::int64_t count, cons
 /// it (`activates`).
 template <class Weights, class Multiply>
 ProductForm own_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::shared_ptr<const Weights> weights,
-                     std::size_t scratch_bytes, Multiply multiply, bool activates = false) {
+                     const std::function<std::size_t(int threads)>& scratch_bytes, Multiply multiply,
+                     bool activates = false) {
   const auto clamp = final_clamp(group);
-  ProductForm form{weights->kernel_name(), "", weights->bytes(), scratch_bytes, {}};
-  form.run = [weights, multiply, threads = lw.threads(), clamp, activates, shape = p.shape,
-              post = clamp || activates ? std::vector<onednn::PostOp>()
-                                        : post_ops(group)](const void* in, const void* added,
-                                                                              void* out, std::byte* scratch) {
-    const auto* addend = static_cast<const float*>(added);
-    auto* to = static_cast<float*>(out);
-    kernels::ConvEpilogue epilogue;
-    if (clamp) epilogue = {addend, clamp->lo, clamp->hi};
-    if (activates) epilogue.residual = addend;
-    multiply(*weights, shape, static_cast<const float*>(in), epilogue, to, scratch, threads);
-    follow_up(post, shape.pixels() * shape.out_c, addend, to);
-  };
+  ProductForm form{weights->kernel_name(), "", weights->bytes(), scratch_bytes(lw.threads()), {}};
+  form.line_scratch_bytes = scratch_bytes(1);
+  form.set_runs(p.shape, lw.threads(),
+                [weights, multiply, clamp, activates,
+                 post = clamp || activates ? std::vector<onednn::PostOp>() : post_ops(group)](
+                    const kernels::ConvShape& shape, const void* in, const void* added, void* out, std::byte* scratch,
+                    int threads) {
+                  const auto* addend = static_cast<const float*>(added);
+                  auto* to = static_cast<float*>(out);
+                  kernels::ConvEpilogue epilogue;
+                  if (clamp) epilogue = {addend, clamp->lo, clamp->hi};
+                  if (activates) epilogue.residual = addend;
+                  multiply(*weights, shape, static_cast<const float*>(in), epilogue, to, scratch, threads);
+                  follow_up(post, shape.pixels() * shape.out_c, addend, to);
+                });
   return form;
 }
 
@@ -67,8 +70,9 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) 
       SpConvF32Weights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return SpConvF32Weights::view(p.shape, reader); },
       [&] { return SpConvF32Weights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
-  return own_form(lw, group, p, weights, kernels::spconv_f32_scratch_bytes(*weights, lw.threads()),
-                  kernels::spconv_f32);
+  return own_form(
+      lw, group, p, weights, [&](int threads) { return kernels::spconv_f32_scratch_bytes(*weights, threads); },
+      kernels::spconv_f32);
 }
 
 /// What follows is an activation that the pointwise tiles have, perhaps after an addition, and no clamp;
@@ -98,8 +102,9 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
     kernels::pointwise(packed, shape, gathers ? pixels : in, {epilogue, activation}, out, threads);
   };
   const auto gathered = static_cast<std::size_t>(p.shape.pixels() * p.shape.in_c) * sizeof(float);
-  return own_form(lw, group, p, weights, gathers ? gathered : 0, multiply,
-                  activation != kernels::UnaryOp::kIdentity);
+  return own_form(
+      lw, group, p, weights, [&](int) { return gathers ? gathered : 0; }, multiply,
+      activation != kernels::UnaryOp::kIdentity);
 }
 
 ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p, kernels::WinogradTile tile) {
@@ -109,8 +114,10 @@ ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p
         return std::make_shared<const WinogradWeights>(
             WinogradWeights::pack(p.shape, tile, p.weight.data<float>().data(), p.strides, bias_of(p)));
       });
-  ProductForm form = own_form(lw, group, p, weights, kernels::winograd_scratch_bytes(*weights, p.shape, lw.threads()),
-                              kernels::winograd);
+  ProductForm form = own_form(
+      lw, group, p, weights,
+      [&](int threads) { return kernels::winograd_scratch_bytes(*weights, p.shape, threads); }, kernels::winograd);
+  form.any_height = nullptr;  // few tiles at once take longer
   form.reason = tile == kernels::WinogradTile::k4x4 ? "36 multiplications for 144" : "16 multiplications for 36";
   return form;
 }
@@ -120,11 +127,14 @@ ProductForm depthwise_f32_form(Lowerer& lw, const Group& group, const FloatProdu
   const auto epilogue = float_epilogue(group, DType::kFloat32, DType::kFloat32);
   ProductForm form = depthwise_form(lw, p, DType::kFloat32, epilogue.value_or(kernels::FloatEpilogue{}));
   if (epilogue) return form;
-  form.run = [multiply = form.run, shape = p.shape, post = post_ops(group)](const void* in, const void* added, void* out,
-                                                                            std::byte* scratch) {
-    multiply(in, nullptr, out, scratch);
-    follow_up(post, shape.pixels() * shape.out_c, static_cast<const float*>(added), static_cast<float*>(out));
-  };
+  form.set_runs(p.shape, lw.threads(),
+                [multiply = form.any_height, post = post_ops(group)](const kernels::ConvShape& shape, const void* in,
+                                                                     const void* added, void* out, std::byte* scratch,
+                                                                     int threads) {
+                  multiply(shape, in, nullptr, out, scratch, threads);
+                  follow_up(post, shape.pixels() * shape.out_c, static_cast<const float*>(added),
+                            static_cast<float*>(out));
+                });
   form.in_place = false;
   return form;
 }
@@ -171,8 +181,8 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
     own.push_back({"spconv_f32", sparse, [&lw, &group, &p] { return sparse_form(lw, group, p); }});
   const bool gathered = kernels::pointwise_fits_gathered(p.shape) && p.layout == Layout::kChannelsLast;
   if ((kernels::pointwise_fits(p.shape) || gathered) && isa_available(Isa::kAvx2))
-    own.push_back(
-        {"pointwise_f32", pointwise_cycles(p.shape), [&lw, &group, &p] { return pointwise_form(lw, group, p); }});
+    own.push_back({"pointwise_f32", pointwise_cycles(p.shape),
+                   [&lw, &group, &p] { return pointwise_form(lw, group, p); }, !gathered});
   if (kernels::depthwise_fits(p.shape) && p.layout == Layout::kChannelsLast)
     own.push_back({"depthwise_f32", static_cast<double>(p.shape.macs()) / kDepthwise,
                    [&lw, &group, &p] { return depthwise_f32_form(lw, group, p); }});
@@ -188,6 +198,8 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
 std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::string& reason) {
   const auto facts = facts_of(lw, group, p);
   const std::vector<Candidate> own = own_candidates(lw, group, p, facts.get());
+  if (!std::isfinite(sparse_cycles(p, facts.get())))
+    if (auto chosen = choose_for_band(lw, group, p.shape, DType::kFloat32, own)) return chosen;
   double least = INFINITY;
   for (const Candidate& candidate : own) least = std::min(least, candidate.cycles);
   const double dense_cycles = dense_cycles_of(p);
@@ -227,11 +239,12 @@ ProductForm depthwise_form(Lowerer& lw, const FloatProduct& p, DType type, const
       });
   ProductForm form{weights->kernel_name(), "", weights->bytes(), 0, {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;
-  form.run = [weights, epilogue, shape = p.shape, threads = lw.threads()](const void* in, const void* added, void* out, std::byte*) {
+  form.set_runs(p.shape, lw.threads(), [weights, epilogue](const kernels::ConvShape& shape, const void* in,
+                                                           const void* added, void* out, std::byte*, int threads) {
     kernels::FloatEpilogue e = epilogue;
     e.residual = added;
     kernels::depthwise(*weights, shape, in, e, out, threads);
-  };
+  });
   return form;
 }
 
@@ -249,16 +262,11 @@ std::optional<std::string> lower_float(Lowerer& lw, const Group& group, const Fl
   const ir::ValueId added = added_value(group);
   const BufferId in = lw.read(lw.main(group).input(0), product.layout),
                  add = added == ir::kNoValue ? kNoBuffer : lw.read(added, product.layout),
-                 out = lw.write(group.output, product.layout), scratch = lw.scratch(form.scratch_bytes);
-  if (form.in_place) lw.take_over(out, add);
-  std::vector<BufferId> reads = {in};
-  if (add != kNoBuffer) reads.push_back(add);
-  StepNote note{form.kernel, form.reason, static_cast<std::int64_t>(form.weight_bytes)};
+                 out = lw.write(group.output, product.layout);
+  StepNote note{.reason = form.reason};
   for (const std::string& more : {chosen->against, refused.value_or("")})
     if (!more.empty()) note.reason += "; " + more;
-  lw.emit(group, note, reads, {out, scratch}, [in, add, out, scratch, run = form.run](const Frame& frame) {
-    run(frame.at(in), add == kNoBuffer ? nullptr : frame.at(add), frame.at(out), frame.at(scratch));
-  });
+  emit_product(lw, group, std::move(note), form, product.shape, in, add, out);
   return std::nullopt;
 }
 

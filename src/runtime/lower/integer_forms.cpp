@@ -47,20 +47,23 @@ double tile_cycles(const ConvShape& s) {
   return or_reading(cycles, s, static_cast<double>(s.taps() * s.group_in() * s.out_c));
 }
 
-/// A form that runs a function of the kernels: run(shape, in, epilogue, out, scratch).
+/// A form that runs a function of the kernels: run(shape, in, epilogue, out, scratch, threads), with the
+/// memory scratch(threads).
 template <class Run>
 ProductForm own_form(const IntegerTask& t, std::string kernel, std::string reason, std::size_t bytes,
-                     std::size_t scratch, Run run) {
-  ProductForm form{std::move(kernel), std::move(reason), bytes, scratch, {}};
+                     const std::function<std::size_t(int threads)>& scratch, Run run) {
+  ProductForm form{std::move(kernel), std::move(reason), bytes, scratch(t.lw.threads()), {}};
+  form.line_scratch_bytes = scratch(1);
   const auto wide = [](DType type) { return type == DType::kFloat32; };
   form.in_place = !t.shared && wide(t.epilogue.residual_type) == wide(t.epilogue.output_type);  // the same size
-  form.run = [shape = t.shape, epilogue = t.epilogue, multiplier = t.multiplier, shared = t.shared,
-              run](const void* in, const void* added, void* out, std::byte* at) {
-    QConvEpilogue e = epilogue;
-    e.multiplier = multiplier->data();
-    e.residual = shared ? shared->data() : added;
-    run(shape, in, e, out, at);
-  };
+  form.set_runs(t.shape, t.lw.threads(),
+                [epilogue = t.epilogue, multiplier = t.multiplier, shared = t.shared, run](
+                    const ConvShape& shape, const void* in, const void* added, void* out, std::byte* at, int threads) {
+                  QConvEpilogue e = epilogue;
+                  e.multiplier = multiplier->data();
+                  e.residual = shared ? shared->data() : added;
+                  run(shape, in, e, out, at, threads);
+                });
   return form;
 }
 
@@ -107,20 +110,21 @@ std::optional<Candidate> dense(const IntegerTask& t) {
   const bool beside_library = isa_available(Isa::kAvx512Vnni) && t.shape.pixels() >= kFewRows;
   const double cycles = isa_available(Isa::kAmx) ? tile_cycles(t.shape)
                                                  : dense_cycles(t.shape, false) * (beside_library ? kOwnDense : 1);
-  return Candidate{"qconv", cycles, [t] {
+  const auto make = [t] {
     const auto weights = t.lw.cache().get_packed<QConvWeights>(
         QConvWeights::packing_key(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
         [&](kernels::PackedReader& reader) {
           return QConvWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
         },
         [&] { return QConvWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
-    const int threads = t.lw.threads();
     return own_form(t, weights->kernel_name(), plain_reason(t), weights->bytes(),
-                    kernels::qconv_scratch_bytes(*weights, t.shape, threads),
-                    [weights, threads](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at) {
+                    [&](int threads) { return kernels::qconv_scratch_bytes(*weights, t.shape, threads); },
+                    [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
                       kernels::qconv(*weights, s, in, e, out, at, threads);
                     });
-  }};
+  };
+  // Without tiles they cost more than bands win.
+  return Candidate{"qconv", cycles, make, isa_available(Isa::kAmx)};
 }
 
 std::optional<Candidate> depthwise(const IntegerTask& t) {
@@ -131,8 +135,8 @@ std::optional<Candidate> depthwise(const IntegerTask& t) {
       return std::make_shared<const QDepthwiseWeights>(
           QDepthwiseWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()));
     });
-    return own_form(t, weights->kernel_name(), plain_reason(t), weights->bytes(), 0,
-                    [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void*) {
+    return own_form(t, weights->kernel_name(), plain_reason(t), weights->bytes(), [](int) { return 0; },
+                    [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void*, int) {
                       kernels::qdepthwise(*weights, s, in, e, out);
                     });
   }};
@@ -153,9 +157,9 @@ std::optional<Candidate> gathered(const IntegerTask& t) {
           return SpConvWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
         },
         [&] { return SpConvWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
-    const int threads = t.lw.threads();
-    return own_form(t, weights->kernel_name(), "", weights->bytes(), kernels::spconv_scratch_bytes(*weights, threads),
-                    [weights, threads](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at) {
+    return own_form(t, weights->kernel_name(), "", weights->bytes(),
+                    [&](int threads) { return kernels::spconv_scratch_bytes(*weights, threads); },
+                    [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
                       kernels::spconv(*weights, s, in, e, out, at, threads);
                     });
   }};
@@ -173,9 +177,9 @@ std::optional<Candidate> blocks(const IntegerTask& t) {
           return SpConv1x4Weights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
         },
         [&] { return SpConv1x4Weights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
-    const int threads = t.lw.threads();
-    return own_form(t, weights->kernel_name(), "", weights->bytes(), kernels::spconv_1x4_scratch_bytes(*weights, threads),
-                    [weights, threads](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at) {
+    return own_form(t, weights->kernel_name(), "", weights->bytes(),
+                    [&](int threads) { return kernels::spconv_1x4_scratch_bytes(*weights, threads); },
+                    [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
                       kernels::spconv_1x4(*weights, s, in, e, out, at, threads);
                     });
   }};
@@ -205,12 +209,11 @@ std::optional<Candidate> by_bits(const IntegerTask& t) {
         BitConvWeights::packing_key(t.shape, t.filter(), inputs, t.bias.data()), t.weight(),
         [&](kernels::PackedReader& reader) { return BitConvWeights::view(t.shape, inputs, reader); },
         [&] { return BitConvWeights::pack(t.shape, t.filter(), inputs, t.bias.data()); });
-    const int threads = t.lw.threads();
     const std::string reason = std::string(weights->binary() ? "binary" : "ternary") + " weights, " +
                                std::to_string(inputs.bits) + "-bit inputs";
     return own_form(t, weights->kernel_name(), reason, weights->bytes(),
-                    kernels::bitconv_scratch_bytes(*weights, t.shape, threads),
-                    [weights, threads](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at) {
+                    [&](int threads) { return kernels::bitconv_scratch_bytes(*weights, t.shape, threads); },
+                    [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
                       kernels::bitconv(*weights, s, in, e, out, at, threads);
                     });
   }};
@@ -231,10 +234,9 @@ std::optional<Candidate> few_rows(const IntegerTask& t) {
           return QBitsWeights::view(t.shape, code, t.input_type(), t.input_zero_point(), reader);
         },
         [&] { return QBitsWeights::pack(t.shape, t.filter(), code, t.input_type(), t.input_zero_point(), t.bias.data()); });
-    const int threads = t.lw.threads();
     return own_form(t, packed->kernel_name(), std::to_string(code.bits) + "-bit weights", packed->bytes(),
-                    kernels::qbits_scratch_bytes(*packed, t.shape),
-                    [packed, threads](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at) {
+                    [&](int) { return kernels::qbits_scratch_bytes(*packed, t.shape); },
+                    [packed](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
                       kernels::qbits(*packed, s, in, e, out, at, threads);
                     });
   }};

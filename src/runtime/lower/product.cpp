@@ -184,17 +184,10 @@ std::optional<std::string> lower_integer(Lowerer& lw, const Group& group, const 
   const std::vector<Candidate> candidates = integer_candidates(task);
   if (group.first && !shared && isa_available(Isa::kAvx512Vnni) && candidates.front().kernel == "qconv" && candidates.size() == 1)
     return "oneDNN refuses to round the sum before it adds to it";
-  const Chosen chosen = choose(lw, timing_key(task), candidates, buffers_of(task));
-  const ProductForm& form = chosen.form;
-  const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout),
-                 scratch = lw.scratch(form.scratch_bytes);
-  if (form.in_place) lw.take_over(out, residual);
-  std::vector<BufferId> reads = {in};
-  if (residual != kNoBuffer) reads.push_back(residual);
-  const StepNote note{form.kernel, reason_of(task, chosen), static_cast<std::int64_t>(form.weight_bytes)};
-  lw.emit(group, note, reads, {out, scratch}, [in, residual, out, scratch, run = form.run](const Frame& frame) {
-    run(frame.at(in), residual == kNoBuffer ? nullptr : frame.at(residual), frame.at(out), frame.at(scratch));
-  });
+  std::optional<Chosen> chosen = choose_for_band(lw, group, shape, task.epilogue.output_type, candidates);
+  if (!chosen) chosen = choose(lw, timing_key(task), candidates, buffers_of(task));
+  const BufferId in = lw.read(product->input.q, layout), out = lw.write(group.output, layout);
+  emit_product(lw, group, {.reason = reason_of(task, *chosen)}, chosen->form, shape, in, residual, out);
   return std::nullopt;
 }
 
