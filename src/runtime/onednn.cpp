@@ -27,6 +27,8 @@ std::optional<algorithm> eltwise(kernels::UnaryOp op) noexcept {
       return algorithm::eltwise_logistic;
     case kernels::UnaryOp::kHardSwish:
       return algorithm::eltwise_hardswish;
+    case kernels::UnaryOp::kHardSigmoid:
+      return algorithm::eltwise_linear;  // and clipped to [0, 1]
     case kernels::UnaryOp::kTanh:
       return algorithm::eltwise_tanh;
     case kernels::UnaryOp::kGelu:
@@ -62,6 +64,7 @@ dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::d
       continue;
     }
     ops.append_eltwise(1.0f, *eltwise(item.op), eltwise_alpha(item), item.params.beta);
+    if (item.op == kernels::UnaryOp::kHardSigmoid) ops.append_eltwise(1.0f, algorithm::eltwise_clip, 0.0f, 1.0f);
   }
   dnnl::primitive_attr attr;
   attr.set_post_ops(ops);
@@ -70,8 +73,11 @@ dnnl::primitive_attr attributes(const std::vector<PostOp>& post, const memory::d
 }
 
 int add_argument(const std::vector<PostOp>& post) {
-  for (std::size_t i = 0; i < post.size(); ++i)
-    if (post[i].add) return DNNL_ARG_ATTR_MULTIPLE_POST_OP(static_cast<int>(i)) | DNNL_ARG_SRC_1;
+  int index = 0;
+  for (const PostOp& item : post) {
+    if (item.add) return DNNL_ARG_ATTR_MULTIPLE_POST_OP(index) | DNNL_ARG_SRC_1;
+    index += item.op == kernels::UnaryOp::kHardSigmoid ? 2 : 1;
+  }
   return 0;
 }
 

@@ -22,7 +22,7 @@ TEST(Lowering, ConvAgreesWithReference) {
                                        {5, 3, 1, 13, {3, 3}, {1, 1}, {2, 2, 2, 2}, {2, 3}, false},
                                        {16, 16, 16, 5, {5, 5}, {1, 1}, {2, 2, 2, 2}, {1, 1}, true}};
   for (const ConvCase& c : cases) {
-    for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid"}) {
+    for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid", "HardSigmoid"}) {
       Builder b;
       const ir::ValueId x =
           b.input("x", ir::Shape({ir::Dim(2), ir::Dim(c.in_c), ir::Dim(c.size), ir::Dim(c.size + 1)}));
@@ -50,6 +50,16 @@ TEST(Lowering, ResidualBlockIsTwoSteps) {
   EXPECT_EQ(std::count_if(names.begin(), names.end(), [](const std::string& n) { return n.starts_with("conv_f32"); }),
             2);
   EXPECT_EQ(std::count(names.begin(), names.end(), "binary_f32"), 0);
+}
+
+TEST(Lowering, WhatIsAddedBehindAnActivationIsFound) {
+  for (const char* activation : {"Sigmoid", "HardSigmoid"}) {  // the second is two operations of oneDNN
+    Builder b;
+    const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(8), ir::Dim(6), ir::Dim(6)}));
+    const ir::ValueId conv = b.node("Conv", {x, b.weight({8, 8, 3, 3})}, {{"pads", Ints{1, 1, 1, 1}}});
+    const ir::Model& model = b.finish({b.node("Add", {b.node(activation, {conv}), x})});
+    test::expect_like_reference(model, {{"x", test::random_tensor({2, 8, 6, 6}, 3)}});
+  }
 }
 
 TEST(Lowering, ChainsOfResidualBlocksAddInPlaceAndKeepWhatIsReadLater) {
@@ -81,7 +91,7 @@ Tensor thinned(const Dims& dims, std::int64_t n) {
 }
 
 TEST(Lowering, SparseConvolutionsTakeWhateverFollows) {
-  for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid"})
+  for (const char* activation : {"", "Relu", "HardSwish", "Sigmoid", "HardSigmoid"})
     for (bool residual : {false, true}) {
       Builder b;
       const ir::ValueId x = b.input("x", ir::Shape({ir::Dim(2), ir::Dim(256), ir::Dim(9), ir::Dim(7)}));

@@ -35,7 +35,7 @@ std::vector<exec::PlanStep> products_of(const exec::Backend& backend, const ir::
 
 TEST(PointwiseForm, EqualsTheReferenceWhateverFollows) {
   if (!isa_available(Isa::kAvx2)) GTEST_SKIP() << "needs AVX2";
-  for (const char* activation : {"", "Relu", "Sigmoid", "HardSwish", "Tanh"})
+  for (const char* activation : {"", "Relu", "Sigmoid", "HardSwish", "Tanh", "HardSigmoid"})
     for (bool residual : {false, true}) {
       SCOPED_TRACE(std::string(activation) + (residual ? " residual" : ""));
       const ir::Model model = make(activation, residual);

@@ -7,16 +7,37 @@
 
 namespace pare::kernels {
 
+inline constexpr std::int64_t kManyChannels = 64;
+
+/// Writes the sums of R pixels by N vectors; kWhole: all of every vector, since masked stores take longer.
+template <class V, int R, int N, bool kWhole>
+inline __attribute__((always_inline)) void pointwise_finish(const PointwiseBlock& p, const typename V::Type (&sum)[R][N]) {
+  const auto lo = V::set(p.lo), hi = V::set(p.hi);
+#pragma GCC unroll 16
+  for (int r = 0; r < R; ++r)
+#pragma GCC unroll 2
+    for (int n = 0; n < N; ++n) {
+      const std::int64_t at = r * p.stride + n * V::kLanes, left = p.columns - n * V::kLanes;
+      auto y = sum[r][n];
+      if (p.residual) y = V::add(y, kWhole ? V::load(p.residual + at) : V::load_some(p.residual + at, left, 0.0f));
+      y = V::min(hi, V::max(lo, y));  // NaN stays: it is the second operand
+      kWhole ? V::store(p.out + at, y) : V::store_some(p.out + at, left, y);
+    }
+}
+
 /// R pixels by N vectors of output channels.
 template <class V, int R, int N>
 void pointwise_rows(const PointwiseBlock& p) {
   constexpr int kWidth = N * V::kLanes;
   const std::int64_t stride = p.channels;
-  // What the end of the block reads and writes may come from afar: on the way while channels are summed.
+  // What the end of the block reads and writes may come from afar: on the way while channels are summed, unless these
+  // are few: then it would hold them up.
+  if (p.channels >= kManyChannels) {
 #pragma GCC unroll 16
-  for (int r = 0; r < R; ++r)
+    for (int r = 0; r < R; ++r)
 #pragma GCC unroll 2
-    for (int n = 0; n < N; ++n) __builtin_prefetch(p.out + r * p.stride + n * V::kLanes, 1);
+      for (int n = 0; n < N; ++n) __builtin_prefetch(p.out + r * p.stride + n * V::kLanes, 1);
+  }
   if (p.residual) {
 #pragma GCC unroll 16
     for (int r = 0; r < R; ++r)
@@ -45,16 +66,10 @@ void pointwise_rows(const PointwiseBlock& p) {
       for (int n = 0; n < N; ++n) sum[r][n] = V::fma(x, w[n], sum[r][n]);
     }
   }
-  const auto lo = V::set(p.lo), hi = V::set(p.hi);
-#pragma GCC unroll 16
-  for (int r = 0; r < R; ++r)
-#pragma GCC unroll 2
-    for (int n = 0; n < N; ++n) {
-      const std::int64_t at = r * p.stride + n * V::kLanes, left = p.columns - n * V::kLanes;
-      auto y = sum[r][n];
-      if (p.residual) y = V::add(y, V::load_some(p.residual + at, left, 0.0f));
-      V::store_some(p.out + at, left, V::min(hi, V::max(lo, y)));  // NaN stays: it is the second operand
-    }
+  if (p.columns == kWidth)
+    pointwise_finish<V, R, N, true>(p, sum);
+  else
+    pointwise_finish<V, R, N, false>(p, sum);
 }
 
 /// In place, while the block's outputs are in L1.

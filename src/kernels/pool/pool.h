@@ -25,7 +25,7 @@ void average_pool(const PoolShape& shape, const QuantParams& from, const void* i
                   void* out) noexcept;
 
 /// Mean over `pixels` of each channel: in [batch, pixels, channels] → out [batch, channels]. f32 is summed
-/// in f64.
+/// in f64 from sums of eight.
 void global_average_pool(std::int64_t batch, std::int64_t pixels, std::int64_t channels, const float* in,
                          float* out) noexcept;
 /// Rounding as average_pool; pixels < 2^23. `to.type` may be kFloat32: v = float(Σ) · in_scale / float(pixels), no
