@@ -9,6 +9,9 @@
 #include <atomic>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
+#include <map>
+#include <mutex>
 #include <utility>
 
 #include "pare/error.h"
@@ -114,6 +117,42 @@ fs::path resolved_target(const fs::path& path) {
 
 }  // namespace
 
+namespace {
+
+/// Where files are mapped: begin → end.
+class Maps {
+ public:
+  void add(const std::byte* begin, std::size_t bytes) {
+    const std::lock_guard lock(mutex_);
+    ends_[begin] = begin + bytes;
+  }
+  void remove(const std::byte* begin) {
+    const std::lock_guard lock(mutex_);
+    ends_.erase(begin);
+  }
+  /// Whole pages alone: what else lies on the first and the last may be in use.
+  void drop(std::span<const std::byte> memory) {
+    static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+    const std::lock_guard lock(mutex_);
+    const auto next = ends_.upper_bound(memory.data());
+    if (next == ends_.begin() || memory.data() + memory.size() > std::prev(next)->second) return;
+    const auto begin = (reinterpret_cast<std::uintptr_t>(memory.data()) + page - 1) / page * page,
+               end = reinterpret_cast<std::uintptr_t>(memory.data() + memory.size()) / page * page;
+    if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_DONTNEED);
+  }
+
+ private:
+  std::mutex mutex_;
+  std::map<const std::byte*, const std::byte*> ends_;
+};
+
+Maps& maps() {
+  static Maps* const all = new Maps;  // outlives every map
+  return *all;
+}
+
+}  // namespace
+
 std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   struct stat status {};
   const Descriptor file = open_for_reading(path, status);
@@ -125,12 +164,17 @@ std::shared_ptr<const MappedFile> MappedFile::open(const fs::path& path) {
   if (address == MAP_FAILED) throw Error(ErrorCode::kIo, path.string(), "cannot be mapped: " + reason(errno));
   mapped->data_ = static_cast<const std::byte*>(address);
   mapped->size_ = size;
+  maps().add(mapped->data_, size);
   return mapped;
 }
 
 MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  maps().remove(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
+
+void drop_mapped(std::span<const std::byte> memory) noexcept { maps().drop(memory); }
 
 std::string read_file(const fs::path& path) {
   struct stat status {};

@@ -33,6 +33,9 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+/// Gives memory that belongs to a map back to the system until it is read again; anything else is left alone.
+void drop_mapped(std::span<const std::byte> memory) noexcept;
+
 /// Whole file as bytes. Errors as MappedFile::open.
 std::string read_file(const fs::path& path);
 

@@ -10,6 +10,7 @@
 #include <type_traits>
 #include <vector>
 
+#include "base/file.h"
 #include "base/hash.h"
 #include "exec/packed.h"
 #include "kernels/packed.h"
@@ -20,7 +21,8 @@ namespace pare::runtime {
 class Tuner;  // runtime/tuner.h
 
 /// Thread-safe. An entry is keyed by what the caller says and by the address of the tensor that it was made from, which
-/// the cache keeps alive so that no other tensor can take that address.
+/// the cache keeps alive so that no other tensor can take that address. What it was made from leaves the memory where it
+/// is a part of a mapped file.
 class WeightCache {
  public:
   /// `packed`: weights that a file holds ready; nullptr: none. `tuner`: times the kernels that read them; nullptr:
@@ -37,7 +39,10 @@ class WeightCache {
                                const std::function<std::shared_ptr<const T>()>& make) {
     const std::lock_guard lock(mutex_);
     Entry& entry = entry_of(key, source);
-    if (!entry.packed) entry.packed = make();
+    if (!entry.packed) {
+      entry.packed = make();
+      if (!entry.small) drop_mapped({source.raw(), source.bytes()});
+    }
     return std::static_pointer_cast<const T>(entry.packed);
   }
 
@@ -65,6 +70,7 @@ class WeightCache {
       entry.write = [weights = made.get()](kernels::PackedWriter& writer) { weights->write(writer); };
       entry.kernel = made->kernel_name();
       entry.small = std::is_trivially_copyable_v<T>;
+      drop_mapped({source.raw(), source.bytes()});
     }
     return std::static_pointer_cast<const T>(entry.packed);
   }

@@ -44,6 +44,31 @@ TEST_F(Files, RoundTrip) {
   EXPECT_EQ(entries(), 1u);
 }
 
+/// Bytes of files that this process holds in memory.
+std::size_t mapped_bytes() {
+  std::ifstream status("/proc/self/status");
+  for (std::string line; std::getline(status, line);)
+    if (line.starts_with("RssFile:")) return std::stoul(line.substr(8)) * 1024;
+  return 0;
+}
+
+TEST_F(Files, DroppedMapsLeaveTheMemoryAndReadTheSame) {
+  const std::string content(8 << 20, 'x');
+  write_file_atomically(folder_ / "x", content);
+  const auto mapped = MappedFile::open(folder_ / "x");
+  const auto text = [&] {
+    return std::string_view(reinterpret_cast<const char*>(mapped->bytes().data()), mapped->bytes().size());
+  };
+  EXPECT_EQ(text(), content);
+  const std::size_t before = mapped_bytes();
+  drop_mapped(mapped->bytes().subspan(100));
+  EXPECT_LT(mapped_bytes() + (7 << 20), before);
+  EXPECT_EQ(text(), content);
+  std::vector<std::byte> other(1 << 20, std::byte{7});
+  drop_mapped(other);
+  EXPECT_EQ(std::count(other.begin(), other.end(), std::byte{7}), 1 << 20) << "memory that no file backs is left alone";
+}
+
 TEST_F(Files, EmptyFilesMapToNothing) {
   write_file_atomically(folder_ / "empty", "");
   EXPECT_TRUE(MappedFile::open(folder_ / "empty")->bytes().empty());

@@ -167,6 +167,13 @@ bool winograd_runs(Lowerer& lw, const FloatProduct& p) {
          isa_available(Isa::kAvx2);
 }
 
+/// Weights of 4×4 tiles are more than twice those of 2×2. Where no cache holds them and few tiles share them, reading them
+/// takes what the saved multiplications would.
+bool winograd4x4_pays(const kernels::ConvShape& s) {
+  const std::int64_t tiles = s.batch * ((s.out_h + 3) / 4) * ((s.out_w + 3) / 4), weights = 36 * s.in_c * s.out_c * 4;
+  return tiles >= 36 || weights <= 2 * std::max<std::int64_t>(cpu_info().l2, 1 << 20);
+}
+
 double dense_cycles_of(const FloatProduct& p) {
   const double macs = kernels::depthwise_fits(p.shape) ? kLibraryDepthwise : sparse_costs().dense_f32;
   return static_cast<double>(p.shape.macs()) / macs;
@@ -188,9 +195,11 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
                    [&lw, &group, &p] { return depthwise_f32_form(lw, group, p); }});
   if (!winograd_runs(lw, p)) return own;
   for (const auto& [name, tile] : {std::pair("winograd4x4_f32", kernels::WinogradTile::k4x4),
-                                   std::pair("winograd2x2_f32", kernels::WinogradTile::k2x2)})
+                                   std::pair("winograd2x2_f32", kernels::WinogradTile::k2x2)}) {
+    if (tile == kernels::WinogradTile::k4x4 && !winograd4x4_pays(p.shape)) continue;
     own.push_back({name, kClearly * winograd_cycles(p.shape, tile),
                    [&lw, &group, &p, tile = tile] { return winograd_form(lw, group, p, tile); }});
+  }
   return own;
 }
 
