@@ -14,6 +14,7 @@
 #include "kernels/amx/chunks.h"
 #include "kernels/amx/tiles.h"
 #include "kernels/kernel.h"
+#include "kernels/product_part.h"
 
 namespace pare::kernels::amx {
 namespace {
@@ -188,12 +189,6 @@ void multiply_any(const Block& b, std::int64_t weight_chunk, int tiles, int halv
                 : multiply_block<Multiply, 1, 1>(b, weight_chunk, sums);
 }
 
-/// What a thread multiplies of a group. Where tiles are those of lines, the pixels are whole lines: both ends are
-/// moved to the beginning of theirs.
-struct Part {
-  std::int64_t pixel_begin, pixel_end, panel_begin, panel_end;
-};
-
 /// Sums of a tile's own pixels: [half of the panel][16 rows][16], of which the first `rows` rows count.
 struct Sums {
   std::int64_t pixel;
@@ -206,8 +201,9 @@ struct Sums {
 template <class Multiply, class Prepared, class Finish>
 class Walk {
  public:
-  /// weights: [panels][chunks][bytes / 4][32][4].
-  Walk(const Source& source, const std::byte* weights, const Part& part, std::byte* scratch, const Prepared& prepared,
+  /// weights: [panels][chunks][bytes / 4][32][4]. Where tiles are those of lines, the part's pixels are whole lines: both
+  /// ends are moved to the beginning of theirs.
+  Walk(const Source& source, const std::byte* weights, const ProductPart& part, std::byte* scratch, const Prepared& prepared,
        const Finish& finish)
       : source_(source),
         weights_(weights),
@@ -331,7 +327,7 @@ class Walk {
 
   const Source& source_;
   const std::byte* weights_;
-  Part part_;
+  ProductPart part_;
   std::byte* scratch_;
   const Prepared& prepared_;
   const Finish& finish_;
@@ -341,7 +337,7 @@ class Walk {
 };
 
 template <class Multiply, class Prepared, class Finish>
-void walk(const Source& source, const std::byte* weights, const Part& part, std::byte* scratch,
+void walk(const Source& source, const std::byte* weights, const ProductPart& part, std::byte* scratch,
           const Prepared& prepared, const Finish& finish) {
   Walk<Multiply, Prepared, Finish>(source, weights, part, scratch, prepared, finish).run();
 }

@@ -4,15 +4,15 @@
 #include <algorithm>
 #include <functional>
 
-#include "base/threads.h"
 #include "kernels/amx/chunks.h"
 #include "kernels/conv_bf16/row.h"
+#include "kernels/run_parts.h"
 
 namespace pare::kernels {
 
 #define PARE_KERNEL(file, ns, isa)                                                     \
   namespace ns {                                                                       \
-  void conv_bf16_run(const Bf16Call&, const Bf16Part&, std::byte* scratch) noexcept; \
+  void conv_bf16_run(const Bf16Call&, const ProductPart&, std::byte* scratch) noexcept; \
   }
 #include "kernels/conv_bf16/kernels.inc"
 #undef PARE_KERNEL
@@ -26,7 +26,7 @@ constexpr Bf16Kernel kTable[] = {
 };
 
 constexpr auto kRows = rows_of(kTable);
-constexpr std::int64_t kPair = 32;  ///< pixels of two tiles
+constexpr std::int64_t kTile = 16;  ///< pixels
 
 std::size_t part_scratch_bytes(const ConvShape& s) noexcept { return amx::scratch_bytes(s, 2) + amx::kChunk; }
 
@@ -46,23 +46,11 @@ void conv_bf16(const Bf16Weights& weights, const ConvShape& shape, const void* i
                void* out, void* scratch, int threads) noexcept {
   const Bf16Packed& w = weights.packed();
   const Bf16Call call{&w, shape, in, &epilogue, out};
-  const std::int64_t parts = std::max(threads, 1), pixels = shape.pixels();
-  // Channels are cut where pixels are few: each part then reads only its own weights.
-  const bool channels = pixels < 8 * parts * kPair && w.panels >= parts;
-  const std::int64_t units = channels ? w.panels : (pixels + kPair - 1) / kPair;
-  const auto body = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin; part < end; ++part) {
-      const std::int64_t from = units * part / parts, to = units * (part + 1) / parts;
-      const Bf16Part range =
-          channels ? Bf16Part{0, pixels, from, to} : Bf16Part{from * kPair, std::min(to * kPair, pixels), 0, w.panels};
-      w.kernel->run(call, range,
-                    static_cast<std::byte*>(scratch) + static_cast<std::size_t>(part) * part_scratch_bytes(shape));
-    }
+  const std::size_t each = part_scratch_bytes(shape);
+  const auto run = [&](const ProductPart& part, std::int64_t index) {
+    w.kernel->run(call, part, static_cast<std::byte*>(scratch) + static_cast<std::size_t>(index) * each);
   };
-  if (parts == 1)
-    body(0, 1);
-  else
-    parallel_for(parts, 1, std::ref(body));
+  run_parts(shape.pixels(), w.panels, kTile, threads, std::ref(run));
 }
 
 std::span<const Bf16Kernel* const> conv_bf16_kernels() noexcept { return kRows; }

@@ -95,11 +95,10 @@ class Finish {
 
 }  // namespace
 
-void conv_bf16_run(const Bf16Call& call, const Bf16Part& given, std::byte* scratch) noexcept {
+void conv_bf16_run(const Bf16Call& call, const ProductPart& part, std::byte* scratch) noexcept {
   scratch += (kChunk - reinterpret_cast<std::uintptr_t>(scratch) % kChunk) % kChunk;
   const Bf16Packed& w = *call.weights;
   const ConvShape& s = call.shape;
-  const Part part{given.pixel_begin, given.pixel_end, given.panel_begin, given.panel_end};
   for (std::int64_t group = 0; group < s.groups; ++group) {
     const Source source{s, static_cast<const std::byte*>(call.in) + 2 * group * s.group_in(), 2, std::byte{0}};
     const auto* weights = reinterpret_cast<const std::byte*>(w.weights.data() + group * w.panels * w.panel_lines);

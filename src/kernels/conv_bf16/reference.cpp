@@ -52,7 +52,7 @@ void finish(const Bf16Call& call, std::int64_t pixel, std::int64_t c, double sum
 
 }  // namespace
 
-void conv_bf16_run(const Bf16Call& call, const Bf16Part& part, std::byte*) noexcept {
+void conv_bf16_run(const Bf16Call& call, const ProductPart& part, std::byte*) noexcept {
   const ConvShape& s = call.shape;
   for (std::int64_t pixel = part.pixel_begin; pixel < part.pixel_end; ++pixel) {
     const std::int64_t n = pixel / (s.out_h * s.out_w), oy = pixel / s.out_w % s.out_h, ox = pixel % s.out_w;

@@ -5,6 +5,7 @@
 #include <cstddef>
 
 #include "kernels/conv_bf16/conv_bf16.h"
+#include "kernels/product_part.h"
 
 namespace pare::kernels {
 
@@ -18,15 +19,10 @@ struct Bf16Call {
   void* out;
 };
 
-/// What one thread computes: pixels and panels, of all groups.
-struct Bf16Part {
-  std::int64_t pixel_begin, pixel_end, panel_begin, panel_end;
-};
-
 struct Bf16Kernel {
   const char* name;
   Isa isa;
-  void (*run)(const Bf16Call&, const Bf16Part&, std::byte* scratch) noexcept;
+  void (*run)(const Bf16Call&, const ProductPart&, std::byte* scratch) noexcept;
 };
 
 struct alignas(64) Bf16Line {

@@ -2,11 +2,10 @@
 #include "kernels/qconv/qconv.h"
 
 #include <algorithm>
-#include <array>
 #include <functional>
 
-#include "base/threads.h"
 #include "kernels/qconv/row.h"
+#include "kernels/run_parts.h"
 #include "kernels/table.h"
 
 namespace pare::kernels {
@@ -18,11 +17,11 @@ namespace pare::kernels {
 #define PARE_TILES(file, ns, isa)                                                  \
   namespace ns {                                                                   \
   std::size_t qconv_scratch_bytes(const QConvWeights::Packed&, const ConvShape&) noexcept; \
-  void qconv_run(const QConvCall&, const QConvPart&, std::byte* scratch) noexcept; \
+  void qconv_run(const QConvCall&, const ProductPart&, std::byte* scratch) noexcept; \
   }
 #define PARE_REFERENCE(file, ns)                                             \
   namespace ns {                                                             \
-  void run(const QConvCall&, const QConvPart&, std::byte* scratch) noexcept; \
+  void run(const QConvCall&, const ProductPart&, std::byte* scratch) noexcept; \
   }
 #include "kernels/qconv/kernels.inc"
 #undef PARE_KERNEL
@@ -55,13 +54,10 @@ constexpr QConvKernel kTable[] = {
 
 constexpr auto kRows = rows_of(kTable);
 
+constexpr std::int64_t kTile = 16;  ///< pixels that parts are cut by, where a block has more
+
 std::size_t part_scratch_bytes(const QConvWeights::Packed& w, const ConvShape& shape) noexcept {
   return w.kernel->scratch_bytes ? w.kernel->scratch_bytes(w, shape) : 0;
-}
-
-/// Channels are cut where there are too few pixel tiles to share out evenly; each part then reads only its own weights.
-bool cut_channels(const QConvWeights::Packed& w, const ConvShape& shape, std::int64_t parts) noexcept {
-  return shape.pixels() < 4 * parts * w.kernel->rows && w.panels >= parts;
 }
 
 }  // namespace
@@ -74,22 +70,11 @@ void qconv(const QConvWeights& weights, const ConvShape& shape, const void* inpu
            void* output, void* scratch, int threads) noexcept {
   const QConvWeights::Packed& w = weights.packed();
   const QConvCall call{&w, shape, input, &epilogue, output};
-  const std::int64_t parts = std::max(threads, 1), rows = w.kernel->rows, pixels = shape.pixels();
-  const bool channels = cut_channels(w, shape, parts);
-  const std::int64_t units = channels ? w.panels : (pixels + rows - 1) / rows;
-  auto body = [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t part = begin; part < end; ++part) {
-      const std::int64_t from = units * part / parts, to = units * (part + 1) / parts;
-      const QConvPart range =
-          channels ? QConvPart{0, pixels, from, to} : QConvPart{from * rows, std::min(to * rows, pixels), 0, w.panels};
-      w.kernel->run(call, range,
-                    static_cast<std::byte*>(scratch) + part * static_cast<std::int64_t>(part_scratch_bytes(w, shape)));
-    }
+  const std::size_t each = part_scratch_bytes(w, shape);
+  const auto run = [&](const ProductPart& part, std::int64_t index) {
+    w.kernel->run(call, part, static_cast<std::byte*>(scratch) + static_cast<std::size_t>(index) * each);
   };
-  if (parts == 1)
-    body(0, 1);
-  else
-    parallel_for(parts, 1, std::ref(body));  // a reference fits into std::function without allocating
+  run_parts(shape.pixels(), w.panels, std::min(w.kernel->rows, kTile), threads, std::ref(run));
 }
 
 std::span<const QConvKernel* const> qconv_kernels() noexcept { return kRows; }

@@ -18,7 +18,7 @@ std::int32_t sum_of(const std::byte* row, std::int64_t count) {
 }
 
 template <class Multiply>
-void run(const QConvCall& call, const Part& part, std::int32_t* row_sums, std::byte* scratch) {
+void run(const QConvCall& call, const ProductPart& part, std::int32_t* row_sums, std::byte* scratch) {
   const QConvWeights::Packed& w = *call.weights;
   const ConvShape& s = call.shape;
   const Chunks chunks(s, 1);
@@ -71,10 +71,9 @@ std::size_t qconv_scratch_bytes(const QConvWeights::Packed& w, const ConvShape& 
   return scratch_bytes(shape, 1) + sums * sizeof(std::int32_t) + kChunk;
 }
 
-void qconv_run(const QConvCall& call, const QConvPart& given, std::byte* scratch) noexcept {
+void qconv_run(const QConvCall& call, const ProductPart& part, std::byte* scratch) noexcept {
   scratch += (kChunk - reinterpret_cast<std::uintptr_t>(scratch) % kChunk) % kChunk;
   auto* row_sums = reinterpret_cast<std::int32_t*>(scratch + scratch_bytes(call.shape, 1) / 4 * 4);
-  const Part part{given.pixel_begin, given.pixel_end, given.panel_begin, given.panel_end};
   if (call.weights->input_signed)
     run<MultiplyS8>(call, part, row_sums, scratch);
   else

@@ -33,7 +33,7 @@ std::int32_t accumulate(const QConvCall& call, std::int64_t n, std::int64_t oy, 
 
 }  // namespace
 
-void run(const QConvCall& call, const QConvPart& part, std::byte*) noexcept {
+void run(const QConvCall& call, const ProductPart& part, std::byte*) noexcept {
   const ConvShape& s = call.shape;
   for (std::int64_t pixel = part.pixel_begin; pixel < part.pixel_end; ++pixel) {
     const std::int64_t n = pixel / (s.out_h * s.out_w), oy = pixel / s.out_w % s.out_h, ox = pixel % s.out_w;

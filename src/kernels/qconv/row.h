@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "kernels/product_part.h"
 #include "kernels/qconv/qconv.h"
 #include "kernels/qconv/tile.h"
 
@@ -11,11 +12,6 @@ namespace pare::kernels {
 /// What the gathered inputs look like: x − in_zp as s16; or x as u8 (s8 inputs + 128), or x as it is, with the zero
 /// point folded into the bias.
 enum class QConvInput { kCentredS16, kRawU8, kRaw };
-
-/// Part of the output one thread computes: pixels and panels (of `lanes` channels within a group; all groups).
-struct QConvPart {
-  std::int64_t pixel_begin, pixel_end, panel_begin, panel_end;
-};
 
 struct QConvCall {
   const QConvWeights::Packed* weights;
@@ -33,7 +29,7 @@ struct QConvKernel {
   bool chunked;                             ///< inputs lie in chunks (kernels/amx/chunks.h)
   void (*tile)(const QConvTile&) noexcept;  ///< of the rows that qconv_run_tiles runs; nullptr for others
   std::size_t (*scratch_bytes)(const QConvWeights::Packed&, const ConvShape&) noexcept;  ///< of a part; nullptr: none
-  void (*run)(const QConvCall&, const QConvPart&, std::byte* scratch) noexcept;
+  void (*run)(const QConvCall&, const ProductPart&, std::byte* scratch) noexcept;
 };
 
 struct QConvWeights::Packed {
@@ -53,7 +49,7 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
 /// The epilogue of `channels` up to 16 of `rows` pixels, by the best of `isa`; all give the same bits. sums [rows][16].
 void qconv_finish_block(Isa isa, const QConvFinish& finish, int rows, int channels, const std::int32_t* sums) noexcept;
 /// The part of the tile kernels, and its scratch in bytes.
-void qconv_run_tiles(const QConvCall& call, const QConvPart& part, std::byte* scratch) noexcept;
+void qconv_run_tiles(const QConvCall& call, const ProductPart& part, std::byte* scratch) noexcept;
 std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& weights, const ConvShape&) noexcept;
 
 }  // namespace pare::kernels

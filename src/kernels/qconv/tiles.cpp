@@ -155,7 +155,7 @@ struct Block {
   std::int64_t pixel, count, group;
 };
 
-void run_block(const QConvCall& call, const QConvPart& part, const Block& block) noexcept {
+void run_block(const QConvCall& call, const ProductPart& part, const Block& block) noexcept {
   const QConvWeights::Packed& w = *call.weights;
   const QConvKernel& kernel = *w.kernel;
   const std::int64_t stride = row_bytes(w), panel_size = w.steps * kernel.lanes * kernel.depth,
@@ -183,7 +183,7 @@ std::size_t qconv_tile_scratch_bytes(const QConvWeights::Packed& w, const ConvSh
   return round_up(block_rows(w) * (row_bytes(w) + 4) + 2 * kChunk, kAlign) + kAlign;
 }
 
-void qconv_run_tiles(const QConvCall& call, const QConvPart& part, std::byte* scratch) noexcept {
+void qconv_run_tiles(const QConvCall& call, const ProductPart& part, std::byte* scratch) noexcept {
   const QConvWeights::Packed& w = *call.weights;
   const ConvShape& s = call.shape;
   const std::int64_t capacity = block_rows(w), stride = row_bytes(w), k = s.taps() * s.group_in();
