@@ -46,22 +46,24 @@ void pack_taps(QDepthwiseWeights::Packed& packed, const QConvFilter& filter) {
 
 /// For each row of taps, each quad of columns and each output that reads it: four registers, whose dword l holds the
 /// weights of those columns for channel 16·(l / 4) + 4·register + l % 4 (the order in which the kernel interleaves
-/// inputs).
+/// inputs), of a block of few channels once for each segment.
 void pack_quads(QDepthwiseWeights::Packed& packed, const QConvFilter& filter) {
   const ConvShape& s = packed.common.shape;
   const int kw = static_cast<int>(s.kw), stride = static_cast<int>(s.stride_w);
-  for (std::int64_t block = 0; block < packed.channels_padded; block += kStripChannels)
+  for (std::int64_t block = 0; block < packed.channels_padded; block += kStripChannels) {
+    const std::int64_t width = kStripChannels / strip_segments(s.out_c - block);
     for (std::int64_t y = 0; y < s.kh; ++y)
       for (int q = 0; q < strip_quads(kw, stride); ++q)
         for (int g = 0; g < strip_outputs(kw, stride); ++g) {
           if (!strip_uses(kw, stride, q, g)) continue;
           for (int byte = 0; byte < 256; ++byte) {
             const int part = byte / 64, lane = byte % 64 / 4, x = 4 * q + byte % 4 - g * stride;
-            const std::int64_t c = block + 16 * (lane / 4) + 4 * part + lane % 4;
+            const std::int64_t c = block + (16 * (lane / 4) + 4 * part + lane % 4) % width;
             const bool set = c < s.out_c && x >= 0 && x < kw;
             packed.quads.push_back(set ? static_cast<std::int8_t>(centred(filter, s, c, y * kw + x)) : std::int8_t{0});
           }
         }
+  }
   packed.padding.assign(kStripChannels, static_cast<std::uint8_t>(packed.common.input_zero_point));
   const std::int32_t zero = packed.common.input_zero_point + (packed.common.input_signed ? 128 : 0);
   for (std::int64_t c = 0; c < s.out_c; ++c)

@@ -23,6 +23,9 @@ struct QDepthwiseStrip {
   QConvFinish finish;          ///< of output 0 and the block's first channel
 };
 
+/// Segments of a row that share the registers of a block of few channels.
+constexpr int strip_segments(std::int64_t channels) { return channels <= 16 ? 4 : channels <= 32 ? 2 : 1; }
+
 /// Outputs that a strip kernel computes together, from inputs that it interleaves four columns at a time.
 constexpr int strip_outputs(int kw, int stride) {
   return stride == 1 ? (kw == 5 ? 4 : 2) : (kw == 3 ? 3 : kw == 5 ? 2 : 1);
