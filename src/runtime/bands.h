@@ -5,7 +5,7 @@
 //   becomes, for every 4 lines of the result: 9 lines of the first value (of which 1 is left from the lines before), 4 of
 //   the second.
 //
-// Condition: nothing else reads the value between two of them, it takes more than a third of the L2 cache, and all the
+// Condition: nothing else reads the value between two of them, it takes more than a third of the L2 cache (all of it where it has 8 bits), and all the
 // weights of a chain less than that; both run by lines (Step::by_lines). Threads take lines of their own. The numbers are
 // those of running the convolutions one after the other.
 #pragma once
@@ -25,7 +25,7 @@ std::size_t band_bytes();
 void join_bands(Plan& plan, int threads, std::size_t bytes = band_bytes());
 
 /// The steps that write and read the value will be joined where the writing one runs by lines: it is read by a depthwise
-/// convolution alone, and `bytes` are enough.
-bool goes_to_band(const Lowerer& lowerer, ir::ValueId value, std::size_t bytes);
+/// convolution alone, and its `bytes` are enough.
+bool goes_to_band(const Lowerer& lowerer, ir::ValueId value, DType type, std::size_t bytes);
 
 }  // namespace pare::runtime

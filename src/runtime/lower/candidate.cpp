@@ -121,7 +121,7 @@ void ProductForm::set_runs(const kernels::ConvShape& shape, int threads, AnyHeig
 std::optional<Chosen> choose_for_band(const Lowerer& lw, const Group& group, const kernels::ConvShape& s, DType type,
                                       const std::vector<Candidate>& candidates) {
   const auto bytes = static_cast<std::size_t>(s.pixels() * s.out_c * bits(type) / 8);
-  if (!goes_to_band(lw, group.output, bytes)) return std::nullopt;
+  if (!goes_to_band(lw, group.output, type, bytes)) return std::nullopt;
   for (const Candidate& candidate : candidates)
     if (candidate.any_height) return Chosen{candidate.make(), ""};
   return std::nullopt;
