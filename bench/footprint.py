@@ -4,9 +4,9 @@
 Median wall time of `pare --help` and `pare inspect` over some runs (LibTorch must not be loaded), and the peak memory of
 `pare quantize` on 512 calibration images, its evaluations included, less that of an idle process (`pare --version`), against the model file's size.
 With --inference instead: the peak memory of a first run, one sample on one thread, kernels by estimates, less that of an idle process, against
-the weights in memory, those of the file and what kernels read of them in their own layouts.
+the weights as kernels hold them (--exact: without Winograd's, which are larger than the file's).
 
-    bench/footprint.py MODEL... [--runs 20] [--inference]
+    bench/footprint.py MODEL... [--runs 20] [--inference [--exact]]
 """
 import argparse
 import json
@@ -30,13 +30,13 @@ def run(command):
     return time.perf_counter() - start, usage.ru_maxrss * 1024
 
 
-def inference(pare, models, idle):
+def inference(pare, models, exact, idle):
     for model in models:
-        command = [str(pare), "bench", str(model), "--no-tune", "--threads", "1", "--seconds", "0.01", "--quiet"]
+        command = [str(pare), "bench", str(model), "--no-tune", "--threads", "1", "--seconds", "0.01", "--quiet"] + ["--exact"] * exact
         peak = run(command)[1] - idle
         result = json.loads(subprocess.run([*command, "--json"], capture_output=True, check=True).stdout)["results"][0]
-        weights = model.stat().st_size + result["weight_bytes"]
-        print(f"inference {model.name:28} peak {peak / 1e6:7.1f} MB, weights {weights / 1e6:6.1f} MB, difference {(peak - weights) / 1e6:6.1f} MB")
+        weights, file = result["weight_bytes"], model.stat().st_size
+        print(f"inference {model.name:28} peak {peak / 1e6:6.1f} MB, {(peak - weights) / 1e6:5.1f} above the {weights / 1e6:.1f} of weights (file {file / 1e6:.1f})")
 
 
 def main():
@@ -44,11 +44,12 @@ def main():
     parser.add_argument("models", nargs="+")
     parser.add_argument("--runs", type=int, default=20)
     parser.add_argument("--inference", action="store_true")
+    parser.add_argument("--exact", action="store_true")
     parser.add_argument("--pare", default=os.environ.get("PARE", str(ROOT / "build/bin/pare")))
     arguments = parser.parse_args()
     pare, models = arguments.pare, [pathlib.Path(m) for m in arguments.models]
     if arguments.inference:
-        return inference(pare, models, run([pare, "--version"])[1])
+        return inference(pare, models, arguments.exact, run([pare, "--version"])[1])
     for command in [[pare, "--help"], *([pare, "inspect", m] for m in models)]:
         times = [run(command)[0] for _ in range(arguments.runs + 1)][1:]
         print(f"{' '.join(['pare', *(pathlib.Path(c).name for c in command[1:])]):40} {1000 * statistics.median(times):7.1f} ms")

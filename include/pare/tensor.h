@@ -25,7 +25,8 @@ class Tensor {
   Tensor() = default;  ///< undefined: dtype kUndefined, no data
   /// Zero-filled, 64-byte aligned. Throws Error(kMemory) when the allocation fails.
   Tensor(DType dtype, Dims dims);
-  /// Read-only view of memory that `owner` keeps alive (a mapped file); `data` holds bytes_for(dtype, dims) bytes.
+  /// Read-only view of memory that `owner` keeps alive (a mapped file); `data` holds bytes_for(dtype, dims) bytes and need
+  /// not be aligned.
   static Tensor view(DType dtype, Dims dims, const void* data, std::shared_ptr<const void> owner);
   /// A tensor of strings (dtype kString).
   static Tensor strings(Dims dims, std::vector<std::string> values);
@@ -46,7 +47,13 @@ class Tensor {
   std::int64_t numel() const noexcept { return numel_; }
   std::size_t bytes() const noexcept { return bytes_; }
 
+  /// The bytes. Those of a view need not be aligned: what reads whole elements takes data() or aligned_raw().
   const std::byte* raw() const noexcept { return data_; }
+  /// As raw(), aligned as the elements need it: of a view that is not, a copy, which is made once and kept. Thread-safe.
+  /// Throws Error(kMemory).
+  const std::byte* aligned_raw() const;
+  /// This tensor, or where it is a view that is not aligned, a copy that nothing else keeps: for reading once.
+  Tensor aligned() const;
   /// Writable bytes; copies first when the storage is shared or read-only.
   std::byte* mutable_raw();
   /// Typed view. Throws Error(kInternal) when T is not the element type.
@@ -64,6 +71,8 @@ class Tensor {
   bool identical(const Tensor& other) const;
 
  private:
+  struct Realigned;
+
   void require(DType wanted) const;
 
   DType dtype_ = DType::kUndefined;
@@ -73,6 +82,7 @@ class Tensor {
   const std::byte* data_ = nullptr;
   std::shared_ptr<const void> owner_;
   bool writable_ = false;
+  std::shared_ptr<Realigned> realigned_;  ///< of a view that is not aligned
   std::shared_ptr<const std::vector<std::string>> strings_;
 };
 
@@ -85,7 +95,7 @@ std::size_t bytes_for(DType dtype, const Dims& dims);
 template <class T>
 std::span<const T> Tensor::data() const {
   require(dtype_of<T>);
-  return {reinterpret_cast<const T*>(data_), static_cast<std::size_t>(numel_)};
+  return {reinterpret_cast<const T*>(aligned_raw()), static_cast<std::size_t>(numel_)};
 }
 
 template <class T>

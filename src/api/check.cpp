@@ -36,7 +36,7 @@ NonFiniteTensor scan(const std::string& name, const Tensor& tensor) {
   } else if (tensor.dtype() == DType::kFloat64) {
     count(tensor.data<double>(), same, found);
   } else {
-    const std::span bits(reinterpret_cast<const std::uint16_t*>(tensor.raw()),
+    const std::span bits(reinterpret_cast<const std::uint16_t*>(tensor.aligned_raw()),
                          static_cast<std::size_t>(tensor.numel()));
     count(bits, tensor.dtype() == DType::kFloat16 ? half_to_float : bfloat16_to_float, found);
   }

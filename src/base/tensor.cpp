@@ -1,10 +1,15 @@
 #include "pare/tensor.h"
 
+#include <sys/mman.h>
+
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
+#include <mutex>
 #include <utility>
 
+#include "base/file.h"
 #include "pare/error.h"
 
 namespace pare {
@@ -15,7 +20,7 @@ constexpr std::size_t kAlignment = 64;
 
 struct Block {
   std::shared_ptr<const void> owner;
-  std::byte* data;
+  std::byte* data = nullptr;
 };
 
 // calloc and malloc with room to align, because calloc alone gets large zeroed blocks from the system without touching
@@ -35,7 +40,28 @@ Block allocate(std::size_t bytes, bool zeroed, DType dtype, const Dims& dims) {
           static_cast<std::byte*>(memory) + skip};
 }
 
+/// Memory that goes back to the system as soon as it is freed, which malloc's may not.
+Block map(std::size_t bytes, DType dtype, const Dims& dims) {
+  void* const memory =
+      ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+  if (memory == MAP_FAILED) return allocate(bytes, false, dtype, dims);
+  return {std::shared_ptr<const void>(memory, [bytes](void* block) { ::munmap(block, bytes); }),
+          static_cast<std::byte*>(memory)};
+}
+
+/// What the address of an element has to be a multiple of.
+std::size_t alignment(DType dtype) {
+  const auto width = static_cast<std::size_t>(bits(dtype)) / 8;
+  const bool complex = dtype == DType::kComplex64 || dtype == DType::kComplex128;
+  return std::max<std::size_t>(1, complex ? width / 2 : width);
+}
+
 }  // namespace
+
+struct Tensor::Realigned {
+  std::once_flag once;
+  Block copy;
+};
 
 std::int64_t element_count(const Dims& dims) {
   bool empty = false;
@@ -94,7 +120,29 @@ Tensor Tensor::view(DType dtype, Dims dims, const void* data, std::shared_ptr<co
   tensor.dims_ = std::move(dims);
   tensor.data_ = static_cast<const std::byte*>(data);
   tensor.owner_ = std::move(owner);
+  if (reinterpret_cast<std::uintptr_t>(data) % alignment(dtype) != 0) tensor.realigned_ = std::make_shared<Realigned>();
   return tensor;
+}
+
+const std::byte* Tensor::aligned_raw() const {
+  if (!realigned_) return data_;
+  std::call_once(realigned_->once, [this] {
+    realigned_->copy = allocate(bytes_, false, dtype_, dims_);
+    std::memcpy(realigned_->copy.data, data_, bytes_);
+  });
+  return realigned_->copy.data;
+}
+
+Tensor Tensor::aligned() const {
+  constexpr std::size_t kLarge = std::size_t{1} << 20;
+  if (!realigned_ || bytes_ < kLarge) return realigned_ ? clone() : *this;
+  const Block block = map(bytes_, dtype_, dims_);
+  for (std::size_t at = 0; at < bytes_; at += kLarge) {  // so that a mapped file and the copy are never both in memory
+    const std::span piece(data_ + at, std::min(kLarge, bytes_ - at));
+    std::memcpy(block.data + at, piece.data(), piece.size());
+    drop_mapped(piece);
+  }
+  return view(dtype_, dims_, block.data, block.owner);
 }
 
 Tensor Tensor::strings(Dims dims, std::vector<std::string> values) {
@@ -146,6 +194,7 @@ Tensor Tensor::clone() const {
   result.owner_ = std::move(block.owner);
   result.data_ = block.data;
   result.writable_ = true;
+  result.realigned_ = nullptr;
   return result;
 }
 

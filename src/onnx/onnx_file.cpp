@@ -18,13 +18,12 @@ struct Source {
   fs::path folder;
   std::string_view bytes;
   std::shared_ptr<const void> owner;
-  bool mapped;
 };
 
 Source map_source(const fs::path& path) {
   const auto mapped = MappedFile::open(path);
   const auto bytes = mapped->bytes();
-  return {path.string(), path.parent_path(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, mapped, true};
+  return {path.string(), path.parent_path(), {reinterpret_cast<const char*>(bytes.data()), bytes.size()}, mapped};
 }
 
 /// Whether the bytes begin as models do: with a plausible IR version, or a valid field after it.
@@ -60,7 +59,7 @@ CutMessage parse(const Source& source, MessageKind kind, const char* noun, Messa
 ir::Model read(const Source& source) {
   ModelProto proto;
   CutMessage parts = parse(source, MessageKind::kModel, "an ONNX model", proto);
-  TensorReader tensors(source.file, source.folder, std::move(parts.segments), source.owner, source.mapped);
+  TensorReader tensors(source.file, source.folder, std::move(parts.segments), source.owner);
   return Importer(source.file, tensors).model(proto);
 }
 
@@ -93,7 +92,7 @@ ir::Model read_model(const fs::path& path) { return read(map_source(path)); }
 
 ir::Model parse_model(std::string bytes, const std::string& subject, const fs::path& folder) {
   const auto owner = std::make_shared<const std::string>(std::move(bytes));
-  return read({subject, folder, *owner, owner, false});
+  return read({subject, folder, *owner, owner});
 }
 
 void write_model(const ir::Model& model, const fs::path& path, const WriteOptions& options) {
@@ -152,7 +151,7 @@ Tensor read_tensor_proto(const fs::path& path) {
   const Source source = map_source(path);
   TensorProto proto;
   CutMessage parts = parse(source, MessageKind::kTensor, "an ONNX tensor", proto);
-  TensorReader tensors(source.file, source.folder, std::move(parts.segments), source.owner, source.mapped);
+  TensorReader tensors(source.file, source.folder, std::move(parts.segments), source.owner);
   return tensors.read(proto, "tensor " + in_quotes(proto.name()));
 }
 

@@ -1,10 +1,6 @@
 #include "onnx/tensor_reader.h"
 
-#include <sys/mman.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstring>
 
 #include "onnx/fail.h"
 #include "onnx/typed_data.h"
@@ -38,31 +34,10 @@ std::uint64_t size_of(DType dtype, const Dims& dims, const std::string& subject)
   }
 }
 
-std::size_t alignment(DType dtype) {
-  const auto width = static_cast<std::size_t>(std::max(bits(dtype), 8) / 8);
-  const bool complex = dtype == DType::kComplex64 || dtype == DType::kComplex128;
-  return complex ? width / 2 : width;
-}
-
-/// Copies `bytes`; pages of a mapped file are let go piece by piece, so that file and copy are never both in memory.
-void copy_out(std::byte* to, std::string_view bytes, bool mapped) {
-  constexpr std::size_t kPiece = std::size_t{4} << 20;
-  const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
-  for (std::size_t at = 0; at < bytes.size(); at += kPiece) {
-    const std::string_view piece = bytes.substr(at, kPiece);
-    std::memcpy(to + at, piece.data(), piece.size());
-    if (!mapped) continue;
-    const std::uintptr_t first = (reinterpret_cast<std::uintptr_t>(piece.data()) + page - 1) / page * page;
-    const std::uintptr_t last = reinterpret_cast<std::uintptr_t>(piece.data() + piece.size()) / page * page;
-    if (last > first) ::madvise(reinterpret_cast<void*>(first), last - first, MADV_DONTNEED);  // read again if needed
-  }
-}
-
-Tensor place(DType dtype, Dims dims, std::string_view bytes, const std::shared_ptr<const void>& owner, bool mapped) {
-  const auto address = reinterpret_cast<std::uintptr_t>(bytes.data());
-  if (owner && address % alignment(dtype) == 0) return Tensor::view(dtype, std::move(dims), bytes.data(), owner);
+Tensor place(DType dtype, Dims dims, std::string_view bytes, const std::shared_ptr<const void>& owner) {
+  if (owner) return Tensor::view(dtype, std::move(dims), bytes.data(), owner);
   Tensor copy(dtype, std::move(dims));
-  if (!bytes.empty()) copy_out(copy.mutable_raw(), bytes, mapped);
+  std::copy_n(reinterpret_cast<const std::byte*>(bytes.data()), bytes.size(), copy.mutable_raw());
   return copy;
 }
 
@@ -88,7 +63,7 @@ Tensor TensorReader::read_raw(const TensorProto& proto, DType dtype, Dims dims, 
   if (bytes.size() != expected)
     fail(subject, "has the wrong number of bytes for " + std::string(name(dtype)) + " " + to_string(dims),
          std::to_string(expected), std::to_string(bytes.size()));
-  return place(dtype, std::move(dims), bytes, was_cut ? owner_ : nullptr, was_cut && mapped_);
+  return place(dtype, std::move(dims), bytes, was_cut ? owner_ : nullptr);
 }
 
 Tensor TensorReader::read(const TensorProto& proto, const std::string& what) {
@@ -102,7 +77,7 @@ Tensor TensorReader::read(const TensorProto& proto, const std::string& what) {
     if (whole_) fail(subject, "names external data, which only ONNX files have");
     if (dtype == DType::kString) fail(subject, "is a tensor of strings with external data, which ONNX does not allow");
     const ExternalData data = external_.find(proto, expected, subject);
-    return place(dtype, std::move(dims), data.bytes, data.owner, true);
+    return place(dtype, std::move(dims), data.bytes, data.owner);
   }
   if (typed_fields(proto) + (proto.has_raw_data() && !proto.raw_data().empty()) + proto.has_cut_segment() > 1)
     fail(subject, "holds its data in several fields");

@@ -13,21 +13,16 @@ namespace pare::onnx {
 
 class TensorReader {
  public:
-  /// `segments`: what cut() took out of the messages; `owner` keeps them alive; `mapped`: they lie in a mapped file.
+  /// `segments`: what cut() took out of the messages; `owner` keeps them alive.
   TensorReader(std::string file, const fs::path& folder, std::vector<std::string_view> segments,
-               std::shared_ptr<const void> owner, bool mapped)
-      : file_(std::move(file)),
-        external_(folder),
-        segments_(std::move(segments)),
-        owner_(std::move(owner)),
-        mapped_(mapped) {}
+               std::shared_ptr<const void> owner)
+      : file_(std::move(file)), external_(folder), segments_(std::move(segments)), owner_(std::move(owner)) {}
 
   /// The same for messages whose cut data are whole tensors already.
   TensorReader(std::string file, std::vector<Tensor> tensors)
-      : file_(std::move(file)), external_(fs::path()), tensors_(std::move(tensors)), mapped_(false), whole_(true) {}
+      : file_(std::move(file)), external_(fs::path()), tensors_(std::move(tensors)), whole_(true) {}
 
-  /// `what` names the tensor in errors ("initializer 'w'"). Raw data is viewed in place; where the file does not align
-  /// it for its element type it is copied once, because kernels may assume alignment.
+  /// `what` names the tensor in errors ("initializer 'w'"). Raw data is viewed in place, aligned or not.
   Tensor read(const TensorProto& proto, const std::string& what);
 
  private:
@@ -39,7 +34,6 @@ class TensorReader {
   std::vector<std::string_view> segments_;
   std::vector<Tensor> tensors_;
   std::shared_ptr<const void> owner_;
-  bool mapped_;
   bool whole_ = false;
 };
 

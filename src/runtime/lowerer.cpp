@@ -38,7 +38,7 @@ Layout other_layout(Layout layout) noexcept {
 Tensor to_channels_last(const Tensor& tensor) {
   const Dims& d = tensor.dims();
   Tensor moved(tensor.dtype(), d);
-  kernels::transpose2d(bits(tensor.dtype()) / 8, d[0], d[1], d[2] * d[3], tensor.raw(), moved.mutable_raw());
+  kernels::transpose2d(bits(tensor.dtype()) / 8, d[0], d[1], d[2] * d[3], tensor.aligned().raw(), moved.mutable_raw());
   return moved;
 }
 

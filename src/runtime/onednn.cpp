@@ -115,7 +115,8 @@ std::optional<LibraryWeights> view_weights(const memory::desc& wanted, kernels::
 }
 
 LibraryWeights reorder_weights(const memory::desc& plain, const memory::desc& wanted, const Tensor& weight) {
-  memory from = view(plain, weight.raw());
+  const Tensor aligned = weight.aligned();
+  memory from = view(plain, aligned.raw());
   const auto bytes = std::make_shared<const HugeVector<std::byte>>(wanted.get_size());
   LibraryWeights to{view(wanted, bytes->data()), bytes};
   dnnl::stream stream(engine());
@@ -132,7 +133,7 @@ std::shared_ptr<const memory> packed_weights(const std::string& key, const memor
   kernels::PackingKey full("onednn", 1, key.c_str());
   full.add(version.major, version.minor, version.patch, wanted.data);  // the description says which layout
   if (plain == wanted)
-    return cache.get<memory>(full.text(), weight, [&] { return std::make_shared<memory>(view(plain, weight.raw())); });
+    return cache.get<memory>(full.text(), weight, [&] { return std::make_shared<memory>(view(plain, weight.aligned_raw())); });
   const auto weights = cache.get_packed<LibraryWeights>(
       full.text(), weight, [&](kernels::PackedReader& reader) { return view_weights(wanted, reader); },
       [&] { return reorder_weights(plain, wanted, weight); });
@@ -160,7 +161,7 @@ class DnnlProduct final : public Product {
                                                  {DNNL_ARG_WEIGHTS, *weights_},
                                                  {DNNL_ARG_DST, view(desc_.dst_desc(), out)},
                                                  {DNNL_ARG_SCRATCHPAD, view(desc_.scratchpad_desc(), scratch)}};
-    if (bias_.defined()) arguments.emplace(DNNL_ARG_BIAS, view(desc_.bias_desc(), bias_.raw()));
+    if (bias_.defined()) arguments.emplace(DNNL_ARG_BIAS, view(desc_.bias_desc(), bias_.aligned_raw()));
     if (add_) arguments.emplace(add_, view(added_, add));
     if (in_place_ && add != out) std::memcpy(out, add, added_.get_size());
     dnnl::stream stream(engine());

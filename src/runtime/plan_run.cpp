@@ -12,10 +12,10 @@ PlanRun::PlanRun(Plan& plan, const std::vector<Tensor>& inputs)
         frame_.set(id, arena_.data() + buffer.offset);
         break;
       case Buffer::Home::kConstant:
-        frame_.set(id, buffer.constant.raw());
+        frame_.set(id, buffer.constant.aligned_raw());
         break;
       case Buffer::Home::kInput:
-        frame_.set(id, inputs[buffer.input].raw());
+        frame_.set(id, inputs[buffer.input].aligned_raw());
         break;
       case Buffer::Home::kAlias:
         frame_.set(id, frame_.at(buffer.alias_of));

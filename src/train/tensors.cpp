@@ -80,7 +80,7 @@ at::ScalarType torch_type(DType dtype) {
 
 at::Tensor borrow(const Tensor& tensor) {
   if (!same_bytes(tensor.dtype())) return to_torch(tensor);
-  return at::from_blob(const_cast<std::byte*>(tensor.raw()), tensor.dims(), torch_type(tensor.dtype()));
+  return at::from_blob(const_cast<std::byte*>(tensor.aligned_raw()), tensor.dims(), torch_type(tensor.dtype()));
 }
 
 at::Tensor to_torch(const Tensor& tensor) {

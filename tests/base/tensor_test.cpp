@@ -2,7 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <cstring>
 #include <limits>
+#include <memory>
+#include <vector>
 
 #include "pare/error.h"
 
@@ -81,6 +84,29 @@ TEST(Tensors, ViewsAreNeverWritten) {
   EXPECT_EQ(values[0], 1);
   EXPECT_EQ(view.data<float>()[0], 9);
   EXPECT_EQ(view.data<float>()[2], 3);
+}
+
+TEST(Tensors, ViewsNeedNotBeAligned) {
+  auto bytes = std::make_shared<std::vector<std::byte>>(4 * sizeof(float) + 1);
+  const std::vector<float> values = {1, -2, 3, 0.5F};
+  std::memcpy(bytes->data() + 1, values.data(), 4 * sizeof(float));
+  const Tensor view = Tensor::view(DType::kFloat32, {2, 2}, bytes->data() + 1, bytes), same = view;
+  EXPECT_EQ(view.raw(), bytes->data() + 1);
+  const Tensor alone = view.aligned();
+  EXPECT_EQ(reinterpret_cast<std::uintptr_t>(alone.raw()) % alignof(float), 0u);
+  EXPECT_EQ(alone.raw(), alone.aligned_raw());
+  EXPECT_NE(alone.raw(), view.aligned_raw()) << "a copy that nothing else keeps";
+  EXPECT_EQ(view.aligned_raw(), same.aligned_raw()) << "made once for all that share the view";
+  EXPECT_EQ(view.reshaped({4}).aligned_raw(), view.aligned_raw());
+  const std::span<const float> read = view.data<float>();
+  EXPECT_EQ(std::vector<float>(read.begin(), read.end()), values);
+  EXPECT_TRUE(view.identical(alone));
+  Tensor written = view;
+  written.mutable_data<float>()[0] = 7;
+  EXPECT_EQ(written.data<float>()[0], 7);
+  EXPECT_EQ(view.data<float>()[0], 1);
+  const Tensor straight = Tensor::view(DType::kUint8, {4}, bytes->data() + 1, bytes);
+  EXPECT_EQ(straight.aligned_raw(), straight.raw()) << "bytes are aligned everywhere";
 }
 
 TEST(Tensors, RefuseAnotherTypeShapeOrCount) {

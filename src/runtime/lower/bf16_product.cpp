@@ -33,7 +33,7 @@ ProductForm own_form(Lowerer& lw, const FloatProduct& p, const kernels::FloatEpi
   const auto weights = lw.cache().get_packed<Bf16Weights>(
       Bf16Weights::packing_key(p.shape, p.strides, bias), p.weight,
       [&](kernels::PackedReader& reader) { return Bf16Weights::view(p.shape, reader); },
-      [&] { return Bf16Weights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias); });
+      [&] { return Bf16Weights::pack(p.shape, p.weight.aligned().data<float>().data(), p.strides, bias); });
   ProductForm form{weights->kernel_name(), "", weights->bytes(),
                    kernels::conv_bf16_scratch_bytes(*weights, p.shape, lw.threads()), {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;

@@ -26,7 +26,7 @@ std::optional<std::string> lower_ConvTranspose(Lowerer& lw, const Group& group) 
   s.groups = node.int_or("group", 1);
   const auto packed = lw.cache().get<Tensor>("deconvolution " + std::to_string(group.main()), weight, [&] {
     auto made = std::make_shared<Tensor>(DType::kFloat32, Dims{kernels::deconv_packed_size(s)});
-    kernels::deconv_pack(s, weight.data<float>().data(), made->mutable_data<float>().data());
+    kernels::deconv_pack(s, weight.aligned().data<float>().data(), made->mutable_data<float>().data());
     return std::shared_ptr<const Tensor>(std::move(made));
   });
   const Layout last = Layout::kChannelsLast;

@@ -69,7 +69,7 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) 
   const auto weights = lw.cache().get_packed<SpConvF32Weights>(
       SpConvF32Weights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return SpConvF32Weights::view(p.shape, reader); },
-      [&] { return SpConvF32Weights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
+      [&] { return SpConvF32Weights::pack(p.shape, p.weight.aligned().data<float>().data(), p.strides, bias_of(p)); });
   return own_form(
       lw, group, p, weights, [&](int threads) { return kernels::spconv_f32_scratch_bytes(*weights, threads); },
       kernels::spconv_f32);
@@ -91,7 +91,7 @@ ProductForm pointwise_form(Lowerer& lw, const Group& group, const FloatProduct& 
   const auto weights = lw.cache().get_packed<PointwiseWeights>(
       PointwiseWeights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return PointwiseWeights::view(p.shape, reader); },
-      [&] { return PointwiseWeights::pack(p.shape, p.weight.data<float>().data(), p.strides, bias_of(p)); });
+      [&] { return PointwiseWeights::pack(p.shape, p.weight.aligned().data<float>().data(), p.strides, bias_of(p)); });
   const kernels::UnaryOp activation = final_activation(group);
   const bool gathers = kernels::pointwise_fits_gathered(p.shape);
   const auto multiply = [activation, gathers](const PointwiseWeights& packed, const kernels::ConvShape& shape,
@@ -112,7 +112,7 @@ ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p
   const auto weights = lw.cache().get_for_form<WinogradWeights>(
       WinogradWeights::packing_key(p.shape, tile, p.strides, bias_of(p)), p.weight, [&] {
         return std::make_shared<const WinogradWeights>(
-            WinogradWeights::pack(p.shape, tile, p.weight.data<float>().data(), p.strides, bias_of(p)));
+            WinogradWeights::pack(p.shape, tile, p.weight.aligned().data<float>().data(), p.strides, bias_of(p)));
       });
   ProductForm form = own_form(
       lw, group, p, weights,
@@ -244,7 +244,7 @@ ProductForm depthwise_form(Lowerer& lw, const FloatProduct& p, DType type, const
   const auto weights = lw.cache().get_for_form<DepthwiseWeights>(
       DepthwiseWeights::packing_key(p.shape, type, p.strides, bias), p.weight, [&] {
         return std::make_shared<const DepthwiseWeights>(
-            DepthwiseWeights::pack(p.shape, type, p.weight.data<float>().data(), p.strides, bias));
+            DepthwiseWeights::pack(p.shape, type, p.weight.aligned().data<float>().data(), p.strides, bias));
       });
   ProductForm form{weights->kernel_name(), "", weights->bytes(), 0, {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;

@@ -27,7 +27,7 @@ Tensor narrow(Dims dims, std::span<const In> values) {
 
 /// Elements of 16-bit floats, which have no C++ type of their own.
 std::span<const std::uint16_t> half_bits(const Tensor& tensor) {
-  return {reinterpret_cast<const std::uint16_t*>(tensor.raw()), static_cast<std::size_t>(tensor.numel())};
+  return {reinterpret_cast<const std::uint16_t*>(tensor.aligned_raw()), static_cast<std::size_t>(tensor.numel())};
 }
 
 Tensor from_half(DType dtype, Dims dims, std::span<const double> values) {
