@@ -31,7 +31,8 @@ std::int64_t reach(const ConvShape& s) { return (s.kh - 1) * s.dilation_h + 1; }
 
 /// Lines of the input that lines of the output read.
 Lines read_by(const ConvShape& s, const Lines& out) {
-  const std::int64_t first = out.begin * s.stride_h - s.pad_top, last = (out.end - 1) * s.stride_h - s.pad_top + reach(s);
+  const std::int64_t first = out.begin * s.stride_h - s.pad_top,
+                     last = (out.end - 1) * s.stride_h - s.pad_top + reach(s);
   return {std::max<std::int64_t>(first, 0), std::min(last, s.in_h)};
 }
 
@@ -105,7 +106,8 @@ class Chain {
     std::vector<Lines> held(stages_.size());
     const std::int64_t bands = (all.size() + lines_ - 1) / lines_;
     for (std::int64_t i = 0; i < bands; ++i)
-      run_band(frame, memory, image, {all.begin + all.size() * i / bands, all.begin + all.size() * (i + 1) / bands}, held);
+      run_band(frame, memory, image, {all.begin + all.size() * i / bands, all.begin + all.size() * (i + 1) / bands},
+               held);
   }
 
   /// `held`: of each stage's output, what is in memory.
@@ -131,13 +133,15 @@ class Chain {
       };
       const ByLines& step = stage.step;
       const ConvShape part = part_of(step.shape, read[i], made[i]);
-      const std::byte* in = i == 0 ? line(frame.at(step.in), step.shape.in_h, read[i].begin, stage.in_line)
-                                   : at[i - 1] + static_cast<std::size_t>(read[i].begin - held[i - 1].begin) * stage.in_line;
+      const std::byte* in =
+          i == 0 ? line(frame.at(step.in), step.shape.in_h, read[i].begin, stage.in_line)
+                 : at[i - 1] + static_cast<std::size_t>(read[i].begin - held[i - 1].begin) * stage.in_line;
       const std::byte* added = step.added == kNoBuffer
                                    ? nullptr
                                    : line(frame.at(step.added), step.shape.out_h, made[i].begin, stage.added_line);
-      std::byte* out = i + 1 == count ? line(frame.at(step.out), step.shape.out_h, made[i].begin, stage.out_line)
-                                      : at[i] + static_cast<std::size_t>(made[i].begin - held[i].begin) * stage.out_line;
+      std::byte* out = i + 1 == count
+                           ? line(frame.at(step.out), step.shape.out_h, made[i].begin, stage.out_line)
+                           : at[i] + static_cast<std::size_t>(made[i].begin - held[i].begin) * stage.out_line;
       step.run(part, in, added, out, memory);
     }
   }
@@ -171,7 +175,8 @@ class Joiner {
     const auto use = [&](BufferId id) { ++uses_[static_cast<std::size_t>(plan.root(id))]; };
     for (const Step& step : plan.steps)
       for (const std::vector<BufferId>* ids : {&step.reads, &step.writes}) std::for_each(ids->begin(), ids->end(), use);
-    for (const std::vector<BufferId>* ids : {&plan.outputs, &plan.carried}) std::for_each(ids->begin(), ids->end(), use);
+    for (const std::vector<BufferId>* ids : {&plan.outputs, &plan.carried})
+      std::for_each(ids->begin(), ids->end(), use);
     for (const Observed& seen : plan.observed) use(seen.buffer);
   }
 
@@ -208,8 +213,9 @@ class Joiner {
     if (!writer.by_lines || !reader.by_lines) return false;
     const BufferId between = writer.by_lines->out;
     return reader.by_lines->in == between && uses_[static_cast<std::size_t>(between)] == 2 &&
-           buffer(between).home == Buffer::Home::kArena && buffer(between).bytes > least_bytes(buffer(between).dtype, bytes_) &&
-           is_plain(writer.by_lines->shape) && is_plain(reader.by_lines->shape);
+           buffer(between).home == Buffer::Home::kArena &&
+           buffer(between).bytes > least_bytes(buffer(between).dtype, bytes_) && is_plain(writer.by_lines->shape) &&
+           is_plain(reader.by_lines->shape);
   }
 
   std::size_t line_bytes(BufferId id, std::int64_t width, std::int64_t channels) const {
@@ -232,7 +238,8 @@ class Joiner {
       if (i > first) step.info.macs += part.info.macs, step.info.weight_bytes += part.info.weight_bytes;
       kernels += (kernels.empty() ? "" : ", ") + part.info.kernel;
       if (i + 1 == first + count)
-        step.info.output = part.info.output, step.info.output_dims = part.info.output_dims, step.writes.push_back(own.out);
+        step.info.output = part.info.output, step.info.output_dims = part.info.output_dims,
+        step.writes.push_back(own.out);
     }
     const auto chain = std::make_shared<const Chain>(std::move(stages), threads_, bytes_);
     const std::size_t bytes = chain->thread_bytes() * static_cast<std::size_t>(threads_);

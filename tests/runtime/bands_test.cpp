@@ -1,5 +1,5 @@
-// Convolutions that run together by lines: the same numbers as one after the other, whatever the shapes and threads, and
-// only where nothing else needs what lies between them.
+// Convolutions that run together by lines: the same numbers as one after the other, whatever the shapes and threads,
+// and only where nothing else needs what lies between them.
 #include "runtime/bands.h"
 
 #include <cstring>
@@ -173,7 +173,8 @@ TEST(Bands, ObservedValuesAreSeenBehindTheirStep) {
   EXPECT_EQ(chain.plan.observed[1].step, 0);
 }
 
-/// Expansion → clamp → depthwise → clamp → projection (+ x), the values between of `bytes` at least for `element` bytes.
+/// Expansion → clamp → depthwise → clamp → projection (+ x), the values between of `bytes` at least for `element`
+/// bytes.
 ir::Model inverted_residual(std::int64_t side, std::int64_t stride, bool quantized) {
   Builder b;
   b.model.opsets = {{"", 17}};
@@ -189,7 +190,8 @@ ir::Model inverted_residual(std::int64_t side, std::int64_t stride, bool quantiz
   if (quantized) x = b.qdq(x, 0.01F, 128);
   ir::ValueId y = between(b.node("Conv", {x, weight({inner, in, 1, 1})}), 0, 6);
   y = b.node("Conv", {y, weight({inner, 1, 3, 3})},
-             {{"group", inner}, {"pads", std::vector<std::int64_t>{1, 1, 1, 1}},
+             {{"group", inner},
+              {"pads", std::vector<std::int64_t>{1, 1, 1, 1}},
               {"strides", std::vector<std::int64_t>{stride, stride}}});
   y = b.node("Conv", {between(y, 0, 6), weight({in, inner, 1, 1})});
   if (stride == 1 && !quantized) y = b.node("Add", {y, x});
@@ -212,7 +214,8 @@ TEST(Bands, MobileNetworksRunInThem) {
       options.threads = threads;
       const Dims in = {1, 8, side, side};
       const auto steps = runtime::backend().compile(model, options)->plan({{"x", in}});
-      const auto band = std::find_if(steps.begin(), steps.end(), [](const exec::PlanStep& s) { return s.kernel == "bands"; });
+      const auto band =
+          std::find_if(steps.begin(), steps.end(), [](const exec::PlanStep& s) { return s.kernel == "bands"; });
       ASSERT_NE(band, steps.end());
       EXPECT_NE(band->reason.find("pointwise_f32"), std::string::npos) << band->reason;
       EXPECT_NE(band->reason.find("depthwise_f32"), std::string::npos) << band->reason;

@@ -11,7 +11,8 @@ inline constexpr std::int64_t kManyChannels = 64;
 
 /// Writes the sums of R pixels by N vectors; kWhole: all of every vector, since masked stores take longer.
 template <class V, int R, int N, bool kWhole>
-inline __attribute__((always_inline)) void pointwise_finish(const PointwiseBlock& p, const typename V::Type (&sum)[R][N]) {
+inline __attribute__((always_inline)) void pointwise_finish(const PointwiseBlock& p,
+                                                            const typename V::Type (&sum)[R][N]) {
   const auto lo = V::set(p.lo), hi = V::set(p.hi);
 #pragma GCC unroll 16
   for (int r = 0; r < R; ++r)

@@ -1,9 +1,13 @@
 // 64 channels of a row: four neighbouring input columns are interleaved byte by byte, so that vpdpbusd sums four taps
 // of a channel at once; neighbouring outputs read the same interleaved columns through shifted copies of the weights.
 // u8 inputs (s8 + 128); the zero point is in the bias. The order of vpunpck within a block of 64 is undone by the
-// packing at the end. What is usual, u8 inputs and 8-bit outputs of whole blocks without anything added, takes loads and
-// stores without masks and clamps packed integers. Where a block has 32 channels at most, they stand in the registers twice or four times, for as many
-// segments of the row side by side. False alarms in the header of gcc 12 (its bug 105593).
+// packing at the end.
+//
+// Where a block has 32 channels at most, they stand in the registers twice or four times, for as many segments of the
+// row side by side. What is usual, u8 inputs and 8-bit outputs of whole blocks without anything added, takes loads and
+// stores without masks, and clamps packed integers.
+//
+// False alarms in the header of gcc 12 (its bug 105593).
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
@@ -106,7 +110,9 @@ struct Finish {
         multiplier(load_words<kSegments>(s.finish.multiplier, s.channels)) {}
 
   /// Where segment `s` has its output `pixel`, in elements; the first one's where it has none.
-  std::int64_t at(int s, std::int64_t pixel) const { return has(s, pixel) ? (s * each + pixel) * f.stride : pixel * f.stride; }
+  std::int64_t at(int s, std::int64_t pixel) const {
+    return has(s, pixel) ? (s * each + pixel) * f.stride : pixel * f.stride;
+  }
   bool has(int s, std::int64_t pixel) const { return s * each + pixel < out_w; }
 
   void round_first(__m512 (&v)[4]) const {
@@ -161,7 +167,8 @@ struct Finish {
     __mmask16 all = 0xFFFF;
     for (int i = 0; i < 4; ++i) {
       const __m512 sum = _mm512_add_ps(_mm512_cvtepi32_ps(_mm512_abs_epi32(bias.v[i])), most);
-      all &= _mm512_cmp_ps_mask(_mm512_mul_ps(sum, _mm512_abs_ps(_mm512_castsi512_ps(multiplier.v[i]))), limit, _CMP_LT_OQ);
+      all &= _mm512_cmp_ps_mask(_mm512_mul_ps(sum, _mm512_abs_ps(_mm512_castsi512_ps(multiplier.v[i]))), limit,
+                                _CMP_LT_OQ);
     }
     return all == 0xFFFF;
   }
@@ -179,8 +186,8 @@ struct Finish {
       q[i] = _mm512_cvtps_epi32(_mm512_mul_ps(_mm512_cvtepi32_ps(acc[i]), _mm512_castsi512_ps(multiplier.v[i])));
     __m512i half[2] = {_mm512_packs_epi32(q[0], q[1]), _mm512_packs_epi32(q[2], q[3])};
     for (__m512i& x : half) x = _mm512_add_epi16(_mm512_min_epi16(_mm512_max_epi16(x, lo), hi), zero);
-    const __m512i packed = f.output_type == DType::kInt8 ? _mm512_packs_epi16(half[0], half[1])
-                                                         : _mm512_packus_epi16(half[0], half[1]);
+    const __m512i packed =
+        f.output_type == DType::kInt8 ? _mm512_packs_epi16(half[0], half[1]) : _mm512_packus_epi16(half[0], half[1]);
     auto* const out = static_cast<std::uint8_t*>(f.output) + pixel * f.stride;
     const std::int64_t next = each * f.stride;
     if constexpr (kSegments == 1) _mm512_storeu_si512(out, packed);
