@@ -1,5 +1,6 @@
 // The scalar epilogue: the order of float operations of qconv.h.
 #include <algorithm>
+#include <bit>
 #include <cmath>
 
 #include "kernels/qconv/row.h"
@@ -55,6 +56,15 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
     f.lo = std::clamp(e.lo, lo, hi), f.hi = std::clamp(e.hi, lo, hi);
   }
   return f;
+}
+
+bool qconv_bounded(const QConvEpilogue& e, std::int64_t channels) noexcept {
+  constexpr float kMost = 0.4f, kMostAdded = 1e6f;  // of 2^31 by the sum, and of 255 by what is added
+  const auto size = [](float x) { return std::bit_cast<std::int32_t>(x) & 0x7fffffff; };  // NaN is the largest
+  std::int32_t most = 0;
+  for (std::int64_t c = 0; c < channels; ++c) most = std::max(most, size(e.multiplier[c]));
+  return most < size(kMost) && size(e.first.multiplier) < size(kMostAdded) &&
+         size(e.residual_multiplier) < size(kMostAdded);
 }
 
 namespace {

@@ -1,27 +1,17 @@
 // The epilogue of kernels/qconv/qconv.h for whole rows of 32 channels and 8-bit output, with the saturating conversions
 // of packed integers in place of clamps: of the same bits, since rounding is monotone and no sum passes 2^31
-// (bounded_sums). In an anonymous namespace: each file that includes it is compiled for its
-// own instruction set and keeps its own copy.
+// (qconv_bounded). In an anonymous namespace: each file that includes it is compiled for its own instruction set and
+// keeps its own copy.
 #pragma once
 
 #include <immintrin.h>
 
 #include <cstdint>
 
-#include "kernels/qconv/qconv.h"
 #include "kernels/qconv/tile.h"
 
 namespace pare::kernels {
 namespace {
-
-/// No result reaches 2^31 in output units, of which a conversion would make its lowest number.
-inline bool bounded_sums(const QConvEpilogue& e, std::int64_t channels) {
-  constexpr float kMost = 0.4f, kMostAdded = 1e6f;  // of 2^31 by the sum, and of 255 by what is added
-  bool bounded = e.first.multiplier < kMostAdded && e.first.multiplier > -kMostAdded &&
-                 e.residual_multiplier < kMostAdded && e.residual_multiplier > -kMostAdded;
-  for (std::int64_t c = 0; c < channels; ++c) bounded &= e.multiplier[c] < kMost && e.multiplier[c] > -kMost;
-  return bounded;
-}
 
 class PairFinish {
  public:

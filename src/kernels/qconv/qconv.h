@@ -53,6 +53,10 @@ struct QConvEpilogue {
   std::int32_t out_zero_point = 0;
 };
 
+/// No result reaches 2^31 in output units, of which a conversion to integers would make its lowest number: saturating
+/// conversions then do what a clamp before rounding does.
+bool qconv_bounded(const QConvEpilogue& epilogue, std::int64_t channels) noexcept;
+
 struct QConvKernel;  // a row of the table: kernels/qconv/row.h
 
 /// Weights of one convolution packed for one row; owns its buffer, immutable, shareable between threads.

@@ -22,7 +22,7 @@ void run(const QConvCall& call, const ProductPart& part, std::int32_t* row_sums,
   const QConvWeights::Packed& w = *call.weights;
   const ConvShape& s = call.shape;
   const Chunks chunks(s, 1);
-  const bool bounded = bounded_sums(*call.epilogue, s.out_c);
+  const bool bounded = qconv_bounded(*call.epilogue, s.out_c);
   const std::int64_t group_weights = w.panels * w.steps * kWeightRow;
   for (std::int64_t group = 0; group < s.groups; ++group) {
     const std::int64_t first = group * s.group_out();

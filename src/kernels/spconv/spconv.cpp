@@ -50,6 +50,7 @@ void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, cons
   tile.taps = s.taps(), tile.groups = w.groups;
   tile.tail = static_cast<int>(s.in_c - (w.groups - 1) * kSpConvGroup);
   tile.input_signed = w.common.input_signed;
+  tile.bounded = qconv_bounded(epilogue, s.out_c);
   for (std::int64_t t = part.tile_begin; t < part.tile_end; ++t) {
     tile.pixels = static_cast<int>(std::min(step, pixels - t * step));
     find_taps(s, input, s.in_c, w.padding.data(), t * step, tile.pixels, kSpConvPixels, at);

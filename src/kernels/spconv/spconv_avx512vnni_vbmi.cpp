@@ -4,7 +4,7 @@
 #pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
-#include "kernels/qconv/finish_avx512.h"
+#include "kernels/qconv/finish_quad_avx512vbmi.h"
 #include "kernels/spconv/tile.h"
 
 namespace pare::kernels::avx512vnni_vbmi {
@@ -20,13 +20,13 @@ struct Cursor {
   const std::uint8_t *slots, *data;
 };
 
-/// The sums of a block's 16 channels for P pixels.
+/// The sums of a block's 16 channels for P pixels, from `start` on.
 template <int P, bool kSigned>
-[[gnu::always_inline]] inline void accumulate(const SpConvTile& t, Cursor& at_block, __m512i (&acc)[P]) {
+[[gnu::always_inline]] inline void accumulate(const SpConvTile& t, __m512i start, Cursor& at_block, __m512i (&acc)[P]) {
   const __mmask64 tail = t.tail == kSpConvGroup ? ~0ull : (1ull << t.tail) - 1;
   const std::uint8_t *slots = at_block.slots, *data = at_block.data;
 #pragma GCC unroll 14
-  for (int p = 0; p < P; ++p) acc[p] = _mm512_setzero_si512();
+  for (int p = 0; p < P; ++p) acc[p] = start;
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
     const std::uint8_t* at[P];
 #pragma GCC unroll 14
@@ -53,15 +53,14 @@ template <int P, bool kSigned>
 }
 
 /// Blocks of all 16 channels; what their epilogue needs goes from registers to memory.
-template <int P, bool kSigned, FinishKind kKind>
+template <int P, bool kSigned, QuadAdds kAdds>
 void whole_blocks(const SpConvTile& t, std::int64_t blocks, Cursor& at) {
-  Finish finish(t.finish, kSpConvChannels);
+  const QuadFinish finish(t.finish);
   for (std::int64_t block = 0; block < blocks; ++block) {
+    const std::int64_t channel = block * kSpConvChannels;
     __m512i acc[P];
-    accumulate<P, kSigned>(t, at, acc);
-    finish.move_to(t.finish, block * kSpConvChannels);
-#pragma GCC unroll 14
-    for (int p = 0; p < P; ++p) finish.row<kKind>(p, acc[p]);
+    accumulate<P, kSigned>(t, _mm512_loadu_si512(t.finish.bias + channel), at, acc);
+    finish.finish<kAdds, P>(channel, acc);
   }
 }
 
@@ -71,7 +70,7 @@ void any_blocks(const SpConvTile& t, std::int64_t first, Cursor& at) {
   alignas(64) std::int32_t sums[P * kSpConvChannels];
   for (std::int64_t channel = first; channel < t.channels; channel += kSpConvChannels) {
     __m512i acc[P];
-    accumulate<P, kSigned>(t, at, acc);
+    accumulate<P, kSigned>(t, _mm512_setzero_si512(), at, acc);
 #pragma GCC unroll 14
     for (int p = 0; p < P; ++p) _mm512_storeu_si512(sums + 16 * p, acc[p]);
     const std::int64_t left = t.channels - channel;
@@ -83,12 +82,12 @@ void any_blocks(const SpConvTile& t, std::int64_t first, Cursor& at) {
 template <int P, bool kSigned>
 void tile(const SpConvTile& t) {
   Cursor at{t.slots, t.data};
+  if (!t.bounded || !QuadFinish::has(t.finish)) return any_blocks<P, kSigned>(t, 0, at);
   const std::int64_t whole = t.channels / kSpConvChannels;
-  const FinishKind kind = finish_kind(t.finish, kSpConvChannels);
-  if (kind == FinishKind::kAny) return any_blocks<P, kSigned>(t, 0, at);
-  if (kind == FinishKind::kPlain) whole_blocks<P, kSigned, FinishKind::kPlain>(t, whole, at);
-  if (kind == FinishKind::kResidualU8) whole_blocks<P, kSigned, FinishKind::kResidualU8>(t, whole, at);
-  if (kind == FinishKind::kFirstResidualU8) whole_blocks<P, kSigned, FinishKind::kFirstResidualU8>(t, whole, at);
+  const QuadAdds adds = QuadFinish::adds(t.finish);
+  if (adds == QuadAdds::kNothing) whole_blocks<P, kSigned, QuadAdds::kNothing>(t, whole, at);
+  if (adds == QuadAdds::kBytes) whole_blocks<P, kSigned, QuadAdds::kBytes>(t, whole, at);
+  if (adds == QuadAdds::kBytesToRounded) whole_blocks<P, kSigned, QuadAdds::kBytesToRounded>(t, whole, at);
   any_blocks<P, kSigned>(t, whole * kSpConvChannels, at);
 }
 

@@ -22,6 +22,7 @@ struct SpConvTile {
   int pixels;                 ///< 1 … kSpConvPixels
   std::int64_t channels;
   QConvFinish finish;  ///< of pixel 0 and the first channel; weight_zero_point is nullptr
+  bool bounded;        ///< qconv_bounded
 };
 
 /// The epilogue from channel `first` of the tile on.
