@@ -10,7 +10,7 @@ namespace {
 /// The sums of one pixel and block; `slots` and `data` are those of the block.
 void sum_up(const SpConvTile& t, int pixel, const std::uint8_t* slots, const std::uint8_t* data, std::int32_t* sums) {
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
-    const std::uint8_t* input = t.inputs[tap * kSpConvPixels + pixel];
+    const std::uint8_t* input = t.inputs[tap * kSpConvPointers + pixel];
     for (std::int64_t g = 0; g < t.groups; ++g, ++slots)
       for (int slot = 0; slot < *slots; ++slot, data += kSpConvSlot)
         for (int i = 0; i < kSpConvSlot / 2; ++i) {

@@ -53,7 +53,7 @@ void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, cons
   tile.bounded = qconv_bounded(epilogue, s.out_c);
   for (std::int64_t t = part.tile_begin; t < part.tile_end; ++t) {
     tile.pixels = static_cast<int>(std::min(step, pixels - t * step));
-    find_taps(s, input, s.in_c, w.padding.data(), t * step, tile.pixels, kSpConvPixels, at);
+    find_taps(s, input, s.in_c, w.padding.data(), t * step, tile.pixels, kSpConvPointers, at);
     tile.finish = qconv_finish_at(w.common, epilogue, t * step, channel, output);
     w.kernel->tile(tile);
   }
@@ -61,7 +61,7 @@ void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, cons
 
 /// Of one thread.
 std::size_t pointers_bytes(const SpConvPacked& w) noexcept {
-  return apart(static_cast<std::size_t>(w.common.shape.taps() * kSpConvPixels) * sizeof(const std::uint8_t*));
+  return apart(static_cast<std::size_t>(w.common.shape.taps() * kSpConvPointers) * sizeof(const std::uint8_t*));
 }
 
 }  // namespace

@@ -30,7 +30,7 @@ template <int P, bool kSigned>
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
     const std::uint8_t* at[P];
 #pragma GCC unroll 14
-    for (int p = 0; p < P; ++p) at[p] = t.inputs[tap * kSpConvPixels + p];
+    for (int p = 0; p < P; ++p) at[p] = t.inputs[tap * kSpConvPointers + p];
     for (std::int64_t g = 0; g < t.groups; ++g) {
       const int count = *slots++;
       if (count == 0) continue;

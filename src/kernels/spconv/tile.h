@@ -7,13 +7,14 @@
 namespace pare::kernels {
 
 inline constexpr int kSpConvPixels = 14;    ///< of a tile
+inline constexpr int kSpConvPointers = 16;  ///< of a tile at a tap
 inline constexpr int kSpConvChannels = 16;  ///< output channels of a block
 inline constexpr int kSpConvGroup = 64;     ///< input channels of a group
 inline constexpr int kSpConvSlot = 128;     ///< bytes: 16 × 4 indices within the group, then as many weights
 
 /// A tile of pixels and all of `channels` output channels, by blocks of kSpConvChannels.
 struct SpConvTile {
-  const std::uint8_t* const* inputs;  ///< [taps][kSpConvPixels]: channel 0 of what each pixel reads at each tap
+  const std::uint8_t* const* inputs;  ///< [taps][kSpConvPointers]: channel 0 of what each pixel reads at each tap
   std::int64_t taps, groups;
   int tail;                   ///< input channels of the last group, 1 … kSpConvGroup
   bool input_signed;          ///< s8 inputs run as u8 x + 128
