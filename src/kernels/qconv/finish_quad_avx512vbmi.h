@@ -60,15 +60,13 @@ class QuadFinish {
     __m512 v = _mm512_mul_ps(_mm512_cvtepi32_ps(sums), multiplier);
     if constexpr (kAdds == QuadAdds::kBytesToRounded) {
       // Rounded by what is too large to have a fraction: an addition costs less than a conversion.
-      const __m512 own = _mm512_min_ps(_mm512_max_ps(v, first_lo), first_hi), large = _mm512_set1_ps(0x1.8p23f);
+      const __m512 own = _mm512_min_ps(_mm512_max_ps(v, first_lo), first_hi);
       v = _mm512_mul_ps(_mm512_sub_ps(_mm512_add_ps(own, large), large), first);
     }
     if constexpr (kAdds != QuadAdds::kNothing) {
       // 2^23 + x with x as the last byte: of this, 2^23 and the zero point are subtracted without a conversion.
-      const __m512i lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
       const __m512i bytes = _mm512_broadcast_i32x4(_mm_loadu_si128(reinterpret_cast<const __m128i*>(from)));
-      const __m512i wide =
-          _mm512_mask_permutexvar_epi8(_mm512_set1_epi32(0x4B000000), 0x1111111111111111, lanes, bytes);
+      const __m512i wide = _mm512_mask_permutexvar_epi8(above_bytes, 0x1111111111111111, lanes, bytes);
       v = _mm512_add_ps(v, _mm512_mul_ps(_mm512_sub_ps(_mm512_castsi512_ps(wide), residual_zero), residual));
     }
     return _mm512_cvtps_epi32(v);
@@ -90,8 +88,6 @@ class QuadFinish {
       row[r] = p + r < P ? numbers<kAdds>(sums[pixel], multiplier, from + pixel * f.residual_stride) : row[r - 1];
     }
     const __m512i a = clamped(_mm512_packs_epi32(row[0], row[1])), b = clamped(_mm512_packs_epi32(row[2], row[3]));
-    // A lane of 128 bits has four channels of each pixel.
-    const __m512i order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);
     const __m512i bytes =
         _mm512_permutexvar_epi32(order, signed_ ? _mm512_packs_epi16(a, b) : _mm512_packus_epi16(a, b));
     const auto to = [&](int r) { return reinterpret_cast<__m128i*>(out + (p + r) * f.stride); };
@@ -105,6 +101,11 @@ class QuadFinish {
   bool signed_, clamps_;
   __m512 first_lo, first_hi, first, residual, residual_zero;
   __m512i zero, lo, hi;  ///< of 32 16-bit numbers
+  __m512 large = _mm512_set1_ps(0x1.8p23f);
+  __m512i above_bytes = _mm512_set1_epi32(0x4B000000),
+          lanes = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15),
+          order = _mm512_setr_epi32(0, 4, 8, 12, 1, 5, 9, 13, 2, 6, 10, 14, 3, 7, 11, 15);  ///< a lane of 128 bits has
+                                                                                            ///< four channels of each pixel
 };
 
 }  // namespace

@@ -59,6 +59,9 @@ void describe(SpConvPacked& packed, const SpConvKernel& kernel, const ConvShape&
 std::int64_t find_blocks(SpConvPacked& packed) {
   const std::int64_t each = packed.common.shape.taps() * packed.groups;
   std::int64_t count = 0;
+  const std::span slots(packed.slots.data(), packed.slots.size());
+  const auto differs = [&](std::uint8_t n) { return n != slots[0]; };
+  packed.uniform = slots.empty() || std::any_of(slots.begin(), slots.end(), differs) ? 0 : slots[0];
   for (std::int64_t block = 0; block < packed.blocks; ++block) {
     packed.first.push_back(count);
     for (std::int64_t i = 0; i < each; ++i) count += packed.slots[static_cast<std::size_t>(block * each + i)];

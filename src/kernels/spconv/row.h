@@ -26,6 +26,7 @@ struct SpConvPacked {
   std::int64_t groups = 0, blocks = 0;  ///< of input and of output channels
   PackedArray<std::uint8_t> slots;      ///< [blocks][taps][groups]
   std::vector<std::int64_t> first;      ///< [blocks]: into `data`
+  int uniform = 0;                      ///< slots of every block, tap and group; 0: not as many everywhere
   PackedArray<SpConvSlot> data;
   std::vector<std::uint8_t> padding;  ///< zero points for all input channels, in the input's own type
 };

@@ -47,6 +47,7 @@ void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, cons
   tile.data = w.data.empty() ? nullptr : w.data[0].bytes + w.first[part.block_begin] * kSpConvSlot;
   tile.channels = std::min(s.out_c, part.block_end * kSpConvChannels) - channel;
   tile.inputs = reinterpret_cast<const std::uint8_t* const*>(at);
+  tile.uniform = w.uniform;
   tile.taps = s.taps(), tile.groups = w.groups;
   tile.tail = static_cast<int>(s.in_c - (w.groups - 1) * kSpConvGroup);
   tile.input_signed = w.common.input_signed;

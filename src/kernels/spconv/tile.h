@@ -19,6 +19,7 @@ struct SpConvTile {
   int tail;                   ///< input channels of the last group, 1 … kSpConvGroup
   bool input_signed;          ///< s8 inputs run as u8 x + 128
   const std::uint8_t* slots;  ///< [blocks][taps][groups]: how many slots follow for each
+  int uniform;                ///< how many everywhere; 0: not as many
   const std::uint8_t* data;   ///< the slots
   int pixels;                 ///< 1 … kSpConvPixels
   std::int64_t channels;
