@@ -10,6 +10,7 @@
 
 namespace pare::kernels {
 
+#define PARE_UNARY(file, ns, isa)
 #define PARE_KERNEL(file, ns, isa)                  \
   namespace ns {                                    \
   bool qbinary_span(const QBinarySpan& s) noexcept; \
@@ -27,6 +28,7 @@ QBinaryKernel choose() noexcept {
   if (isa_available(Isa::isa)) return ns::qbinary_span;
 #include "kernels/elementwise/kernels.inc"
 #undef PARE_KERNEL
+#undef PARE_UNARY
   return nullptr;
 }
 

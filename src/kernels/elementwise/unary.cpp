@@ -8,6 +8,15 @@
 #include "kernels/window.h"
 
 namespace pare::kernels {
+
+#define PARE_KERNEL(file, ns, isa)
+#define PARE_UNARY(file, ns, isa)                                                        \
+  namespace ns {                                                                         \
+  bool unary_span(UnaryOp op, std::int64_t count, const float* in, float* out) noexcept; \
+  }
+#include "kernels/elementwise/kernels.inc"
+#undef PARE_UNARY
+
 namespace {
 
 constexpr float kSeluAlpha = 1.67326319217681884765625f, kSeluGamma = 1.05070102214813232421875f;  // ONNX defaults
@@ -114,7 +123,29 @@ float unary_one(UnaryOp op, const UnaryParams& params, float x) noexcept {
   return with_operator<Libm>(op, params, [x](auto f) { return static_cast<float>(f(x)); });
 }
 
+namespace {
+
+using UnaryKernel = bool (*)(UnaryOp, std::int64_t, const float*, float*) noexcept;
+
+/// The best row; nullptr: the loops above.
+UnaryKernel choose() noexcept {
+#define PARE_UNARY(file, ns, isa) \
+  if (isa_available(Isa::isa)) return ns::unary_span;
+#include "kernels/elementwise/kernels.inc"
+#undef PARE_UNARY
+#undef PARE_KERNEL
+  return nullptr;
+}
+
+}  // namespace
+
 void unary(UnaryOp op, const UnaryParams& params, std::int64_t count, const float* in, float* out) noexcept {
+  static const UnaryKernel kernel = choose();
+  if (kernel && kernel(op, 0, in, out)) {  // whether it takes the operator
+    const auto body = [=](std::int64_t begin, std::int64_t end) { kernel(op, end - begin, in + begin, out + begin); };
+    parallel_for(count, kGrainOperations / 4, std::ref(body));
+    return;
+  }
   with_operator<Vector>(op, params, [=](auto f) {
     const auto body = [=](std::int64_t begin, std::int64_t end) {
       for (std::int64_t i = begin; i < end; ++i) out[i] = f(in[i]);

@@ -6,20 +6,35 @@
 
 namespace pare::kernels {
 
+/// use(i, load, store) for each vector of a row, the last of them masked. What a masked store wrote no load can take before it
+/// is in the cache, so that nothing here reads what it just wrote.
+template <class V, class Use>
+void for_vectors(std::int64_t count, const Use& use) {
+  std::int64_t i = 0;
+  for (; i + V::kLanes <= count; i += V::kLanes)
+    use([i](const float* p, float) { return V::load(p + i); }, [i](float* p, auto x) { V::store(p + i, x); });
+  const std::int64_t left = count - i;
+  if (left > 0)
+    use([=](const float* p, float rest) { return V::load_some(p + i, left, rest); },
+        [=](float* p, auto x) { V::store_some(p + i, left, x); });
+}
+
 template <class V>
 void softmax_vectors(const float* in, std::int64_t count, float* out) {
-  auto largest = V::set(-__builtin_inff());
-  for (std::int64_t i = 0; i < count; i += V::kLanes)  // NaN is the first operand, which max passes over
-    largest = V::max(V::load_some(in + i, count - i, -__builtin_inff()), largest);
+  constexpr float kNone = -__builtin_inff();  // whose power is 0
+  auto largest = V::set(kNone);
+  for_vectors<V>(count, [&](auto load, auto) {
+    largest = V::max(load(in, kNone), largest);  // NaN is the first operand, which max passes over
+  });
   const auto shift = V::set(-V::largest(largest));
   auto sum = V::zero();
-  for (std::int64_t i = 0; i < count; i += V::kLanes) {
-    V::store_some(out + i, count - i, V::exp_negative(V::add(V::load_some(in + i, count - i, 0.0f), shift)));
-    sum = V::add(V::load_some(out + i, count - i, 0.0f), sum);
-  }
+  for_vectors<V>(count, [&](auto load, auto store) {
+    const auto power = V::exp_negative(V::add(load(in, kNone), shift));
+    store(out, power);
+    sum = V::add(power, sum);
+  });
   const auto factor = V::set(1.0f / V::sum(sum));
-  for (std::int64_t i = 0; i < count; i += V::kLanes)
-    V::store_some(out + i, count - i, V::mul(V::load_some(out + i, count - i, 0.0f), factor));
+  for_vectors<V>(count, [&](auto load, auto store) { store(out, V::mul(load(out, 0.0f), factor)); });
 }
 
 }  // namespace pare::kernels
