@@ -5,9 +5,14 @@
 #include <cstdio>
 #include <new>
 
+#include "base/cpu.h"
+#include "base/hash_avx2.h"
+
 namespace pare {
 
 namespace {
+
+constexpr std::size_t kLong = 4096;  // bytes from which wider vectors are worth asking the CPU for
 
 std::string hex_of(XXH128_hash_t hash) {
   char text[33];
@@ -24,7 +29,10 @@ std::string_view bytes_of(const std::int64_t& value) { return {reinterpret_cast<
 
 std::string hash_hex(std::string_view bytes) { return hex_of(XXH3_128bits(bytes.data(), bytes.size())); }
 
-std::uint64_t hash64(std::string_view bytes) noexcept { return XXH3_64bits(bytes.data(), bytes.size()); }
+std::uint64_t hash64(std::string_view bytes) {
+  if (bytes.size() >= kLong && isa_available(Isa::kAvx2)) return avx2::hash64(bytes.data(), bytes.size());
+  return XXH3_64bits(bytes.data(), bytes.size());
+}
 
 Hasher::Hasher() : state_(XXH3_createState()) {
   if (state_ == nullptr) throw std::bad_alloc();
