@@ -229,8 +229,7 @@ std::unique_ptr<Product> convolution(const std::string& key, const kernels::Conv
   const auto with = [&](bool in_place) {
     return Conv::primitive_desc(op, attributes(post, added, in_place), engine());
   };
-  const bool in_place = add_argument(post) != 0 && types.add == types.out && can_add_in_place(with);
-  const Conv::primitive_desc desc = with(in_place);
+  const auto [desc, in_place] = described(add_argument(post) != 0 && types.add == types.out, with);
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this convolution";
     return nullptr;

@@ -2,7 +2,9 @@
 // API).
 #pragma once
 
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -65,7 +67,6 @@ struct IntegerInput {
   DType type = DType::kUint8;  ///< or kInt8
   std::int32_t zero_point = 0;
   const std::int32_t* bias = nullptr;  ///< [outputs] at scale input · weight, or nullptr
-  bool packs = true;  ///< false: the product says what it would be, and cannot run
 };
 
 /// A compiled integer product with constant weights: 8-bit input, int32 sums, the epilogue of kernels/qconv/qconv.h but
@@ -81,18 +82,25 @@ class IntegerProduct {
   virtual bool adds_in_place() const = 0;  ///< as Product's
 };
 
-/// NHWC; `weight` is a signed 8-bit tensor without zero points, ONNX [O, I/groups, kh, kw]. nullptr with a reason when
+/// What oneDNN has for a product, found once, and made only where it is chosen.
+struct IntegerOffer {
+  std::string implementation;
+  /// Packs the weights. The cache must be there still; the epilogue's and the input's arrays need not.
+  std::function<std::shared_ptr<const IntegerProduct>()> make;
+};
+
+/// NHWC; `weight` is a signed 8-bit tensor without zero points, ONNX [O, I/groups, kh, kw]. nullopt with a reason when
 /// oneDNN refuses.
-std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, const kernels::ConvShape& shape,
-                                                    const Tensor& weight, const IntegerInput& input,
-                                                    const kernels::QConvEpilogue& epilogue, WeightCache& cache,
-                                                    std::string& reason);
+std::optional<IntegerOffer> integer_convolution(const std::string& key, const kernels::ConvShape& shape,
+                                                const Tensor& weight, const IntegerInput& input,
+                                                const kernels::QConvEpilogue& epilogue, WeightCache& cache,
+                                                std::string& reason);
 
 /// in [m, k] = [shape.batch, shape.in_c], weight [n, k] when `transposed` else [k, n]; as above.
-std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const kernels::ConvShape& shape,
-                                               const Tensor& weight, bool transposed, const IntegerInput& input,
-                                               const kernels::QConvEpilogue& epilogue, WeightCache& cache,
-                                               std::string& reason);
+std::optional<IntegerOffer> integer_matmul(const std::string& key, const kernels::ConvShape& shape,
+                                           const Tensor& weight, bool transposed, const IntegerInput& input,
+                                           const kernels::QConvEpilogue& epilogue, WeightCache& cache,
+                                           std::string& reason);
 
 /// A batch of matrices in memory: sizes and strides (in elements) of the leading axes, as many as the result has (size
 /// 1 where the operand is broadcast), and the strides of a matrix's rows and columns.

@@ -9,6 +9,7 @@
 #include <cstring>
 #include <unordered_map>
 
+#include "pare/error.h"
 #include "runtime/onednn_internal.h"
 
 namespace pare::runtime::onednn {
@@ -140,8 +141,6 @@ class DnnlIntegerProduct final : public IntegerProduct {
  public:
   DnnlIntegerProduct(const Descriptor& desc, Constants constants, memory::desc residual)
       : desc_(desc), primitive_(desc), constants_(std::move(constants)), residual_(std::move(residual)) {}
-  /// Only says what it would be.
-  DnnlIntegerProduct(const Descriptor& desc, bool in_place) : desc_(desc) { constants_.in_place = in_place; }
 
   void run(const void* in, const void* residual, void* out, std::byte* scratch) const override {
     std::unordered_map<int, memory> arguments = {{DNNL_ARG_SRC, view(desc_.src_desc(), in)},
@@ -167,7 +166,7 @@ class DnnlIntegerProduct final : public IntegerProduct {
   }
   std::size_t scratch_bytes() const override { return desc_.scratchpad_desc().get_size(); }
   std::size_t weight_bytes() const override {
-    return (constants_.weights ? constants_.weights->get_desc().get_size() : 0) + 4 * constants_.bias.size();
+    return constants_.weights->get_desc().get_size() + 4 * constants_.bias.size();
   }
   std::string implementation() const override { return desc_.impl_info_str(); }
   bool adds_in_place() const override { return constants_.in_place; }
@@ -181,17 +180,33 @@ class DnnlIntegerProduct final : public IntegerProduct {
 
 /// bias − zero_point · Σ weights of each output; exact where no window reaches into padding.
 std::vector<std::int32_t> folded_bias(const Tensor& weight, const kernels::FilterStrides& strides,
-                                      const kernels::ConvShape& s, const IntegerInput& input) {
-  std::vector<std::int32_t> folded(static_cast<std::size_t>(s.out_c));
+                                      const kernels::ConvShape& s, std::int32_t zero_point,
+                                      std::vector<std::int32_t> folded) {
+  folded.resize(static_cast<std::size_t>(s.out_c));
   const auto* w = reinterpret_cast<const std::int8_t*>(weight.raw());
   for (std::int64_t o = 0; o < s.out_c; ++o) {
     std::int32_t sum = 0;
     for (std::int64_t i = 0; i < s.group_in(); ++i)
       for (std::int64_t tap = 0; tap < s.taps(); ++tap)
         sum += w[o * strides.o + i * strides.i + tap / s.kw * strides.y + tap % s.kw * strides.x];
-    folded[static_cast<std::size_t>(o)] = (input.bias ? input.bias[o] : 0) - input.zero_point * sum;
+    folded[static_cast<std::size_t>(o)] -= zero_point * sum;
   }
   return folded;
+}
+
+/// `complete` adds what is made of the weights.
+template <class Descriptor, class Complete>
+IntegerOffer offer(const Descriptor& desc, Constants constants, const memory::desc& residual, Complete complete) {
+  return {desc.impl_info_str(),
+          [=, constants = std::move(constants)]() mutable -> std::shared_ptr<const IntegerProduct> {
+            try {
+              Constants whole = constants;
+              complete(whole);
+              return std::make_shared<const DnnlIntegerProduct<Descriptor>>(desc, std::move(whole), residual);
+            } catch (const dnnl::error& error) {
+              throw Error(ErrorCode::kInternal, "oneDNN", std::string("makes no kernel that it offers: ") + error.message);
+            }
+          }};
 }
 
 std::vector<std::int32_t> as_vector(const std::int32_t* bias, std::int64_t count) {
@@ -200,10 +215,10 @@ std::vector<std::int32_t> as_vector(const std::int32_t* bias, std::int64_t count
 
 }  // namespace
 
-std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, const kernels::ConvShape& s,
-                                                    const Tensor& weight, const IntegerInput& input,
-                                                    const kernels::QConvEpilogue& epilogue, WeightCache& cache,
-                                                    std::string& reason) try {
+std::optional<IntegerOffer> integer_convolution(const std::string& key, const kernels::ConvShape& s,
+                                                const Tensor& weight, const IntegerInput& input,
+                                                const kernels::QConvEpilogue& epilogue, WeightCache& cache,
+                                                std::string& reason) try {
   using Conv = dnnl::convolution_forward;
   const memory::dims out = {s.batch, s.out_c, s.out_h, s.out_w};
   const memory::desc src({s.batch, s.in_c, s.in_h, s.in_w}, data_type(input.type), memory::format_tag::nhwc);
@@ -218,9 +233,8 @@ std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, cons
   const bool folds = input.zero_point != 0 && !padded;
   Constants constants;
   constants.zero_point = folds ? 0 : input.zero_point;
-  constants.bias = folds && input.packs ? folded_bias(weight, kernels::FilterStrides::oihw(s), s, input)
-                                        : as_vector(input.bias, s.out_c);
-  if (!constants.bias.empty())
+  constants.bias = as_vector(input.bias, s.out_c);
+  if (folds || !constants.bias.empty())
     constants.bias_desc = memory::desc({s.out_c}, memory::data_type::s32, memory::format_tag::x);
   const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src,
                       memory::desc(filter, memory::data_type::s8, memory::format_tag::any), constants.bias_desc, dst,
@@ -231,25 +245,25 @@ std::unique_ptr<IntegerProduct> integer_convolution(const std::string& key, cons
     if (constants.zero_point != 0) attr.set_zero_points(DNNL_ARG_SRC, 0, {DNNL_RUNTIME_S32_VAL});
     return Conv::primitive_desc(op, attr, engine());
   };
-  const bool in_place = may_hold(epilogue) && can_add_in_place(with);
-  constants.take(PostOps(epilogue, residual, in_place), epilogue);
-  const Conv::primitive_desc desc = with(in_place);
+  const auto [desc, in_place] = described(may_hold(epilogue), with);
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this convolution";
-    return nullptr;
+    return std::nullopt;
   }
-  if (!input.packs) return std::make_unique<DnnlIntegerProduct<Conv::primitive_desc>>(desc, in_place);
-  constants.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
-  return std::make_unique<DnnlIntegerProduct<Conv::primitive_desc>>(desc, std::move(constants), residual);
+  constants.take(PostOps(epilogue, residual, in_place), epilogue);
+  return offer(desc, std::move(constants), residual, [=, &cache, zero_point = input.zero_point](Constants& c) {
+    if (folds) c.bias = folded_bias(weight, kernels::FilterStrides::oihw(s), s, zero_point, std::move(c.bias));
+    c.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
+  });
 } catch (const dnnl::error& error) {
   reason = std::string("oneDNN refuses: ") + error.message;
-  return nullptr;
+  return std::nullopt;
 }
 
-std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const kernels::ConvShape& s,
-                                               const Tensor& weight, bool transposed, const IntegerInput& input,
-                                               const kernels::QConvEpilogue& epilogue, WeightCache& cache,
-                                               std::string& reason) try {
+std::optional<IntegerOffer> integer_matmul(const std::string& key, const kernels::ConvShape& s,
+                                           const Tensor& weight, bool transposed, const IntegerInput& input,
+                                           const kernels::QConvEpilogue& epilogue, WeightCache& cache,
+                                           std::string& reason) try {
   const std::int64_t m = s.batch, k = s.in_c, n = s.out_c;
   const memory::desc src({m, k}, data_type(input.type), memory::format_tag::ab);
   const memory::desc dst({m, n}, data_type(epilogue.output_type), memory::format_tag::ab);
@@ -258,27 +272,28 @@ std::unique_ptr<IntegerProduct> integer_matmul(const std::string& key, const ker
   const kernels::FilterStrides strides =
       transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
   Constants constants;
-  constants.bias =
-      input.zero_point != 0 && input.packs ? folded_bias(weight, strides, s, input) : as_vector(input.bias, n);
-  if (!constants.bias.empty())
+  constants.bias = as_vector(input.bias, n);
+  const bool folds = input.zero_point != 0;
+  if (folds || !constants.bias.empty())
     constants.bias_desc = memory::desc({1, n}, memory::data_type::s32, memory::format_tag::ab);
   const PostOps post(epilogue, residual);
   constants.take(post, epilogue);
   const dnnl::primitive_attr attr = attributes(epilogue, n, post);
   const memory::desc any({k, n}, memory::data_type::s8, memory::format_tag::any);
-  const dnnl::matmul::desc op = constants.bias.empty() ? dnnl::matmul::desc(src, any, dst)
-                                                       : dnnl::matmul::desc(src, any, constants.bias_desc, dst);
+  const dnnl::matmul::desc op = constants.bias_desc.is_zero() ? dnnl::matmul::desc(src, any, dst)
+                                                              : dnnl::matmul::desc(src, any, constants.bias_desc, dst);
   const dnnl::matmul::primitive_desc desc(op, attr, engine());
   if (is_reference(desc)) {
     reason = "oneDNN has only its reference for this product";
-    return nullptr;
+    return std::nullopt;
   }
-  if (!input.packs) return std::make_unique<DnnlIntegerProduct<dnnl::matmul::primitive_desc>>(desc, false);
-  constants.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
-  return std::make_unique<DnnlIntegerProduct<dnnl::matmul::primitive_desc>>(desc, std::move(constants), residual);
+  return offer(desc, std::move(constants), residual, [=, &cache, zero_point = input.zero_point](Constants& c) {
+    if (folds) c.bias = folded_bias(weight, strides, s, zero_point, std::move(c.bias));
+    c.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
+  });
 } catch (const dnnl::error& error) {
   reason = std::string("oneDNN refuses: ") + error.message;
-  return nullptr;
+  return std::nullopt;
 }
 
 }  // namespace pare::runtime::onednn

@@ -3,6 +3,7 @@
 
 #include <oneapi/dnnl/dnnl.hpp>
 #include <string>
+#include <utility>
 
 #include "runtime/onednn.h"
 #include "runtime/weight_cache.h"
@@ -27,16 +28,20 @@ bool is_reference(const Descriptor& desc) {
   return name.rfind("ref", 0) == 0 || name.rfind("gemm:ref", 0) == 0 || name.rfind("x64:gemm:ref", 0) == 0;
 }
 
-/// `make(true)`, a product that adds to what its output holds, has a kernel. Such 1x1 convolutions run on the kernels of
-/// those that add nothing; where they add a tensor of its own, oneDNN falls back to older ones, which on AMX tiles take up
-/// to four times as long.
+/// What `make(in_place)` describes, and whether that adds to what its output holds: it does where `may` and there is a
+/// kernel for it. Such 1x1 convolutions run on the kernels of those that add nothing; where they add a tensor of its own,
+/// oneDNN falls back to older ones, which on AMX tiles take up to four times as long. Each description is made once: to
+/// go through oneDNN's list of kernels takes as long as much of the planning.
 template <class Make>
-bool can_add_in_place(const Make& make) {
-  try {
-    return !is_reference(make(true));
-  } catch (const dnnl::error&) {
-    return false;
+auto described(bool may, const Make& make) {
+  using Descriptor = decltype(make(true));
+  if (may) {
+    try {
+      if (Descriptor adds = make(true); !is_reference(adds)) return std::pair(std::move(adds), true);
+    } catch (const dnnl::error&) {
+    }
   }
+  return std::pair(make(false), false);
 }
 
 /// Padding below and right: whatever makes the output size come out.

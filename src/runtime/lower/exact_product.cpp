@@ -123,10 +123,12 @@ std::shared_ptr<const onednn::IntegerProduct> library_product(Lowerer& lw, const
     return nullptr;
   const onednn::IntegerInput in{input, 0, nullptr};
   std::string reason;
-  if (source.weight.rank() == 2)
-    return onednn::integer_matmul(key, s, source.weight, source.strides.i == 1, in, plain_epilogue(ones), lw.cache(),
-                                  reason);
-  return onednn::integer_convolution(key, s, source.weight, in, plain_epilogue(ones), lw.cache(), reason);
+  const kernels::QConvEpilogue plain = plain_epilogue(ones);
+  const auto offer =
+      source.weight.rank() == 2
+          ? onednn::integer_matmul(key, s, source.weight, source.strides.i == 1, in, plain, lw.cache(), reason)
+          : onednn::integer_convolution(key, s, source.weight, in, plain, lw.cache(), reason);
+  return offer ? offer->make() : nullptr;
 }
 
 }  // namespace

@@ -80,20 +80,17 @@ std::optional<Candidate> library(const IntegerTask& t) {
   if (t.weight().dtype() != DType::kInt8 || !centred) return std::nullopt;
   QConvEpilogue epilogue = t.epilogue;
   epilogue.multiplier = t.multiplier->data();
-  const auto make = [t, epilogue](std::string& why, bool packs) -> std::shared_ptr<const onednn::IntegerProduct> {
-    const onednn::IntegerInput input{t.input_type(), t.input_zero_point(), t.bias.data(), packs};
-    if (t.weight().rank() == 2)
-      return onednn::integer_matmul(t.name(), t.shape, t.weight(), t.strides.i == 1, input, epilogue, t.lw.cache(), why);
-    return onednn::integer_convolution(t.name(), t.shape, t.weight(), input, epilogue, t.lw.cache(), why);
-  };
+  const onednn::IntegerInput input{t.input_type(), t.input_zero_point(), t.bias.data()};
   std::string why;
-  const auto probe = make(why, false);
-  if (!probe) return std::nullopt;
-  const bool amx = probe->implementation().find("amx") != std::string::npos;
+  const auto offer =
+      t.weight().rank() == 2
+          ? onednn::integer_matmul(t.name(), t.shape, t.weight(), t.strides.i == 1, input, epilogue, t.lw.cache(), why)
+          : onednn::integer_convolution(t.name(), t.shape, t.weight(), input, epilogue, t.lw.cache(), why);
+  if (!offer) return std::nullopt;
+  const bool amx = offer->implementation.find("amx") != std::string::npos;
   if (amx && !isa_available(Isa::kAmx)) return std::nullopt;  // it does not know of PARE_FORCE_ISA
-  return Candidate{"qconv__onednn", dense_cycles(t.shape, amx), [make] {
-                     std::string none;
-                     const auto product = make(none, true);
+  return Candidate{"qconv__onednn", dense_cycles(t.shape, amx), [make = offer->make] {
+                     const auto product = make();
                      ProductForm form{"qconv__onednn", product->implementation(), product->weight_bytes(),
                                       product->scratch_bytes(), {}};
                      form.run = [product](const void* in, const void* added, void* out, std::byte* scratch) {

@@ -1,5 +1,6 @@
 // Gemm and MatMul with a constant matrix on the right, and batches of products.
 #include <algorithm>
+#include <optional>
 
 #include "runtime/lower/float_product.h"
 #include "runtime/lower/nbits.h"
@@ -8,6 +9,15 @@
 namespace pare::runtime {
 
 namespace {
+
+/// Sizes of the right operand where it is constant. Of integer weights nothing else is asked for: their real values would
+/// be made for nothing.
+std::optional<Dims> constant_dims(Lowerer& lw, const Group& group) {
+  const ir::ValueId right = lw.main(group).input(1);
+  if (group.integer) return lw.dims(right);
+  const Tensor weight = lw.constant(right);
+  return weight.defined() ? std::optional(weight.dims()) : std::nullopt;
+}
 
 /// Product of all axes but the last.
 std::int64_t rows(const Dims& dims) {
@@ -79,13 +89,14 @@ std::optional<std::string> lower_Gemm(Lowerer& lw, const Group& group) {
     lower_nbits(lw, group);
     return std::nullopt;
   }
-  const Tensor weight = lw.constant(node.input(1)), bias = lw.constant(node.input(2));
+  const std::optional<Dims> weight = constant_dims(lw, group);
+  const Tensor bias = lw.constant(node.input(2));
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
   if (node.int_or("transA", 0) || node.float_or("alpha", 1) != 1) return "transA or alpha";
-  if (!weight.defined()) return "the right operand is not constant";
+  if (!weight) return "the right operand is not constant";
   Tensor flat;
   if (node.input(2) != ir::kNoValue) {
-    const std::int64_t n = weight.dim(node.int_or("transB", 0) ? 0 : 1);
+    const std::int64_t n = weight->at(node.int_or("transB", 0) ? 0 : 1);
     if (!bias.defined() || node.float_or("beta", 1) != 1 || bias.numel() != n || (bias.rank() > 0 && bias.dim(-1) != n))
       return "the bias is not one constant per output";
     flat = bias.reshaped({n});
@@ -101,7 +112,7 @@ std::optional<std::string> lower_MatMul(Lowerer& lw, const Group& group) {
   }
   if (lw.dtype(node.input(0)) != DType::kFloat32) return "only float32 has a kernel";
   const Dims in = lw.dims(node.input(0)), weight = lw.dims(node.input(1));
-  const bool constant = lw.constant(node.input(1)).defined();
+  const bool constant = constant_dims(lw, group).has_value();
   if (constant && weight.size() == 2 && in.size() >= 2)
     return lower_right_constant(lw, group, false, lw.constant(group.bias));
   return lower_batched(lw, group);
