@@ -106,7 +106,9 @@ ValueFacts declared_facts(const Value& value) {
 void complete_facts(ValueFacts& facts) {
   if (facts.constant != nullptr) {
     const Tensor& tensor = *facts.constant;
-    if (is_integer(tensor.dtype()) && tensor.rank() <= 1 && tensor.numel() <= kSmall) elements_from_constant(facts);
+    // Bytes are zero points, of which a quantized model has thousands, and no sizes.
+    const bool sizes = is_integer(tensor.dtype()) && bits(tensor.dtype()) > 8;
+    if (sizes && tensor.rank() <= 1 && tensor.numel() <= kSmall) elements_from_constant(facts);
   } else if (facts.elements && is_integer(facts.dtype)) {
     constant_from_elements(facts);
   }

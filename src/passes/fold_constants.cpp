@@ -5,6 +5,7 @@
 // takes at most 64 MB, or no more than the inputs. DequantizeLinear and Codebook stay: such weights are kept as they are
 // stored.
 #include <algorithm>
+#include <optional>
 #include <set>
 
 #include "ir/fake_quantize.h"
@@ -81,9 +82,27 @@ std::optional<Tensor> known_elements(const ir::ValueFacts& facts) {
   return tensor;
 }
 
-bool fold_known(ir::Graph& graph, ir::NodeId id, const std::vector<ir::ValueFacts>& facts) {
+/// What inference knows of a model as it was when it was first asked for; many have no integers that could be folded.
+class Known {
+ public:
+  explicit Known(const ir::Model& model) : model_(model) {}
+  const std::vector<ir::ValueFacts>& facts() {
+    if (!facts_) facts_ = ir::infer_for(model_, {});
+    return *facts_;
+  }
+
+ private:
+  const ir::Model& model_;
+  std::optional<std::vector<ir::ValueFacts>> facts_;
+};
+
+bool fold_known(ir::Graph& graph, ir::NodeId id, Known& known) {
   const ir::Node& node = graph.node(id);
-  if (node.outputs.size() != 1 || static_cast<std::size_t>(node.outputs[0]) >= facts.size()) return false;
+  if (node.outputs.size() != 1 || node.outputs[0] == ir::kNoValue) return false;
+  const DType type = graph.value(node.outputs[0]).dtype;
+  if (type != DType::kInt64 && type != DType::kInt32) return false;
+  const std::vector<ir::ValueFacts>& facts = known.facts();
+  if (static_cast<std::size_t>(node.outputs[0]) >= facts.size()) return false;
   std::optional<Tensor> tensor = known_elements(facts[static_cast<std::size_t>(node.outputs[0])]);
   if (!tensor) return false;
   std::vector<Tensor> results;
@@ -95,12 +114,12 @@ bool fold_known(ir::Graph& graph, ir::NodeId id, const std::vector<ir::ValueFact
 int run(ir::Model& model) {
   int folded = 0;
   const std::vector<ir::NodeId> order = model.graph.nodes();
-  const std::vector<ir::ValueFacts> facts = ir::infer_for(model, {});
+  Known known(model);
   const std::vector<std::string> names = model.graph.captured_names();
   const std::set<std::string> captured(names.begin(), names.end());
   for (ir::NodeId id : order) {
     if (!may_fold(model.graph, model.graph.node(id), captured)) continue;
-    folded += fold_evaluated(model, id) || fold_known(model.graph, id, facts);
+    folded += fold_evaluated(model, id) || fold_known(model.graph, id, known);
   }
   return folded;
 }

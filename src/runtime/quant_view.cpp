@@ -1,10 +1,26 @@
 #include "runtime/quant_view.h"
 
+#include <algorithm>
+
 #include "base/float16.h"
 
 namespace pare::runtime {
 
 namespace {
+
+template <class T>
+void widen(const Tensor& tensor, std::vector<std::int32_t>& to) {
+  const auto values = tensor.data<T>();
+  std::copy(values.begin(), values.end(), to.begin());
+}
+
+/// The elements of a tensor of as many.
+void take_zero_points(const Tensor& tensor, std::vector<std::int32_t>& to) {
+  if (tensor.dtype() == DType::kInt8) return widen<std::int8_t>(tensor, to);
+  if (tensor.dtype() == DType::kUint8) return widen<std::uint8_t>(tensor, to);
+  for (std::size_t i = 0; i < to.size(); ++i)
+    to[i] = static_cast<std::int32_t>(element_as_double(tensor, static_cast<std::int64_t>(i)));
+}
 
 /// Parameters of a Q or DQ node whose quantized side is `q` and whose float side is `real`.
 std::optional<QuantView> view(const ir::Graph& graph, const ir::Node& node, ir::ValueId q, ir::ValueId real) {
@@ -22,11 +38,9 @@ std::optional<QuantView> view(const ir::Graph& graph, const ir::Node& node, ir::
   if (!found.is_8_bit() && !wide && found.dtype != DType::kInt32) return std::nullopt;
   found.scale.assign(scale->data<float>().begin(), scale->data<float>().end());
   found.zero_point.resize(found.scale.size());
-  for (std::size_t i = 0; i < found.scale.size(); ++i) {
-    if (!(found.scale[i] > 0)) return std::nullopt;
-    if (zero_point)
-      found.zero_point[i] = static_cast<std::int32_t>(element_as_double(*zero_point, static_cast<std::int64_t>(i)));
-  }
+  for (const float scale_of_one : found.scale)
+    if (!(scale_of_one > 0)) return std::nullopt;
+  if (zero_point) take_zero_points(*zero_point, found.zero_point);
   if (found.scale.size() > 1) {
     const ir::Shape& shape = graph.value(q).shape;
     const std::int64_t axis = node.int_or("axis", 1);

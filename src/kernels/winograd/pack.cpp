@@ -73,12 +73,13 @@ WinogradWeights WinogradWeights::pack(const ConvShape& s, WinogradTile tile, con
     packed->padding.assign(static_cast<std::size_t>(s.in_c), 0.0f);
     packed->bias.assign(static_cast<std::size_t>(packed->panels() * packed->width()), 0.0f);
     if (bias) std::copy_n(bias, s.out_c, packed->bias.begin());
-    packed->weights.assign(static_cast<std::size_t>(packed->size()), 0.0f);
+    packed->weights.resize(static_cast<std::size_t>(packed->size()));  // not filled: they may be a hundred megabytes
     const Transform g = transform_of(packed->tile);
     const auto panels = [&](std::int64_t first, std::int64_t last) {
       for (std::int64_t panel = first; panel < last; ++panel) {
         const std::int64_t begin = panel * packed->width(), width = packed->vectors(panel) * packed->kernel->lanes;
         float* to = packed->weights.data() + begin * packed->positions() * s.in_c;
+        if (begin + width > s.out_c) std::fill_n(to, packed->positions() * s.in_c * width, 0.0f);
         for (std::int64_t i = 0; i < s.in_c; ++i)
           transform_row(g, static_cast<std::size_t>(packed->edge()),
                         {filter, f, begin, std::min(width, s.out_c - begin), i, to + i * width, s.in_c * width});
