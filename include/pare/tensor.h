@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>
@@ -28,6 +29,10 @@ class Tensor {
   /// Read-only view of memory that `owner` keeps alive (a mapped file); `data` holds bytes_for(dtype, dims) bytes and need
   /// not be aligned.
   static Tensor view(DType dtype, Dims dims, const void* data, std::shared_ptr<const void> owner);
+  /// The same of memory whose content is checked before it is first read. `check` throws where it is not what it should
+  /// be, and with it whatever reads: raw(), data(), clone(), mutable_raw(), identical().
+  static Tensor view(DType dtype, Dims dims, const void* data, std::shared_ptr<const void> owner,
+                     std::function<void()> check);
   /// A tensor of strings (dtype kString).
   static Tensor strings(Dims dims, std::vector<std::string> values);
   /// Copies `values`; their number must equal element_count(dims).
@@ -48,7 +53,12 @@ class Tensor {
   std::size_t bytes() const noexcept { return bytes_; }
 
   /// The bytes. Those of a view need not be aligned: what reads whole elements takes data() or aligned_raw().
-  const std::byte* raw() const noexcept { return data_; }
+  const std::byte* raw() const {
+    if (unchecked_) check();
+    return data_;
+  }
+  /// Where raw() lies, for who does not read it.
+  const std::byte* address() const noexcept { return data_; }
   /// As raw(), aligned as the elements need it: of a view that is not, a copy, which is made once and kept. Thread-safe.
   /// Throws Error(kMemory).
   const std::byte* aligned_raw() const;
@@ -71,8 +81,10 @@ class Tensor {
   bool identical(const Tensor& other) const;
 
  private:
+  struct Check;
   struct Realigned;
 
+  void check() const;
   void require(DType wanted) const;
 
   DType dtype_ = DType::kUndefined;
@@ -81,6 +93,7 @@ class Tensor {
   std::size_t bytes_ = 0;
   const std::byte* data_ = nullptr;
   std::shared_ptr<const void> owner_;
+  std::shared_ptr<Check> unchecked_;  ///< nullptr: whoever made the tensor knows its content
   bool writable_ = false;
   std::shared_ptr<Realigned> realigned_;  ///< of a view that is not aligned
   std::shared_ptr<const std::vector<std::string>> strings_;

@@ -176,6 +176,17 @@ MappedFile::~MappedFile() {
 
 void drop_mapped(std::span<const std::byte> memory) noexcept { maps().drop(memory); }
 
+void will_read(std::span<const std::byte> memory) noexcept {
+#ifdef MADV_POPULATE_READ
+  static const auto page = static_cast<std::uintptr_t>(::sysconf(_SC_PAGESIZE));
+  const auto begin = reinterpret_cast<std::uintptr_t>(memory.data()) / page * page,
+             end = reinterpret_cast<std::uintptr_t>(memory.data() + memory.size());
+  if (begin < end) ::madvise(reinterpret_cast<void*>(begin), end - begin, MADV_POPULATE_READ);
+#else
+  static_cast<void>(memory);
+#endif
+}
+
 std::string read_file(const fs::path& path) {
   struct stat status {};
   const Descriptor file = open_for_reading(path, status);

@@ -36,6 +36,10 @@ class MappedFile {
 /// Gives memory that belongs to a map back to the system until it is read again; anything else is left alone.
 void drop_mapped(std::span<const std::byte> memory) noexcept;
 
+/// Says that memory that belongs to a map is about to be read through: its pages are looked up at once, not a few at a
+/// time. No more than advice, which systems older than Linux 5.14 do not take.
+void will_read(std::span<const std::byte> memory) noexcept;
+
 /// Whole file as bytes. Errors as MappedFile::open.
 std::string read_file(const fs::path& path);
 

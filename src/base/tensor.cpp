@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdlib>
 #include <cstring>
 #include <limits>
@@ -125,10 +126,11 @@ Tensor Tensor::view(DType dtype, Dims dims, const void* data, std::shared_ptr<co
 }
 
 const std::byte* Tensor::aligned_raw() const {
-  if (!realigned_) return data_;
-  std::call_once(realigned_->once, [this] {
+  const std::byte* const bytes = raw();
+  if (!realigned_) return bytes;
+  std::call_once(realigned_->once, [&] {
     realigned_->copy = allocate(bytes_, false, dtype_, dims_);
-    std::memcpy(realigned_->copy.data, data_, bytes_);
+    std::memcpy(realigned_->copy.data, bytes, bytes_);
   });
   return realigned_->copy.data;
 }
@@ -138,11 +140,33 @@ Tensor Tensor::aligned() const {
   if (!realigned_ || bytes_ < kLarge) return realigned_ ? clone() : *this;
   const Block block = map(bytes_, dtype_, dims_);
   for (std::size_t at = 0; at < bytes_; at += kLarge) {  // so that a mapped file and the copy are never both in memory
-    const std::span piece(data_ + at, std::min(kLarge, bytes_ - at));
+    const std::span piece(raw() + at, std::min(kLarge, bytes_ - at));
     std::memcpy(block.data + at, piece.data(), piece.size());
     drop_mapped(piece);
   }
   return view(dtype_, dims_, block.data, block.owner);
+}
+
+/// Shared by all tensors of the same storage.
+struct Tensor::Check {
+  std::function<void()> run;
+  std::mutex mutex;
+  std::atomic<bool> passed = false;
+};
+
+Tensor Tensor::view(DType dtype, Dims dims, const void* data, std::shared_ptr<const void> owner,
+                    std::function<void()> check) {
+  Tensor tensor = view(dtype, std::move(dims), data, std::move(owner));
+  tensor.unchecked_ = std::make_shared<Check>();
+  tensor.unchecked_->run = std::move(check);
+  return tensor;
+}
+
+void Tensor::check() const {
+  if (unchecked_->passed) return;
+  const std::lock_guard lock(unchecked_->mutex);
+  if (!unchecked_->passed) unchecked_->run();
+  unchecked_->passed = true;
 }
 
 Tensor Tensor::strings(Dims dims, std::vector<std::string> values) {
@@ -190,8 +214,9 @@ Tensor Tensor::clone() const {
   Tensor result = *this;
   if (!defined() || dtype_ == DType::kString) return result;  // the strings themselves are immutable
   Block block = allocate(bytes_, false, dtype_, dims_);
-  if (bytes_ > 0) std::memcpy(block.data, data_, bytes_);
+  if (bytes_ > 0) std::memcpy(block.data, raw(), bytes_);
   result.owner_ = std::move(block.owner);
+  result.unchecked_ = nullptr;
   result.data_ = block.data;
   result.writable_ = true;
   result.realigned_ = nullptr;
@@ -201,7 +226,7 @@ Tensor Tensor::clone() const {
 bool Tensor::identical(const Tensor& other) const {
   if (dtype_ != other.dtype_ || dims_ != other.dims_) return false;
   if (dtype_ == DType::kString) return *strings_ == *other.strings_;
-  return bytes_ == 0 || data_ == other.data_ || std::memcmp(data_, other.data_, bytes_) == 0;
+  return bytes_ == 0 || data_ == other.data_ || std::memcmp(raw(), other.raw(), bytes_) == 0;
 }
 
 // kUndefined stands for "the number of values does not fit the shape": from() is a template and cannot throw Error

@@ -159,7 +159,10 @@ void Record::write(FieldWriter& out) const {
   out.varint(dims.size());
   for (const std::int64_t dim : dims) out.varint(static_cast<std::uint64_t>(dim));
   out.varint(static_cast<std::uint64_t>(coding));
-  if (coding == Coding::kStored) out.varint(offset);
+  if (coding == Coding::kStored) {
+    out.varint(offset);
+    out.word(checksum);
+  }
   if (in_stream()) {
     out.varint(stream);
     out.word(mode.to_byte());
@@ -179,7 +182,10 @@ Record Record::read(FieldReader& in, std::uint64_t streams) {
   } catch (const Error&) {
     throw Damaged("holds a tensor too large for any memory: " + to_string(record.dims));
   }
-  if (record.coding == Coding::kStored) record.offset = in.varint();
+  if (record.coding == Coding::kStored) {
+    record.offset = in.varint();
+    record.checksum = in.word<std::uint64_t>();
+  }
   if (record.in_stream()) {
     record.stream = in.varint();
     if (record.stream >= streams) throw Damaged("names a stream that it does not hold");

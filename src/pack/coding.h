@@ -26,7 +26,8 @@ struct Record {
   Coding coding = Coding::kStored;
   ByteMode mode;             ///< kBytes, kMaskedPlanes
   std::uint64_t stream = 0;  ///< kBytes, kMaskedPlanes
-  std::uint64_t offset = 0;  ///< kStored: from the first byte of data
+  std::uint64_t offset = 0;    ///< kStored: from the first byte of data
+  std::uint64_t checksum = 0;  ///< kStored: piece_checksum() of the data
   std::uint64_t size = 0;    ///< kZstd, kPlanes, kMaskedPlanes: bytes of its own
 
   bool in_stream() const noexcept { return coding == Coding::kBytes || coding == Coding::kMaskedPlanes; }

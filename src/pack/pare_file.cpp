@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::size_t kApartBytes = 256;  // larger tensors are coded by content, smaller ones with the graph
 constexpr std::uint64_t kLargestGraph = std::uint64_t{2} << 30;
-constexpr std::uint32_t kGraphVersion = 1, kTensorsVersion = 1;
+constexpr std::uint32_t kGraphVersion = 1, kTensorsVersion = 2;
 
 [[noreturn]] void fail(const std::string& subject, const std::string& problem) {
   throw Error(ErrorCode::kBadInput, subject, problem);
@@ -41,14 +41,14 @@ ModelFile read(const Container& container, const std::string& subject) {
     fail(subject, std::string("is damaged: its graph ") + damage.what());
   }
   try {
-    values = read_tensors(tensors.bytes, container.owner);
+    values = read_tensors(tensors.bytes, tensors.checked, container.owner, subject);
   } catch (const Damaged& damage) {
     fail(subject, std::string("is damaged: its tensor section ") + damage.what());
   }
   ModelFile file;
   if (container.find(SectionKind::kPacked)) {
     try {
-      file.packed = std::make_shared<const PackedSections>(container, values, std::string(name(active_isa())));
+      file.packed = std::make_shared<const PackedSections>(container, values, std::string(name(active_isa())), subject);
     } catch (const Damaged& damage) {
       fail(subject, std::string("is damaged: a packed section ") + damage.what());
     }
@@ -70,14 +70,16 @@ void require_equal(const std::vector<Tensor>& written, const std::vector<Tensor>
 void write_pare(const ir::Model& model, const fs::path& path, const WriteOptions& options) {
   const onnx::ModelParts parts = onnx::take_apart(model, kApartBytes);
   const std::string graph = compress(parts.graph);
-  const std::string tensors = write_tensors(parts.tensors, options.stored);
-  if (!options.stored) require_equal(parts.tensors, read_tensors(tensors, nullptr));
+  const SectionContent tensors = write_tensors(parts.tensors, options.stored);
+  if (!options.stored)
+    require_equal(parts.tensors, read_tensors(tensors.bytes, tensors.checked, nullptr, path.string()));
   std::vector<Section> sections = {{SectionKind::kGraph, kGraphVersion, "", graph},
-                                   {SectionKind::kTensors, kTensorsVersion, "", tensors}};
-  std::vector<std::string> packed;
+                                   {SectionKind::kTensors, kTensorsVersion, "", tensors.bytes, tensors.checked}};
+  std::vector<SectionContent> packed;
   for (const PackedSet& set : options.packed) packed.push_back(write_packed(set.blobs, parts.tensors));
   for (std::size_t i = 0; i < packed.size(); ++i)
-    sections.push_back({SectionKind::kPacked, kPackedVersion, options.packed[i].isa, packed[i]});
+    sections.push_back({SectionKind::kPacked, kPackedVersion, options.packed[i].isa, packed[i].bytes,
+                        packed[i].checked});
   write_container(path, sections);
 }
 

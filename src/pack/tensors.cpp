@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "pack/coding.h"
+#include "pare/error.h"
 
 namespace pare::pack {
 
@@ -13,35 +14,42 @@ namespace {
 constexpr std::size_t kLine = 64;
 constexpr std::size_t kStreamBytes =
     std::size_t{4} << 20;  // of tensors: small ones learn from each other, several streams decode in parallel
+constexpr std::size_t kLarge = std::size_t{1} << 14;  // bytes of a stored tensor that is checked only when it is read
 constexpr std::size_t kLongestRun = std::size_t{1} << 17;  // bytes of a tensor that one coded byte can stand for
 
 std::size_t aligned(std::size_t at, std::size_t to) { return (at + to - 1) / to * to; }
 
-/// Size of the header, header, filling up to a cache line, data.
-std::string section_of(const FieldWriter& header, const std::string& data) {
+/// Size of the header, header, filling up to a cache line, data. `apart`: the header holds the data's checksums.
+SectionContent section_of(const FieldWriter& header, const std::string& data, bool apart) {
   FieldWriter out;
   out.word<std::uint64_t>(header.bytes().size());
   std::string section = out.bytes() + header.bytes();
   section.resize(aligned(section.size(), kLine), '\0');
-  return section + data;
+  const std::size_t head = section.size();
+  section += data;
+  return {std::move(section), head + (apart ? 0 : data.size())};
 }
 
-std::string write_stored(const std::vector<Tensor>& tensors) {
+SectionContent write_stored(const std::vector<Tensor>& tensors) {
   FieldWriter header;
   header.varint(tensors.size());
   header.varint(0);
   std::string data;
   for (const Tensor& tensor : tensors) {
     data.resize(aligned(data.size(), kLine), '\0');
-    Record{tensor.dtype(), tensor.dims(), Coding::kStored, {}, 0, data.size(), 0}.write(header);
-    data.append(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
+    const std::string_view bytes(reinterpret_cast<const char*>(tensor.raw()), tensor.bytes());
+    Record record;
+    record.dtype = tensor.dtype(), record.dims = tensor.dims();
+    record.offset = data.size(), record.checksum = piece_checksum(bytes);
+    record.write(header);
+    data.append(bytes);
   }
-  return section_of(header, data);
+  return section_of(header, data, true);
 }
 
 class SectionWriter {
  public:
-  std::string run(const std::vector<Tensor>& tensors) {
+  SectionContent run(const std::vector<Tensor>& tensors) {
     for (const Tensor& tensor : tensors) add(tensor);
     close_stream();
     FieldWriter header;
@@ -53,7 +61,7 @@ class SectionWriter {
       data += stream;
     }
     for (const Record& record : records_) record.write(header);
-    return section_of(header, data + own_);
+    return section_of(header, data + own_, false);
   }
 
  private:
@@ -98,13 +106,16 @@ struct Task {
 
 class SectionReader {
  public:
-  SectionReader(std::string_view section, const std::shared_ptr<const void>& owner) : owner_(owner) {
+  SectionReader(std::string_view section, std::size_t checked, const std::shared_ptr<const void>& owner,
+                const std::string& subject)
+      : owner_(owner), subject_(subject), whole_(checked >= section.size()) {
     FieldReader whole(section);
     const auto header_bytes = whole.word<std::uint64_t>();
     FieldReader header(whole.take(header_bytes));
     const std::size_t data_at = aligned(sizeof(std::uint64_t) + header_bytes, kLine);
     if (data_at > section.size() && header_bytes + sizeof(std::uint64_t) != section.size()) throw Damaged("ends early");
     data_ = section.substr(std::min(data_at, section.size()));
+    if (checked < std::min(data_at, section.size())) throw Damaged("has a header without a checksum");
     read_header(header);
   }
 
@@ -130,6 +141,7 @@ class SectionReader {
     for (std::uint64_t i = 0; i < count; ++i) {
       records_.push_back(Record::read(header, streams));
       const Record& record = records_.back();
+      if (record.coding != Coding::kStored && !whole_) throw Damaged("codes a tensor without a checksum");
       own_.push_back(record.has_own() ? data.take(record.size) : std::string_view());
       require_possible(record);
       if (record.in_stream())
@@ -150,7 +162,15 @@ class SectionReader {
     const std::size_t bytes = record.bytes();
     if (record.offset > data_.size() || bytes > data_.size() - record.offset || record.offset % kLine != 0)
       throw Damaged("is too short for its tensors");
-    return Tensor::view(record.dtype, record.dims, data_.data() + record.offset, owner_);
+    const std::string_view content = data_.substr(record.offset, bytes);
+    const auto check = [content, checksum = record.checksum, subject = subject_, dims = record.dims] {
+      if (piece_checksum(content) != checksum)
+        throw Error(ErrorCode::kBadInput, subject,
+                    "is damaged: a tensor of its tensor section (" + to_string(dims) + ") does not match its checksum");
+    };
+    if (bytes >= kLarge) return Tensor::view(record.dtype, record.dims, content.data(), owner_, check);
+    if (bytes > 0) check();
+    return Tensor::view(record.dtype, record.dims, content.data(), owner_);
   }
 
   void run(const Task& task) {
@@ -168,6 +188,8 @@ class SectionReader {
   }
 
   std::shared_ptr<const void> owner_;
+  std::string subject_;
+  bool whole_;  ///< the file's table has a checksum of all bytes
   std::string_view data_;
   std::vector<Record> records_;
   std::vector<std::string_view> own_;
@@ -177,12 +199,13 @@ class SectionReader {
 
 }  // namespace
 
-std::string write_tensors(const std::vector<Tensor>& tensors, bool stored) {
+SectionContent write_tensors(const std::vector<Tensor>& tensors, bool stored) {
   return stored ? write_stored(tensors) : SectionWriter().run(tensors);
 }
 
-std::vector<Tensor> read_tensors(std::string_view section, const std::shared_ptr<const void>& owner) {
-  return SectionReader(section, owner).run();
+std::vector<Tensor> read_tensors(std::string_view section, std::size_t checked, const std::shared_ptr<const void>& owner,
+                                 const std::string& subject) {
+  return SectionReader(section, checked, owner, subject).run();
 }
 
 }  // namespace pare::pack

@@ -41,7 +41,7 @@ class WeightCache {
     Entry& entry = entry_of(key, source);
     if (!entry.packed) {
       entry.packed = make();
-      if (!entry.small) drop_mapped({source.raw(), source.bytes()});
+      if (!entry.small) drop_mapped({source.address(), source.bytes()});
     }
     return std::static_pointer_cast<const T>(entry.packed);
   }
@@ -70,7 +70,7 @@ class WeightCache {
       entry.write = [weights = made.get()](kernels::PackedWriter& writer) { weights->write(writer); };
       entry.kernel = made->kernel_name();
       entry.small = std::is_trivially_copyable_v<T>;
-      drop_mapped({source.raw(), source.bytes()});
+      drop_mapped({source.address(), source.bytes()});
     }
     return std::static_pointer_cast<const T>(entry.packed);
   }
@@ -107,7 +107,7 @@ class WeightCache {
   };
 
   Entry& entry_of(const std::string& key, const Tensor& source) {
-    Entry& entry = entries_[{key, source.raw()}];
+    Entry& entry = entries_[{key, source.address()}];
     if (!entry.source.defined()) entry.source = source;
     return entry;
   }

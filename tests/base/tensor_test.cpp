@@ -136,5 +136,29 @@ TEST(Tensors, IdenticalComparesBits) {
   EXPECT_TRUE(Tensor().identical(Tensor()));
 }
 
+TEST(Tensor, ContentIsCheckedBeforeItIsFirstRead) {
+  const std::vector<float> memory = {1, 2};
+  int checks = 0;
+  bool good = false;
+  const Tensor tensor = Tensor::view(DType::kFloat32, {2}, memory.data(), nullptr, [&] {
+    ++checks;
+    if (!good) throw Error(ErrorCode::kBadInput, "memory", "is damaged");
+  });
+  const Tensor other = tensor.reshaped({1, 2});
+  EXPECT_EQ(tensor.address(), reinterpret_cast<const std::byte*>(memory.data()));
+  EXPECT_EQ(checks, 0);
+  EXPECT_THROW(tensor.raw(), Error);
+  EXPECT_THROW(tensor.data<float>(), Error);
+  EXPECT_THROW(other.clone(), Error);
+  EXPECT_THROW(Tensor(tensor).mutable_raw(), Error);
+  EXPECT_THROW(tensor.identical(Tensor(DType::kFloat32, {2})), Error);
+  EXPECT_EQ(checks, 5);
+  good = true;
+  EXPECT_EQ(tensor.data<float>()[1], 2);
+  EXPECT_EQ(other.data<float>()[0], 1);
+  EXPECT_EQ(tensor.clone().data<float>()[1], 2);
+  EXPECT_EQ(checks, 6);
+}
+
 }  // namespace
 }  // namespace pare

@@ -95,9 +95,21 @@ def test_damage_is_named(refused, packed, which, tmp_path):
     expect(["truncated"], whole[:-1])
     expect(["truncated"], whole[:20])
     expect(["not a .pare file"], b"nonsense")
-    expect(["another version", "expected 1", "got 7"], whole[:8] + b"\7" + whole[9:])
+    expect(["another version", "expected 2", "got 7"], whole[:8] + b"\7" + whole[9:])
     expect(["tensor section", "checksum"], whole[:4200] + bytes([whole[4200] ^ 1]) + whole[4201:])
     expect(["graph", "checksum"], whole[:600] + bytes([whole[600] ^ 1]) + whole[601:])
+
+
+def test_damaged_packed_weights_give_no_outputs(pare, refused, packed, tmp_path):
+    """Data of a packed file are checked when they are read: whoever runs the model is refused, or reads other data."""
+    whole = packed[1].read_bytes()
+    np.save(tmp_path / "x.npy", np.zeros((1, 1, 28, 28), np.float32))
+    run = ("run", "bad.pare", "--input", "x.npy", "--output", "y.npz")
+    bad = tmp_path / "bad.pare"
+    bad.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+    refused(3, ["bad.pare", "packed section", "checksum"], *run)
+    bad.write_bytes(whole)
+    pare(*run, cwd=tmp_path)
 
 
 def test_refusals(refused, packed):

@@ -35,14 +35,14 @@ RC_GTEST_PROP(Coding, EveryTensorComesBack, ()) {
     tensors.push_back(random_tensor(kTypes[rng.below(std::size(kTypes))], dims, rng.uniform() * 1.2, rng));
   }
   for (const bool stored : {false, true}) {
-    const std::string section = pack::write_tensors(tensors, stored);
-    const std::vector<Tensor> again = pack::read_tensors(section, nullptr);
+    const pack::SectionContent section = pack::write_tensors(tensors, stored);
+    const std::vector<Tensor> again = pack::read_tensors(section.bytes, section.checked, nullptr, "tensors");
     RC_ASSERT(again.size() == tensors.size());
     for (std::size_t i = 0; i < tensors.size(); ++i) RC_ASSERT(again[i].identical(tensors[i]));
   }
 }
 
-std::size_t coded(const Tensor& tensor) { return pack::write_tensors({tensor}, false).size(); }
+std::size_t coded(const Tensor& tensor) { return pack::write_tensors({tensor}, false).bytes.size(); }
 
 double log2_choose(int n, int k) {
   return (std::lgamma(n + 1) - std::lgamma(k + 1) - std::lgamma(n - k + 1)) / std::log(2.0);

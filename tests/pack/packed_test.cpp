@@ -69,7 +69,8 @@ TEST(Packed, OtherInstructionSetsAreKept) {
 
 TEST(Packed, DamagedSectionsAreRefused) {
   std::vector<Tensor> tensors = {Tensor(DType::kInt8, {300}), Tensor(DType::kInt8, {400})};
-  const std::string whole = pack::write_packed({{tensors[0], 1, "a", "abc"}, {tensors[1], 2, "b", "defg"}}, tensors);
+  const std::string whole =
+      pack::write_packed({{tensors[0], 1, "a", "abc"}, {tensors[1], 2, "b", "defg"}}, tensors).bytes;
   Rng rng(3, kRngTest);
   int refused = 0;
   for (int i = 0; i < 3000; ++i) {
@@ -79,15 +80,36 @@ TEST(Packed, DamagedSectionsAreRefused) {
     pack::Container container;
     container.sections.push_back({pack::SectionKind::kPacked, pack::kPackedVersion, "isa", bytes});
     try {
-      const pack::PackedSections sections(container, tensors, "isa");
+      const pack::PackedSections sections(container, tensors, "isa", "m.pare");
       for (const Tensor& tensor : tensors)
         for (std::uint64_t key = 0; key < 4; ++key)
-          if (const auto found = sections.find(tensor, key)) text(*found);
+          if (const auto found = sections.find(tensor, key)) {
+            EXPECT_TRUE(text(*found) == "abc" || text(*found) == "defg") << text(*found);
+          }
     } catch (const pack::Damaged&) {
+      ++refused;
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find("m.pare: is damaged: weights of its packed section 'isa'"),
+                std::string::npos);
       ++refused;
     }
   }
   EXPECT_GT(refused, 500);
+}
+
+TEST(Packed, WeightsAreCheckedWhenTheyAreFound) {
+  const std::vector<Tensor> tensors = {Tensor(DType::kInt8, {300}), Tensor(DType::kInt8, {400})};
+  const pack::SectionContent whole =
+      pack::write_packed({{tensors[0], 1, "a", "abc"}, {tensors[1], 2, "b", "defg"}}, tensors);
+  std::string bytes = whole.bytes;
+  bytes.back() = 'h';
+  pack::Container container;
+  container.sections.push_back({pack::SectionKind::kPacked, pack::kPackedVersion, "isa", bytes, whole.checked});
+  const pack::PackedSections sections(container, tensors, "isa", "m.pare"), foreign(container, tensors, "other", "m.pare");
+  EXPECT_TRUE(sections.find(tensors[0], 1));
+  EXPECT_THROW(sections.find(tensors[1], 2), Error);
+  EXPECT_THROW(sections.find(tensors[1], 2), Error);
+  EXPECT_THROW(foreign.others("other"), Error);
 }
 
 }  // namespace
