@@ -120,7 +120,7 @@ memory::desc residual_desc(const kernels::QConvEpilogue& e, const memory::dims& 
 /// Weights, sums' bias and the zero point that a product holds.
 struct Constants {
   std::shared_ptr<const memory> weights;
-  std::vector<std::int32_t> bias;
+  kernels::PackedArray<std::int32_t> bias;
   memory::desc bias_desc;
   std::int32_t zero_point = 0;  ///< of the input; 0 where it is folded into the bias
   std::int32_t out_zero_point = 0;
@@ -178,10 +178,10 @@ class DnnlIntegerProduct final : public IntegerProduct {
   memory::desc residual_;
 };
 
-/// bias − zero_point · Σ weights of each output; exact where no window reaches into padding.
-std::vector<std::int32_t> folded_bias(const Tensor& weight, const kernels::FilterStrides& strides,
-                                      const kernels::ConvShape& s, std::int32_t zero_point,
-                                      std::vector<std::int32_t> folded) {
+std::vector<std::int32_t> fold(const Tensor& weight, const kernels::FilterStrides& strides,
+                               const kernels::ConvShape& s, std::int32_t zero_point,
+                               const kernels::PackedArray<std::int32_t>& bias) {
+  std::vector<std::int32_t> folded(bias.data(), bias.data() + bias.size());
   folded.resize(static_cast<std::size_t>(s.out_c));
   const auto* w = reinterpret_cast<const std::int8_t*>(weight.raw());
   for (std::int64_t o = 0; o < s.out_c; ++o) {
@@ -192,6 +192,31 @@ std::vector<std::int32_t> folded_bias(const Tensor& weight, const kernels::Filte
     folded[static_cast<std::size_t>(o)] -= zero_point * sum;
   }
   return folded;
+}
+
+/// What files hold of it, so that loading one need not read the weights that it is a sum of.
+struct FoldedBias {
+  kernels::PackedArray<std::int32_t> values;
+
+  const char* kernel_name() const { return "onednn bias"; }
+  void write(kernels::PackedWriter& writer) const { writer.array(values); }
+};
+
+/// bias − zero_point · Σ weights of each output; exact where no window reaches into padding.
+kernels::PackedArray<std::int32_t> folded_bias(const Tensor& weight, const kernels::FilterStrides& strides,
+                                               const kernels::ConvShape& s, std::int32_t zero_point,
+                                               const kernels::PackedArray<std::int32_t>& bias, WeightCache& cache) {
+  kernels::PackingKey key("onednn bias", 1, "");
+  key.add(s.out_c, s.group_in(), s.kh, s.kw, strides.o, strides.i, strides.y, strides.x, zero_point);
+  key.add_array(bias.empty() ? nullptr : bias.data(), static_cast<std::int64_t>(bias.size()));
+  const auto folded = cache.get_packed<FoldedBias>(
+      key.text(), weight,
+      [&](kernels::PackedReader& reader) -> std::optional<FoldedBias> {
+        FoldedBias found{reader.array<std::int32_t>(static_cast<std::size_t>(s.out_c))};
+        return reader.finished() ? std::optional(std::move(found)) : std::nullopt;
+      },
+      [&] { return FoldedBias{kernels::PackedArray<std::int32_t>(fold(weight, strides, s, zero_point, bias))}; });
+  return {folded->values.data(), folded->values.size(), folded};
 }
 
 /// `complete` adds what is made of the weights.
@@ -209,8 +234,9 @@ IntegerOffer offer(const Descriptor& desc, Constants constants, const memory::de
           }};
 }
 
-std::vector<std::int32_t> as_vector(const std::int32_t* bias, std::int64_t count) {
-  return bias ? std::vector<std::int32_t>(bias, bias + count) : std::vector<std::int32_t>();
+kernels::PackedArray<std::int32_t> copied(const std::int32_t* bias, std::int64_t count) {
+  if (!bias) return {};
+  return kernels::PackedArray<std::int32_t>(std::vector<std::int32_t>(bias, bias + count));
 }
 
 }  // namespace
@@ -233,7 +259,7 @@ std::optional<IntegerOffer> integer_convolution(const std::string& key, const ke
   const bool folds = input.zero_point != 0 && !padded;
   Constants constants;
   constants.zero_point = folds ? 0 : input.zero_point;
-  constants.bias = as_vector(input.bias, s.out_c);
+  constants.bias = copied(input.bias, s.out_c);
   if (folds || !constants.bias.empty())
     constants.bias_desc = memory::desc({s.out_c}, memory::data_type::s32, memory::format_tag::x);
   const Conv::desc op(dnnl::prop_kind::forward_inference, algorithm::convolution_direct, src,
@@ -252,7 +278,7 @@ std::optional<IntegerOffer> integer_convolution(const std::string& key, const ke
   }
   constants.take(PostOps(epilogue, residual, in_place), epilogue);
   return offer(desc, std::move(constants), residual, [=, &cache, zero_point = input.zero_point](Constants& c) {
-    if (folds) c.bias = folded_bias(weight, kernels::FilterStrides::oihw(s), s, zero_point, std::move(c.bias));
+    if (folds) c.bias = folded_bias(weight, kernels::FilterStrides::oihw(s), s, zero_point, c.bias, cache);
     c.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
   });
 } catch (const dnnl::error& error) {
@@ -272,7 +298,7 @@ std::optional<IntegerOffer> integer_matmul(const std::string& key, const kernels
   const kernels::FilterStrides strides =
       transposed ? kernels::FilterStrides{k, 1, 0, 0} : kernels::FilterStrides{1, n, 0, 0};
   Constants constants;
-  constants.bias = as_vector(input.bias, n);
+  constants.bias = copied(input.bias, n);
   const bool folds = input.zero_point != 0;
   if (folds || !constants.bias.empty())
     constants.bias_desc = memory::desc({1, n}, memory::data_type::s32, memory::format_tag::ab);
@@ -288,7 +314,7 @@ std::optional<IntegerOffer> integer_matmul(const std::string& key, const kernels
     return std::nullopt;
   }
   return offer(desc, std::move(constants), residual, [=, &cache, zero_point = input.zero_point](Constants& c) {
-    if (folds) c.bias = folded_bias(weight, strides, s, zero_point, std::move(c.bias));
+    if (folds) c.bias = folded_bias(weight, strides, s, zero_point, c.bias, cache);
     c.weights = packed_weights(key, plain, desc.weights_desc(), weight, cache);
   });
 } catch (const dnnl::error& error) {

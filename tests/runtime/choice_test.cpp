@@ -134,6 +134,28 @@ TEST_F(Choice, SparseWeightsAreFoundPacked) {
   EXPECT_TRUE(first->run(in).at("y").identical(second->run(in).at("y")));
 }
 
+/// Without padding, where a zero point is folded into the bias.
+TEST(Library, WhatItReadsOfDenseWeightsIsFoundPacked) {
+  if (!isa_available(Isa::kAvx512Vnni)) GTEST_SKIP() << "oneDNN's products are not used without VNNI";
+  const Dims x = {1, 64, 56, 56};
+  Builder b;
+  b.model.opsets = {{"", 17}};
+  const ValueId in = b.qdq(b.input("x", Shape::of(x)), 0.01F, 128);
+  const ValueId w = weight(b, {64, 64, 1, 1}, [](std::int64_t o, std::int64_t i) { return (o * 7 + i) % 50 - 20; });
+  const ir::Model model = b.finish({b.node("Conv", {in, w}, {}, "y")});
+  const auto first = runtime::backend().compile(model, {});
+  const std::string kernel = step_of(*first, x).kernel;
+  if (kernel != "qconv__onednn") GTEST_SKIP() << kernel << " is estimated to be faster";
+  const auto held = std::make_shared<const Held>(first->packed_weights());
+  exec::CompileOptions options;
+  options.packed = held;
+  const auto second = runtime::backend().compile(model, options);
+  const NamedTensors given = {{"x", test::random_tensor(x, 9)}};
+  EXPECT_TRUE(first->run(given).at("y").identical(second->run(given).at("y")));
+  EXPECT_EQ(held->found_, 3);  // the weights, a look at them, and the bias that holds their sums
+  EXPECT_EQ(held->missed_, 0);
+}
+
 class Tuning : public ::testing::Test {
  protected:
   void SetUp() override {
