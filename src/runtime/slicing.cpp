@@ -188,7 +188,7 @@ Planned plan_batch(const PreparedModel& prepared, const std::vector<Dims>& shape
   const bool several = batch && batch->samples > 1;
   ir::Model special = specialize(prepared.model, shapes);
   Planned planned;
-  planned.plan = make_plan(special, prepared.true_outputs, options, cache);
+  planned.plan = make_plan(several ? special : std::move(special), prepared.true_outputs, options, cache);
   if (!several || planned.plan->next) return planned;
   const Choice choice = Chooser(*planned.plan, batch->samples, options.threads, rule).choose();
   const std::string samples = samples_text(batch->samples);
