@@ -27,7 +27,8 @@ class Model {
  public:
   /// Reads an ONNX file (IR 3–13) or a .pare file, told apart by their first bytes. Throws Error(kBadInput) naming the
   /// file, and the node or tensor at fault: missing, not a model, truncated, damaged, external data missing, too short
-  /// or outside the model's folder, contradictory shapes.
+  /// or outside the model's folder, contradictory shapes. Weights of a packed .pare file are checked when they are first
+  /// read: whatever reads damaged ones throws the same.
   static Model load(const std::string& path);
   /// The same from memory; `name` stands for the path in messages. External data is not allowed.
   static Model parse(std::string bytes, const std::string& name);

@@ -18,7 +18,8 @@ struct ModelFile {
 };
 
 /// Reads an ONNX or a .pare file, told apart by their first bytes. Errors of a .pare file, all Error(kBadInput) with
-/// the path first: truncated, of another version, a checksum that does not match, a section that cannot be decoded.
+/// the path first: truncated, of another version, a checksum that does not match, a section that cannot be decoded. Large
+/// stored tensors and packed weights are checked when they are first read, and throw this then (Section::checked).
 /// Packed weights are looked for under the name of the active instruction set.
 ModelFile read_file(const fs::path& path);
 ir::Model read_model(const fs::path& path);
