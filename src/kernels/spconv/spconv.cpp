@@ -27,6 +27,10 @@ constexpr SpConvKernel kTable[] = {
 
 constexpr auto kRows = rows_of(kTable);
 
+constexpr std::int64_t kLine = 64;
+constexpr std::int64_t kFewTiles = 8;
+constexpr std::int64_t kFetched = 64 * 1024;  ///< bytes of weights that are fetched while others are used
+
 /// Pixels a tile: the fewest tiles, as even as they come.
 std::int64_t tile_pixels(std::int64_t pixels) noexcept {
   const std::int64_t tiles = (pixels + kSpConvPixels - 1) / kSpConvPixels;
@@ -37,9 +41,9 @@ struct Part {
   std::int64_t tile_begin, tile_end, block_begin, block_end;
 };
 
-void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
-              void* output, const Part& part, const std::byte** at) noexcept {
-  if (part.block_begin == part.block_end) return;
+/// All tiles of a part of some blocks; `ahead`: the slots that come next, nullptr: none.
+void run_blocks(const SpConvPacked& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
+                void* output, const Part& part, bool bounded, const std::uint8_t* ahead, const std::byte** at) noexcept {
   const std::int64_t pixels = s.pixels(), step = tile_pixels(pixels), per_block = s.taps() * w.groups;
   const std::int64_t channel = part.block_begin * kSpConvChannels;
   SpConvTile tile{};
@@ -51,12 +55,35 @@ void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, cons
   tile.taps = s.taps(), tile.groups = w.groups;
   tile.tail = static_cast<int>(s.in_c - (w.groups - 1) * kSpConvGroup);
   tile.input_signed = w.common.input_signed;
-  tile.bounded = qconv_bounded(epilogue, s.out_c);
+  tile.bounded = bounded;
+  tile.ahead = ahead;
   for (std::int64_t t = part.tile_begin; t < part.tile_end; ++t) {
     tile.pixels = static_cast<int>(std::min(step, pixels - t * step));
     find_taps(s, input, s.in_c, w.padding.data(), t * step, tile.pixels, kSpConvPointers, at);
     tile.finish = qconv_finish_at(w.common, epilogue, t * step, channel, output);
     w.kernel->tile(tile);
+    if (ahead) tile.ahead += (part.block_end - part.block_begin) * per_block * kLine;
+  }
+}
+
+/// Where few tiles share many weights, the first of them would wait for memory: blocks go in groups, and while all tiles of
+/// one run, the next is fetched. With more tiles the first is a small part, and finding what they read once more is not.
+std::int64_t group_blocks(const SpConvPacked& w, const Part& part) noexcept {
+  const std::int64_t blocks = part.block_end - part.block_begin, tiles = part.tile_end - part.tile_begin;
+  const std::int64_t bytes = static_cast<std::int64_t>(w.data.bytes()) / w.blocks;
+  if (tiles < 2 || tiles > kFewTiles || bytes * blocks < 2 * kFetched) return blocks;
+  return std::max<std::int64_t>(kFetched / bytes, 1);
+}
+
+void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
+              void* output, const Part& part, const std::byte** at) noexcept {
+  if (part.block_begin == part.block_end) return;
+  const bool bounded = qconv_bounded(epilogue, s.out_c);
+  const std::int64_t blocks = group_blocks(w, part);
+  for (std::int64_t begin = part.block_begin; begin < part.block_end; begin += blocks) {
+    const std::int64_t end = std::min(begin + blocks, part.block_end);
+    const std::uint8_t* ahead = end < part.block_end ? w.data[0].bytes + w.first[end] * kSpConvSlot : nullptr;
+    run_blocks(w, s, input, epilogue, output, {part.tile_begin, part.tile_end, begin, end}, bounded, ahead, at);
   }
 }
 

@@ -25,7 +25,7 @@ __m512i raw(__m512i bytes) {
 
 /// Where the next block's slots lie.
 struct Cursor {
-  const std::uint8_t *slots, *data;
+  const std::uint8_t *slots, *data, *ahead;
 };
 
 /// The sums of a block's 16 channels for P pixels, from `start` on. kSlots: of each tap and whole group, so that no loop
@@ -33,10 +33,12 @@ struct Cursor {
 template <int P, bool kSigned, int kSlots>
 [[gnu::always_inline]] inline void accumulate(const SpConvTile& t, __m512i start, Cursor& at_block, __m512i (&acc)[P]) {
   const __mmask64 tail = t.tail == kSpConvGroup ? ~0ull : (1ull << t.tail) - 1;
-  const std::uint8_t *slots = at_block.slots, *data = at_block.data;
+  const std::uint8_t *slots = at_block.slots, *data = at_block.data, *ahead = at_block.ahead;
 #pragma GCC unroll 14
   for (int p = 0; p < P; ++p) acc[p] = start;
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
+    if (ahead)  // apart from the loop below, which has no register to spare
+      for (std::int64_t g = 0; g < t.groups; ++g, ahead += 64) _mm_prefetch(ahead, _MM_HINT_T1);
     const std::uint8_t* at[P];
 #pragma GCC unroll 14
     for (int p = 0; p < P; ++p) at[p] = t.inputs[tap * kSpConvPointers + p];
@@ -59,7 +61,7 @@ template <int P, bool kSigned, int kSlots>
       }
     }
   }
-  at_block = {slots, data};
+  at_block = {slots, data, ahead};
 }
 
 /// Blocks of all 16 channels; what their epilogue needs goes from registers to memory.
@@ -92,7 +94,7 @@ void any_blocks(const SpConvTile& t, std::int64_t first, Cursor& at) {
 
 template <int P, bool kSigned, int kSlots>
 void tile(const SpConvTile& t) {
-  Cursor at{t.slots, t.data};
+  Cursor at{t.slots, t.data, t.ahead};
   if (!t.bounded || !QuadFinish::has(t.finish)) return any_blocks<P, kSigned, kSlots>(t, 0, at);
   const std::int64_t whole = t.channels / kSpConvChannels;
   const QuadAdds adds = QuadFinish::adds(t.finish);

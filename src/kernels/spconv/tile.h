@@ -21,6 +21,7 @@ struct SpConvTile {
   const std::uint8_t* slots;  ///< [blocks][taps][groups]: how many slots follow for each
   int uniform;                ///< how many everywhere; 0: not as many
   const std::uint8_t* data;   ///< the slots
+  const std::uint8_t* ahead;  ///< slots that are fetched into L2 meanwhile, a line for each tap and group; nullptr: none
   int pixels;                 ///< 1 … kSpConvPixels
   std::int64_t channels;
   QConvFinish finish;  ///< of pixel 0 and the first channel; weight_zero_point is nullptr
