@@ -6,8 +6,8 @@
 
 namespace pare::kernels {
 
-/// use(i, load, store) for each vector of a row, the last of them masked. What a masked store wrote no load can take before it
-/// is in the cache, so that nothing here reads what it just wrote.
+/// use(load, store) for each vector of a row, the last of them masked. What a masked store wrote no load can take before
+/// it is in the cache, so that nothing here reads what it just wrote.
 template <class V, class Use>
 void for_vectors(std::int64_t count, const Use& use) {
   std::int64_t i = 0;
