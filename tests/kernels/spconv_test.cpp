@@ -18,7 +18,7 @@ void thin_out(Random& random, Zeros zeros, QConvCase& c) {
   const ConvShape& s = c.shape;
   const FilterStrides& f = c.weights.strides;
   auto* w = const_cast<std::int8_t*>(static_cast<const std::int8_t*>(c.weights.data));
-  const std::int64_t q = 4 * random.integer(1, 8);
+  const std::int64_t q = 4 * (random.coin() ? random.integer(1, 2) : random.integer(1, 8));
   for (std::int64_t o = 0; o < s.out_c; ++o) {
     const bool empty = zeros == Zeros::kEmptyRows && random.coin();
     for (std::int64_t tap = 0; tap < s.taps(); ++tap)
@@ -50,6 +50,26 @@ using Family = test::SparseFamily<SpConvWeights, spconv_scratch_bytes, spconv, s
                                   spconv_kernel_name>;
 
 TEST(SpConv, EveryRowEqualsTheDenseReferenceBitForBit) { Family::expect_dense(random_case, 1500); }
+/// Whole groups of 64 inputs with equally many weights each, and enough of them that blocks go in groups.
+QConvCase large_case(std::uint64_t seed) {
+  Random random(seed);
+  QConvCase c;
+  ConvShape& s = c.shape;
+  const std::int64_t side = random.integer(4, 9);
+  s.batch = 1, s.in_h = s.in_w = side;
+  s.kh = s.kw = random.coin() ? 3 : 1;
+  s.pad_top = s.pad_left = s.kh / 2;
+  s.out_h = s.out_w = side;
+  s.in_c = 64 * random.integer(1, s.kh == 3 ? 4 : 16);
+  s.out_c = random.coin(0.2) ? random.integer(100, 300) : 64 * random.integer(2, 8);
+  test::fill_case(random, c);
+  c.weights.is_unsigned = false;
+  c.weights.zero_point = nullptr;
+  thin_out(random, Zeros::kBalanced, c);
+  return c;
+}
+TEST(SpConv, LargeBalancedWeightsEqualTheDenseReferenceBitForBit) { Family::expect_dense(large_case, 60); }
+
 TEST(SpConv, WeightsAreViewedFromWhatWasWritten) { Family::expect_viewed(random_case); }
 
 TEST(SpConv, BalancedWeightsFillTheirSlots) {
