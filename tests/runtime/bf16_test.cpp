@@ -55,12 +55,12 @@ std::int64_t count(const Builder& b, const std::map<std::string, Dims>& shapes, 
   return std::count(names.begin(), names.end(), kernel);
 }
 
-Builder convolution(const Dims& in, std::int64_t outputs, bool written_out) {
+Builder convolution(const Dims& in, std::int64_t outputs, bool written_out, const std::string& activation = "Relu") {
   Builder b;
   const ir::ValueId x = b.input("x", ir::Shape::of(in)), w = narrow_weight(b, {outputs, in[1], 3, 3}, written_out),
                     bias = b.weight({outputs});
   const std::vector<std::int64_t> pads = {1, 1, 1, 1};
-  b.finish({b.node("Relu", {b.node("Conv", {narrow(b, x, written_out), w, bias}, {{"pads", pads}})})});
+  b.finish({b.node(activation, {b.node("Conv", {narrow(b, x, written_out), w, bias}, {{"pads", pads}})})});
   return b;
 }
 
@@ -71,6 +71,17 @@ TEST_F(Bf16, AConvolutionMultipliesRoundedOperandsAndSumsInFloat) {
     const Builder b = convolution(in, 24, false);
     EXPECT_EQ(products(b, {{"x", in}}), 1);
     expect_like(b, convolution(in, 24, true), test::random_tensor(in, 9), 1e-5);
+  }
+}
+
+TEST_F(Bf16, ActivationsThatNoEpilogueHasComeAfterOurOwnProducts) {
+  const Dims in = {2, 16, 9, 7};
+  for (const char* activation : {"HardSigmoid", "Tanh"}) {
+    SCOPED_TRACE(activation);
+    const Builder b = convolution(in, 24, false, activation);
+    EXPECT_EQ(products(b, {{"x", in}}), 1);
+    EXPECT_EQ(count(b, {{"x", in}}, "unary_f32"), 0);
+    expect_like(b, convolution(in, 24, true, activation), test::random_tensor(in, 9), 1e-5);
   }
 }
 

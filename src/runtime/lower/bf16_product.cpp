@@ -4,6 +4,7 @@
 
 #include "kernels/conv_bf16/conv_bf16.h"
 #include "kernels/depthwise/depthwise.h"
+#include "kernels/elementwise/elementwise.h"
 #include "runtime/lower/product.h"
 
 namespace pare::runtime {
@@ -27,7 +28,9 @@ onednn::ProductTypes types_of(Lowerer& lw, const Group& group) {
   return types;
 }
 
-ProductForm own_form(Lowerer& lw, const FloatProduct& p, const kernels::FloatEpilogue& epilogue) {
+/// `last`: an activation that runs after the product, on its float32 output.
+ProductForm own_form(Lowerer& lw, const FloatProduct& p, const kernels::FloatEpilogue& epilogue,
+                     const std::optional<Activation>& last) {
   using kernels::Bf16Weights;
   const float* bias = p.bias.defined() ? p.bias.data<float>().data() : nullptr;
   const auto weights = lw.cache().get_packed<Bf16Weights>(
@@ -38,11 +41,14 @@ ProductForm own_form(Lowerer& lw, const FloatProduct& p, const kernels::FloatEpi
                    kernels::conv_bf16_scratch_bytes(*weights, p.shape, lw.threads()), {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;
   form.line_scratch_bytes = kernels::conv_bf16_scratch_bytes(*weights, p.shape, 1);
-  form.set_runs(p.shape, lw.threads(), [weights, epilogue](const kernels::ConvShape& shape, const void* in,
-                                                           const void* added, void* out, std::byte* scratch, int threads) {
+  form.set_runs(p.shape, lw.threads(), [weights, epilogue, last](const kernels::ConvShape& shape, const void* in,
+                                                                 const void* added, void* out, std::byte* scratch,
+                                                                 int threads) {
     kernels::FloatEpilogue e = epilogue;
     e.residual = added;
     kernels::conv_bf16(*weights, shape, in, e, out, scratch, threads);
+    auto* const floats = static_cast<float*>(out);
+    if (last) kernels::unary(last->op, last->params, shape.pixels() * shape.out_c, floats, floats);
   });
   return form;
 }
@@ -50,10 +56,17 @@ ProductForm own_form(Lowerer& lw, const FloatProduct& p, const kernels::FloatEpi
 std::optional<Candidate> own(Lowerer& lw, const Group& group, const FloatProduct& p,
                              const onednn::ProductTypes& types) {
   if (!isa_available(Isa::kAmx) || !kernels::bf16_fits(p.shape) || kernels::depthwise_fits(p.shape)) return std::nullopt;
-  const auto epilogue = float_epilogue(group, types.add, types.out);
+  auto epilogue = float_epilogue(group, types.add, types.out);
+  std::optional<Activation> last;
+  if (!epilogue && types.out == DType::kFloat32 && group.follow.back().add == ir::kNoValue) {  // HardSigmoid, Tanh
+    Group shorter = group;
+    last = shorter.follow.back().activation;
+    shorter.follow.pop_back();
+    epilogue = float_epilogue(shorter, types.add, types.out);
+  }
   if (!epilogue) return std::nullopt;
   return Candidate{"conv_bf16", cycles(p.shape, kOwn),
-                   [&lw, p, epilogue] { return own_form(lw, p, *epilogue); }, true};
+                   [&lw, p, epilogue, last] { return own_form(lw, p, *epilogue, last); }, true};
 }
 
 std::optional<Candidate> depthwise(Lowerer& lw, const Group& group, const FloatProduct& p,
