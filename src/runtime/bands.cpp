@@ -16,7 +16,8 @@ namespace {
 
 using kernels::ConvShape;
 
-constexpr std::int64_t kShare = 3, kLeastCache = 1024 * 1024;  ///< of L2: a third; bytes, where the CPU does not say
+constexpr std::int64_t kShare = 3;                 ///< of L2: a third
+constexpr std::int64_t kLeastCache = 1024 * 1024;  ///< bytes, where the CPU does not say how large L2 is
 
 /// Of a value that is worth bands of `bytes`. 8-bit ones are made and read so fast that they had better leave L2
 /// altogether (measured: bands of a third lost 2 % of MobileNets).
@@ -36,7 +37,7 @@ Lines read_by(const ConvShape& s, const Lines& out) {
   return {std::max<std::int64_t>(first, 0), std::min(last, s.in_h)};
 }
 
-/// Every line of the output reads a line of the input, and some read more than there are of the output.
+/// There are several lines of output, and each reads a line of the input.
 bool is_plain(const ConvShape& s) {
   return s.out_h > 1 && s.pad_top < reach(s) && (s.out_h - 1) * s.stride_h - s.pad_top < s.in_h;
 }

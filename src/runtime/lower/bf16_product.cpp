@@ -37,28 +37,32 @@ ProductForm own_form(Lowerer& lw, const FloatProduct& p, const kernels::FloatEpi
       Bf16Weights::packing_key(p.shape, p.strides, bias), p.weight,
       [&](kernels::PackedReader& reader) { return Bf16Weights::view(p.shape, reader); },
       [&] { return Bf16Weights::pack(p.shape, p.weight.aligned().data<float>().data(), p.strides, bias); });
-  ProductForm form{weights->kernel_name(), "", weights->bytes(),
-                   kernels::conv_bf16_scratch_bytes(*weights, p.shape, lw.threads()), {}};
+  ProductForm form{weights->kernel_name(),
+                   "",
+                   weights->bytes(),
+                   kernels::conv_bf16_scratch_bytes(*weights, p.shape, lw.threads()),
+                   {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;
   form.line_scratch_bytes = kernels::conv_bf16_scratch_bytes(*weights, p.shape, 1);
-  form.set_runs(p.shape, lw.threads(), [weights, epilogue, last](const kernels::ConvShape& shape, const void* in,
-                                                                 const void* added, void* out, std::byte* scratch,
-                                                                 int threads) {
-    kernels::FloatEpilogue e = epilogue;
-    e.residual = added;
-    kernels::conv_bf16(*weights, shape, in, e, out, scratch, threads);
-    auto* const floats = static_cast<float*>(out);
-    if (last) kernels::unary(last->op, last->params, shape.pixels() * shape.out_c, floats, floats);
-  });
+  form.set_runs(p.shape, lw.threads(),
+                [weights, epilogue, last](const kernels::ConvShape& shape, const void* in, const void* added, void* out,
+                                          std::byte* scratch, int threads) {
+                  kernels::FloatEpilogue e = epilogue;
+                  e.residual = added;
+                  kernels::conv_bf16(*weights, shape, in, e, out, scratch, threads);
+                  auto* const floats = static_cast<float*>(out);
+                  if (last) kernels::unary(last->op, last->params, shape.pixels() * shape.out_c, floats, floats);
+                });
   return form;
 }
 
 std::optional<Candidate> own(Lowerer& lw, const Group& group, const FloatProduct& p,
                              const onednn::ProductTypes& types) {
-  if (!isa_available(Isa::kAmx) || !kernels::bf16_fits(p.shape) || kernels::depthwise_fits(p.shape)) return std::nullopt;
+  if (!isa_available(Isa::kAmx) || !kernels::bf16_fits(p.shape) || kernels::depthwise_fits(p.shape))
+    return std::nullopt;
   auto epilogue = float_epilogue(group, types.add, types.out);
-  std::optional<Activation> last;
-  if (!epilogue && types.out == DType::kFloat32 && group.follow.back().add == ir::kNoValue) {  // HardSigmoid, Tanh
+  std::optional<Activation> last;  // HardSigmoid, Tanh
+  if (!epilogue && !group.follow.empty() && types.out == DType::kFloat32 && group.follow.back().add == ir::kNoValue) {
     Group shorter = group;
     last = shorter.follow.back().activation;
     shorter.follow.pop_back();
@@ -74,9 +78,8 @@ std::optional<Candidate> depthwise(Lowerer& lw, const Group& group, const FloatP
   if (!kernels::depthwise_fits(p.shape) || !kernels::depthwise_takes(DType::kBFloat16)) return std::nullopt;
   const auto epilogue = float_epilogue(group, types.add, types.out);
   if (!epilogue) return std::nullopt;
-  return Candidate{"depthwise_bf16", cycles(p.shape, kDepthwise), [&lw, p, epilogue] {
-                     return depthwise_form(lw, p, DType::kBFloat16, *epilogue);
-                   }};
+  return Candidate{"depthwise_bf16", cycles(p.shape, kDepthwise),
+                   [&lw, p, epilogue] { return depthwise_form(lw, p, DType::kBFloat16, *epilogue); }};
 }
 
 ProductBuffers buffers_of(const FloatProduct& p, const Group& group, const onednn::ProductTypes& types) {
@@ -116,10 +119,11 @@ std::optional<std::string> lower_bf16(Lowerer& lw, const Group& group, const Flo
   const ProductForm& form = chosen->form;
   const ir::ValueId added = added_value(group);
   const BufferId in = lw.read_narrow(lw.main(group).input(0), p.layout);
-  const BufferId add = added == ir::kNoValue    ? kNoBuffer
+  const BufferId add = added == ir::kNoValue  ? kNoBuffer
                        : is_narrow(types.add) ? lw.read_narrow(added, p.layout)
                                               : lw.read(added, p.layout);
-  const BufferId out = is_narrow(types.out) ? lw.write_narrow(group.output, p.layout) : lw.write(group.output, p.layout);
+  const BufferId out =
+      is_narrow(types.out) ? lw.write_narrow(group.output, p.layout) : lw.write(group.output, p.layout);
   StepNote note{.reason = form.reason, .multiplies = DType::kBFloat16};
   if (!chosen->against.empty()) note.reason += (note.reason.empty() ? "" : "; ") + chosen->against;
   emit_product(lw, group, std::move(note), form, p.shape, in, add, out);
