@@ -61,16 +61,15 @@ void choose(const Corners& corners, std::uintptr_t by, const Marks& rows, const 
     to[p] = outside ^ ((outside ^ (corners.at[p] + by)) & rows.inside[p] & columns.inside[p]);
 }
 
-/// Pixels are read in order, and each by one output.
+}  // namespace
+
 bool reads_as_it_lies(const ConvShape& s) noexcept {
   return s.taps() == 1 && s.stride_h == 1 && s.stride_w == 1 && s.pad_top == 0 && s.pad_left == 0 &&
          s.out_h == s.in_h && s.out_w == s.in_w;
 }
 
-}  // namespace
-
-void find_taps(const ConvShape& s, const void* input, std::int64_t pixel_bytes, const void* padding,
-               std::int64_t pixel, int count, int stride, const std::byte** at) noexcept {
+void find_taps(const ConvShape& s, const void* input, std::int64_t pixel_bytes, const void* padding, std::int64_t pixel,
+               int count, int stride, const std::byte** at) noexcept {
   if (reads_as_it_lies(s)) {
     const std::byte* from = static_cast<const std::byte*>(input) + pixel * pixel_bytes;
     for (int p = 0; p < count; ++p) at[p] = from + p * pixel_bytes;

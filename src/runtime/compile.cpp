@@ -19,6 +19,7 @@
 #include "runtime/lower/nbits.h"
 #include "runtime/lowerer.h"
 #include "runtime/narrow.h"
+#include "runtime/panels.h"
 #include "runtime/stage.h"
 #include "runtime/tuner.h"
 #include "runtime/widen.h"
@@ -186,7 +187,8 @@ std::unique_ptr<Plan> make_plan(ir::Model model, std::size_t true_outputs, const
   auto plan = std::make_unique<Plan>();
   const std::vector<Group> groups = find_groups(cut.head, !options.float_qdq);
   const bool bf16 = options.precision == DType::kBFloat16;
-  Lowerer lowerer(cut.head, options, bf16 ? narrow_values(cut.head.graph, groups) : std::set<ir::ValueId>(), cache, *plan);
+  Lowerer lowerer(cut.head, options, bf16 ? narrow_values(cut.head.graph, groups) : std::set<ir::ValueId>(), cache,
+                  *plan);
   Planner(cut, lowerer).run(groups);
   plan->outputs.resize(cut.true_outputs);
   plan->output_names.resize(cut.true_outputs);
@@ -195,6 +197,7 @@ std::unique_ptr<Plan> make_plan(ir::Model model, std::size_t true_outputs, const
     cache.tuner()->save();
     cache.drop_unused();
   }
+  lay_in_panels(*plan);
   join_bands(*plan, options.threads);
   plan_memory(*plan);
   refuse_memory(plan->weight_bytes, plan->arena_bytes + held, options.max_memory, largest_buffer(*plan));

@@ -31,9 +31,7 @@ std::int64_t macs_of(const ir::Model& model, const ir::Node& node) {
   return op->macs(node, in, out);
 }
 
-Layout other_layout(Layout layout) noexcept {
-  return layout == Layout::kOnnx ? Layout::kChannelsLast : Layout::kOnnx;
-}
+Layout other_layout(Layout layout) noexcept { return layout == Layout::kOnnx ? Layout::kChannelsLast : Layout::kOnnx; }
 
 Tensor to_channels_last(const Tensor& tensor) {
   const Dims& d = tensor.dims();
@@ -224,16 +222,15 @@ BufferId Lowerer::read_narrow(ir::ValueId id, Layout layout) {
 }
 
 BufferId Lowerer::write_narrow(ir::ValueId id, Layout layout) {
-  const BufferId made = add_buffer(
-      {.name = graph().value(id).name, .dtype = DType::kBFloat16, .dims = dims(id), .layout = layout});
+  const BufferId made =
+      add_buffer({.name = graph().value(id).name, .dtype = DType::kBFloat16, .dims = dims(id), .layout = layout});
   narrow_buffers_[{id, layout}] = made;
   return made;
 }
 
 BufferId Lowerer::convert_type(BufferId from, DType type, const std::string& reason) {
   const Buffer source = buffer(from);
-  const BufferId to =
-      add_buffer({.name = source.name, .dtype = type, .dims = source.dims, .layout = source.layout});
+  const BufferId to = add_buffer({.name = source.name, .dtype = type, .dims = source.dims, .layout = source.layout});
   exec::PlanStep info{.kernel = type == DType::kBFloat16 ? "to_bf16" : "to_f32",
                       .output = source.name,
                       .output_dims = source.dims,
@@ -260,8 +257,8 @@ void Lowerer::alias(ir::ValueId id, BufferId of, Layout layout) {
                                        .alias_of = of});
 }
 
-void Lowerer::emit(const Group& group, StepNote note, std::vector<BufferId> reads, std::vector<BufferId> writes,
-                   std::function<void(const Frame&)> run, std::optional<ByLines> by_lines) {
+Step& Lowerer::emit(const Group& group, StepNote note, std::vector<BufferId> reads, std::vector<BufferId> writes,
+                    std::function<void(const Frame&)> run) {
   exec::PlanStep info{
       .kernel = std::move(note.kernel), .reason = std::move(note.reason), .weight_bytes = note.weight_bytes};
   for (ir::NodeId id : group.nodes) info.nodes.push_back(graph().node(id).name);
@@ -277,7 +274,7 @@ void Lowerer::emit(const Group& group, StepNote note, std::vector<BufferId> read
   info.multiplies = group.integer ? DType::kInt8 : DType::kFloat32;
   if (note.multiplies != DType::kUndefined) info.multiplies = note.multiplies;
   plan_.weight_bytes += static_cast<std::size_t>(note.weight_bytes);
-  plan_.steps.push_back({std::move(info), std::move(reads), std::move(writes), std::move(run), std::move(by_lines)});
+  return plan_.steps.emplace_back(std::move(info), std::move(reads), std::move(writes), std::move(run));
 }
 
 std::optional<std::string> Lowerer::lower_fused(const Group& group) {

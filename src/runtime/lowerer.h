@@ -71,14 +71,15 @@ class Lowerer {
   BufferId read_narrow(ir::ValueId value, Layout layout = Layout::kOnnx);
   BufferId write_narrow(ir::ValueId value, Layout layout = Layout::kOnnx);
   BufferId scratch(std::size_t bytes);
-  /// The step that writes `out` runs fastest where it lies in the memory of `of`, element by element; it must stay right
-  /// where it does not.
+  /// The step that writes `out` runs fastest where it lies in the memory of `of`, element by element; it must stay
+  /// right where it does not.
   void take_over(BufferId out, BufferId of);
   /// `value` is the memory of `of`, whose layout must be kOnnx or of the same bytes.
   void alias(ir::ValueId value, BufferId of, Layout layout = Layout::kOnnx);
 
-  void emit(const Group& group, StepNote note, std::vector<BufferId> reads, std::vector<BufferId> writes,
-            std::function<void(const Frame&)> run, std::optional<ByLines> by_lines = std::nullopt);
+  /// The step stays where it is until the next one is emitted.
+  Step& emit(const Group& group, StepNote note, std::vector<BufferId> reads, std::vector<BufferId> writes,
+             std::function<void(const Frame&)> run);
   void keep(std::shared_ptr<const void> packed) { plan_.kept.push_back(std::move(packed)); }
 
  private:

@@ -11,14 +11,16 @@
 #include "base/huge_memory.h"
 #include "exec/backend.h"
 #include "kernels/kernel.h"
+#include "kernels/sppanel/values.h"
 
 namespace pare::runtime {
 
 using BufferId = int;
 inline constexpr BufferId kNoBuffer = -1;
 
-/// kOnnx: dense row-major. kChannelsLast: a rank-4 value [N, C, H, W] stored as N, H, W, C.
-enum class Layout { kOnnx, kChannelsLast };
+/// kOnnx: dense row-major. kChannelsLast: a rank-4 value [N, C, H, W] stored as N, H, W, C. kPanels: as
+/// runtime/panels.h lays a value.
+enum class Layout { kOnnx, kChannelsLast, kPanels };
 
 struct Buffer {
   enum class Home {
@@ -62,7 +64,17 @@ struct ByLines {
   BufferId in, added, out;   ///< added: kNoBuffer where nothing is
   std::size_t scratch_bytes;
   /// `part` is `shape` but for batch (1), heights and pad_top; pointers are to the first of the lines.
-  std::function<void(const kernels::ConvShape& part, const void* in, const void* added, void* out, std::byte* scratch)> run;
+  std::function<void(const kernels::ConvShape& part, const void* in, const void* added, void* out, std::byte* scratch)>
+      run;
+};
+
+/// How a product runs on values that may lie in panels (runtime/panels.h).
+struct ByPanels {
+  kernels::ConvShape shape;
+  BufferId in, added, out, scratch;  ///< added: kNoBuffer where nothing is
+  std::function<bool(const kernels::PanelValues&)> takes;
+  std::function<void(const kernels::PanelValues&, const void* in, const void* added, void* out, std::byte* scratch)>
+      run;
 };
 
 struct Step {
@@ -70,6 +82,7 @@ struct Step {
   std::vector<BufferId> reads, writes;  ///< writes: outputs and scratch
   std::function<void(const Frame&)> run;
   std::optional<ByLines> by_lines = std::nullopt;
+  std::optional<ByPanels> by_panels = std::nullopt;
 };
 
 /// Value `name` lies dense in `buffer` once `step` has run (−1: before the first).
@@ -112,8 +125,8 @@ struct Plan {
 };
 
 /// Sets every arena buffer's lifetime from the steps, and its offset so that buffers alive at the same step never
-/// overlap, but for those that take over another's memory: largest first into the smallest gap that fits (greedy by size; Pisarchyk & Lee, arXiv:2001.03288). 64-byte
-/// aligned.
+/// overlap, but for those that take over another's memory: largest first into the smallest gap that fits (greedy by
+/// size; Pisarchyk & Lee, arXiv:2001.03288). 64-byte aligned.
 void plan_memory(Plan& plan);
 
 }  // namespace pare::runtime

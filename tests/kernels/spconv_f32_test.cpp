@@ -5,6 +5,7 @@
 
 #include "base/threads.h"
 #include "float_case.h"
+#include "kernels/sppanel/sppanel.h"
 
 namespace pare::kernels {
 namespace {
@@ -46,6 +47,70 @@ TEST(SpConvF32, EveryRowEqualsThePlainLoops) {
       ASSERT_EQ(run(c, w, 3), got) << spconv_f32_kernel_name(*kernel) << " seed " << seed << ": threads differ";
     }
   }
+}
+
+/// [pixels][channels] in panels; what fills up the last vector must not matter.
+std::vector<float> to_panels(const std::vector<float>& values, std::int64_t channels) {
+  const std::int64_t pixels = static_cast<std::int64_t>(values.size()) / channels;
+  std::vector<float> panels(static_cast<std::size_t>(panel_elements(pixels, channels)),
+                            std::numeric_limits<float>::quiet_NaN());
+  for (std::int64_t p = 0; p < pixels; ++p)
+    for (std::int64_t c = 0; c < channels; ++c)
+      panels[static_cast<std::size_t>((p / 16 * channels + c) * 16 + p % 16)] =
+          values[static_cast<std::size_t>(p * channels + c)];
+  return panels;
+}
+
+std::vector<float> from_panels(const std::vector<float>& panels, std::int64_t pixels, std::int64_t channels) {
+  std::vector<float> values(static_cast<std::size_t>(pixels * channels));
+  for (std::int64_t p = 0; p < pixels; ++p)
+    for (std::int64_t c = 0; c < channels; ++c)
+      values[static_cast<std::size_t>(p * channels + c)] =
+          panels[static_cast<std::size_t>((p / 16 * channels + c) * 16 + p % 16)];
+  return values;
+}
+
+/// As run(), with values in panels; what is added lies in the output's memory where `in_place`.
+std::vector<float> run_in_panels(const Case& c, const SpConvF32Weights& w, const PanelValues& values, bool in_place,
+                                 int threads) {
+  const std::int64_t pixels = c.shape.pixels(), channels = c.shape.out_c;
+  const std::vector<float> in = values.in ? to_panels(c.in, c.shape.in_c) : c.in,
+                           added = values.added ? to_panels(c.residual, channels) : c.residual;
+  std::vector<float> out(static_cast<std::size_t>(values.out ? panel_elements(pixels, channels) : pixels * channels),
+                         std::numeric_limits<float>::quiet_NaN());
+  if (in_place) out = added;
+  ConvEpilogue epilogue = c.epilogue;
+  if (epilogue.residual) epilogue.residual = in_place ? out.data() : added.data();
+  std::vector<std::byte> scratch(spconv_f32_scratch_bytes(w, threads), std::byte{0xFF});
+  ThreadScope scope(threads);
+  spconv_f32(w, c.shape, in.data(), epilogue, out.data(), scratch.data(), threads, values);
+  return values.out ? from_panels(out, pixels, channels) : out;
+}
+
+TEST(SpConvF32, ValuesMayLieInPanels) {
+  int taken = 0;
+  for (std::uint64_t seed = 0; seed < 1000; ++seed) {
+    const Case c = random_case(7000 + seed);
+    const std::vector<float> want = test::direct(c);
+    const double size = 1 + static_cast<double>(c.shape.taps() * c.shape.in_c);
+    for (const SpConvF32Kernel* kernel : spconv_f32_kernels()) {
+      if (!isa_available(spconv_f32_kernel_isa(*kernel))) continue;
+      const auto w =
+          SpConvF32Weights::pack(c.shape, c.filter.data(), FilterStrides::oihw(c.shape), c.bias_or_null(), kernel);
+      for (int which = 1; which < 8; ++which) {
+        const PanelValues values{(which & 1) != 0, (which & 2) != 0, (which & 4) != 0};
+        if (!spconv_f32_takes(c.shape, values)) continue;
+        ++taken;
+        SCOPED_TRACE(std::string(spconv_f32_kernel_name(*kernel)) + " seed " + std::to_string(seed) + " values " +
+                     std::to_string(which));
+        const std::vector<float> got = run_in_panels(c, w, values, false, 1);
+        for (std::size_t i = 0; i < want.size(); ++i) ASSERT_NEAR(got[i], want[i], 2e-7 * size + 1e-6) << i;
+        ASSERT_EQ(run_in_panels(c, w, values, false, 3), got) << "threads differ";
+        if (c.epilogue.residual && values.out) ASSERT_EQ(run_in_panels(c, w, values, true, 1), got) << "in place";
+      }
+    }
+  }
+  EXPECT_GT(taken, 5000);
 }
 
 TEST(SpConvF32, ReadsAnyFilterLayoutAndMayAddInPlace) {

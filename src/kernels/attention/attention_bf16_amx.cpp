@@ -1,7 +1,7 @@
 // Products of bfloat16 on AMX tiles: 16 queries by all keys, then their exponentials by all values.
 #include "kernels/amx/tiles.h"
 #include "kernels/attention/tile.h"
-#include "kernels/nbits/transpose16_avx512.h"
+#include "kernels/transpose16_avx512.h"
 #include "kernels/vec_avx512.h"
 
 namespace pare::kernels::amx {
@@ -43,9 +43,8 @@ void pack_keys(const AttentionBlock& b, const Layout& l, float* to) {
     for (std::int64_t d = 0; d < l.depth; d += 32, to += kTileFloats) {
       __m512 rows[16];
       for (std::int64_t r = 0; r < 16; ++r)
-        rows[r] = key + r < b.keys
-                      ? _mm512_castsi512_ps(narrow(b.k + (key + r) * b.k_position + d, b.width - d))
-                      : V::zero();
+        rows[r] =
+            key + r < b.keys ? _mm512_castsi512_ps(narrow(b.k + (key + r) * b.k_position + d, b.width - d)) : V::zero();
       transpose16(rows);
       for (std::int64_t r = 0; r < 16; ++r) V::store(to + 16 * r, rows[r]);
     }
@@ -53,8 +52,8 @@ void pack_keys(const AttentionBlock& b, const Layout& l, float* to) {
 
 /// Tiles [columns / 16][keys / 32] of pairs of keys by columns.
 void pack_values(const AttentionBlock& b, const Layout& l, float* to) {
-  const __m512i pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5,
-                                         20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i pairs = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21,
+                                         5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   for (std::int64_t column = 0; column < l.columns; column += 16)
     for (std::int64_t key = 0; key < l.keys; key += 2, to += 16) {
       const std::int64_t left = b.value_width - column;
@@ -123,8 +122,9 @@ void attention_block(const AttentionBlock& given) noexcept {
     const std::int64_t rows = b.queries - query < 16 ? b.queries - query : 16;
     for (std::int64_t r = 0; r < 16; ++r)
       for (std::int64_t d = 0; d < l.depth; d += 32)
-        _mm512_storeu_si512(q + r * l.depth / 2 + d / 2,
-                            r < rows ? narrow(b.q + (query + r) * b.q_position + d, b.width - d) : _mm512_setzero_si512());
+        _mm512_storeu_si512(q + r * l.depth / 2 + d / 2, r < rows
+                                                             ? narrow(b.q + (query + r) * b.q_position + d, b.width - d)
+                                                             : _mm512_setzero_si512());
     score(l, q, k, scores);
     float factor[16];
     for (std::int64_t r = 0; r < rows; ++r) {

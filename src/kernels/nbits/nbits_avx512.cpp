@@ -1,7 +1,8 @@
 // Sixteen outputs a register.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // false alarms in the header of gcc 12 (its bug 105593)
 #include "kernels/nbits/piece_avx512.h"
-#include "kernels/nbits/transpose16_avx512.h"
+#include "kernels/nbits/strip.h"
+#include "kernels/transpose16_avx512.h"
 
 namespace pare::kernels::avx512 {
 
@@ -23,7 +24,8 @@ inline void multiply_piece(const NBitsNarrow& c, const Piece<kBits>& piece, __m5
   multiply_byte<kCode, kRows, 1>(c, field, table, a + 4 * kField, sum);
   multiply_byte<kCode, kRows, 2>(c, field, table, a + 4 * kField, sum);
   multiply_byte<kCode, kRows, 3>(c, field, table, a + 4 * kField, sum);
-  if constexpr ((kField + 1) * 4 < kCodes<kBits>) multiply_piece<kCode, kBits, kRows, kField + 1>(c, piece, table, a, sum);
+  if constexpr ((kField + 1) * 4 < kCodes<kBits>)
+    multiply_piece<kCode, kBits, kRows, kField + 1>(c, piece, table, a, sum);
 }
 
 template <NBitsCode kCode, int kBits, int kRows>
@@ -98,7 +100,8 @@ void narrow_by_rows(const NBitsNarrow& c) noexcept {
     }
     for (int r = 0; r < kRows; ++r) {
       const __m512 all = _mm512_add_ps(_mm512_add_ps(sum[r][0], sum[r][1]), _mm512_add_ps(sum[r][2], sum[r][3]));
-      c.y[r * c.y_stride + output] = _mm512_reduce_add_ps(all) * c.panel.scale[output] + (c.bias ? c.bias[output] : 0.0f);
+      c.y[r * c.y_stride + output] =
+          _mm512_reduce_add_ps(all) * c.panel.scale[output] + (c.bias ? c.bias[output] : 0.0f);
     }
   }
 }
@@ -127,7 +130,8 @@ inline void decode_piece(const Piece<kBits>& piece, __m512 table, __m512 scale, 
   _mm512_store_ps(to + 32, _mm512_fmadd_ps(numbers<kCode, 1>(field, table), scale, offset));
   _mm512_store_ps(to + 64, _mm512_fmadd_ps(numbers<kCode, 2>(field, table), scale, offset));
   _mm512_store_ps(to + 96, _mm512_fmadd_ps(numbers<kCode, 3>(field, table), scale, offset));
-  if constexpr ((kField + 1) * 4 < kCodes<kBits>) decode_piece<kCode, kBits, kField + 1>(piece, table, scale, offset, out);
+  if constexpr ((kField + 1) * 4 < kCodes<kBits>)
+    decode_piece<kCode, kBits, kField + 1>(piece, table, scale, offset, out);
 }
 
 template <NBitsCode kCode, int kBits>

@@ -1,7 +1,8 @@
 // Tables of 256 numbers in registers: vpermi2b looks up 64 codes among 128 bytes, so that four byte planes of the table
 // take eight of them; unpacking puts the bytes of a number together. Everything else is avx512's.
 #pragma GCC diagnostic ignored "-Wmaybe-uninitialized"  // false alarms in the header of gcc 12 (its bug 105593)
-#include "kernels/nbits/transpose16_avx512.h"
+#include "kernels/nbits/strip.h"
+#include "kernels/transpose16_avx512.h"
 
 namespace pare::kernels::avx512 {
 void nbits_narrow(const NBitsNarrow& c) noexcept;

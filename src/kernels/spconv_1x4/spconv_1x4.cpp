@@ -29,12 +29,14 @@ constexpr auto kRows = rows_of(kTable);
 constexpr std::int64_t kBlock = 4;
 constexpr std::uint32_t kFlipSigns = 0x80808080;  ///< s8 x as u8 x + 128
 
-std::uint32_t four(const QConvFilter& filter, const ConvShape& s, std::int64_t o, std::int64_t tap, std::int64_t block) {
+std::uint32_t four(const QConvFilter& filter, const ConvShape& s, std::int64_t o, std::int64_t tap,
+                   std::int64_t block) {
   const auto* w = static_cast<const std::int8_t*>(filter.data) + o * filter.strides.o + tap / s.kw * filter.strides.y +
                   tap % s.kw * filter.strides.x;
   std::uint32_t bits = 0;
   for (std::int64_t i = 0; i < kBlock; ++i)
-    bits |= static_cast<std::uint32_t>(static_cast<std::uint8_t>(w[(block * kBlock + i) * filter.strides.i])) << (8 * i);
+    bits |= static_cast<std::uint32_t>(static_cast<std::uint8_t>(w[(block * kBlock + i) * filter.strides.i]))
+            << (8 * i);
   return bits;
 }
 
@@ -92,7 +94,7 @@ SpConv1x4Weights SpConv1x4Weights::pack(const ConvShape& shape, const QConvFilte
 
 std::string SpConv1x4Weights::packing_key(const ConvShape& s, const QConvFilter& filter, DType input_type,
                                           std::int32_t input_zero_point, const std::int32_t* bias) {
-  PackingKey key("spconv_1x4", 1, best_row(kRows)->name);
+  PackingKey key("spconv_1x4", 2, best_row(kRows)->name);
   key.add(panel_block(), s.in_c, s.out_c, s.kh, s.kw);
   key.add(filter.strides.o, filter.strides.i, filter.strides.y, filter.strides.x);
   key.add(input_type, input_zero_point).add_array(bias, s.out_c);
@@ -133,12 +135,12 @@ void spconv_1x4(const SpConv1x4Weights& weights, const ConvShape& shape, const v
     alignas(64) std::uint32_t rows[kPanelPixels * kPanelLanes];
     for (std::int64_t channel = s.begin; channel < s.end; channel += kPanelLanes) {
       const int channels = static_cast<int>(std::min<std::int64_t>(kPanelLanes, s.end - channel));
-      moves.spread({s.sums, channel, channels, s.pixels, s.vectors, rows});
-      qconv_finish_block(w.kernel->isa, qconv_finish_at(w.common, epilogue, s.pixel, channel, output), s.pixels, channels,
-                         reinterpret_cast<const std::int32_t*>(rows));
+      moves.spread({s.sums + channel * kPanelLanes, s.stride, channels, s.pixels, rows});
+      qconv_finish_block(w.kernel->isa, qconv_finish_at(w.common, epilogue, s.pixel, channel, output), s.pixels,
+                         channels, reinterpret_cast<const std::int32_t*>(rows));
     }
   };
-  run_panels({w.panels, shape, moves, w.kernel->multiply}, static_cast<const std::uint32_t*>(input), scratch, threads,
+  run_panels({w.panels, shape, moves, w.kernel->multiply, static_cast<const std::uint32_t*>(input)}, scratch, threads,
              std::ref(finish));
 }
 

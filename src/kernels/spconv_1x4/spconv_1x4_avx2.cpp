@@ -20,19 +20,20 @@ __m256i add_products(__m256i acc, __m256i x, const Weights& w) {
 
 template <int V>
 void channel(const PanelProduct& t, const PanelPair& pair, int side) {
-  constexpr std::int64_t kWidth = kPanelLanes * V;
-  std::uint32_t* sums = t.sums + pair.channels[side] * kWidth;
+  const auto of = [](std::int64_t stride, int v) { return v / 2 * stride + v % 2 * 8; };
+  std::uint32_t* sums = t.sums + pair.channels[side] * std::int64_t{kPanelLanes};
   __m256i acc[2 * V];
   for (int v = 0; v < 2 * V; ++v)
-    acc[v] = t.first ? _mm256_setzero_si256() : _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + 8 * v));
-  const PanelEntry* e = t.entries + pair.first + side;
-  for (std::uint32_t step = 0; step < pair.count; ++step, e += 2) {
-    const std::uint32_t* x = t.panel + e->input * kWidth;
-    const Weights w(e->weight);
+    acc[v] = t.first ? _mm256_setzero_si256()
+                     : _mm256_loadu_si256(reinterpret_cast<const __m256i*>(sums + of(t.sum_stride, v)));
+  const std::int64_t end = pair.first + std::int64_t{2} * pair.count;
+  for (std::int64_t at = pair.first + side; at < end; at += 2) {
+    const std::uint32_t* x = t.inputs + t.which[at] * kPanelLanes;
+    const Weights w(t.weights[at]);
     for (int v = 0; v < 2 * V; ++v)
-      acc[v] = add_products(acc[v], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + 8 * v)), w);
+      acc[v] = add_products(acc[v], _mm256_loadu_si256(reinterpret_cast<const __m256i*>(x + of(t.input_stride, v))), w);
   }
-  for (int v = 0; v < 2 * V; ++v) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + 8 * v), acc[v]);
+  for (int v = 0; v < 2 * V; ++v) _mm256_storeu_si256(reinterpret_cast<__m256i*>(sums + of(t.sum_stride, v)), acc[v]);
 }
 
 template <int V>

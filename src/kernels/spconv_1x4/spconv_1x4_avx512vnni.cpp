@@ -1,5 +1,5 @@
 // Two channels at a time in up to 8 registers of 16 pixels; a block of four weights is broadcast, the panel's row an
-// operand in memory.
+// operand in memory. What earlier blocks gave is added at the end, where nothing waits for it.
 #include <immintrin.h>
 
 #include "kernels/sppanel/tile.h"
@@ -8,35 +8,41 @@ namespace pare::kernels::avx512vnni {
 namespace {
 
 template <int V>
-void multiply_pair(const PanelProduct& t, const PanelPair& pair) {
-  constexpr std::int64_t kWidth = kPanelLanes * V;
-  std::uint32_t *s0 = t.sums + pair.channels[0] * kWidth, *s1 = t.sums + pair.channels[1] * kWidth;
-  __m512i a[V], b[V];
+void store(const PanelProduct& t, std::uint32_t channel, __m512i (&acc)[V]) {
+  std::uint32_t* sums = t.sums + channel * std::int64_t{kPanelLanes};
+  if (!t.first)
 #pragma GCC unroll 4
-  for (int v = 0; v < V; ++v) {
-    a[v] = t.first ? _mm512_setzero_si512() : _mm512_loadu_si512(s0 + 16 * v);
-    b[v] = t.first ? _mm512_setzero_si512() : _mm512_loadu_si512(s1 + 16 * v);
-  }
-  const PanelEntry* e = t.entries + pair.first;
-  for (std::uint32_t step = 0; step < pair.count; ++step, e += 2) {
-    const std::uint32_t *x0 = t.panel + e[0].input * kWidth, *x1 = t.panel + e[1].input * kWidth;
-    const __m512i w0 = _mm512_set1_epi32(static_cast<int>(e[0].weight)),
-                  w1 = _mm512_set1_epi32(static_cast<int>(e[1].weight));
+    for (int v = 0; v < V; ++v) acc[v] = _mm512_add_epi32(acc[v], _mm512_loadu_si512(sums + v * t.sum_stride));
 #pragma GCC unroll 4
-    for (int v = 0; v < V; ++v) {
-      a[v] = _mm512_dpbusd_epi32(a[v], _mm512_loadu_si512(x0 + 16 * v), w0);
-      b[v] = _mm512_dpbusd_epi32(b[v], _mm512_loadu_si512(x1 + 16 * v), w1);
-    }
-  }
-#pragma GCC unroll 4
-  for (int v = 0; v < V; ++v) {
-    _mm512_storeu_si512(s0 + 16 * v, a[v]);
-    _mm512_storeu_si512(s1 + 16 * v, b[v]);
-  }
+  for (int v = 0; v < V; ++v) _mm512_storeu_si512(sums + v * t.sum_stride, acc[v]);
 }
 
 template <int V>
-void multiply(const PanelProduct& t) {
+void multiply_pair(const PanelProduct& t, const PanelPair& pair) {
+  __m512i a[V], b[V];
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) a[v] = b[v] = _mm512_setzero_si512();
+  const std::uint32_t* inputs[V];  // with a pointer each no address is counted within the loop
+#pragma GCC unroll 4
+  for (int v = 0; v < V; ++v) inputs[v] = t.inputs + v * t.input_stride;
+  const std::uint32_t* w = t.weights + pair.first;
+  const std::uint8_t* which = t.which + pair.first;
+  for (std::uint32_t step = 0; step < pair.count; ++step, w += 2, which += 2) {
+    const std::size_t i = std::size_t{which[0]} * kPanelLanes, j = std::size_t{which[1]} * kPanelLanes;
+    const __m512i w0 = _mm512_set1_epi32(static_cast<int>(w[0])), w1 = _mm512_set1_epi32(static_cast<int>(w[1]));
+#pragma GCC unroll 4
+    for (int v = 0; v < V; ++v) {
+      a[v] = _mm512_dpbusd_epi32(a[v], _mm512_loadu_si512(inputs[v] + i), w0);
+      b[v] = _mm512_dpbusd_epi32(b[v], _mm512_loadu_si512(inputs[v] + j), w1);
+    }
+  }
+  store(t, pair.channels[0], a);
+  store(t, pair.channels[1], b);
+}
+
+template <int V>
+void multiply(const PanelProduct& given) {
+  const PanelProduct t = given;  // a copy: stores of sums might alias the caller's
   for (std::int64_t n = 0; n < t.pair_count; ++n) multiply_pair<V>(t, t.pairs[n]);
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/spconv_f32/spconv_f32.h"
+#include "kernels/spconv_f32/tile.h"
 #include "kernels/sppanel/sppanel.h"
 
 namespace pare::kernels {
@@ -10,12 +11,13 @@ struct SpConvF32Kernel {
   const char* name;
   Isa isa;
   void (*multiply)(const PanelProduct&) noexcept;
+  void (*finish)(const SpConvF32Finish&) noexcept;
 };
 
 struct SpConvF32Packed {
   const SpConvF32Kernel* kernel = nullptr;
   PanelWeights panels;
-  std::vector<float> bias;  ///< [out_c]
+  std::vector<float> bias;  ///< [out_c + 1]
 };
 
 }  // namespace pare::kernels

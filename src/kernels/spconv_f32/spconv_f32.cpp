@@ -10,9 +10,10 @@
 
 namespace pare::kernels {
 
-#define PARE_KERNEL(file, ns, isa)                       \
-  namespace ns {                                         \
-  void spconv_f32_multiply(const PanelProduct&) noexcept; \
+#define PARE_KERNEL(file, ns, isa)                         \
+  namespace ns {                                           \
+  void spconv_f32_multiply(const PanelProduct&) noexcept;  \
+  void spconv_f32_finish(const SpConvF32Finish&) noexcept; \
   }
 #include "kernels/spconv_f32/kernels.inc"
 #undef PARE_KERNEL
@@ -20,7 +21,7 @@ namespace pare::kernels {
 namespace {
 
 constexpr SpConvF32Kernel kTable[] = {
-#define PARE_KERNEL(file, ns, isa) {"spconv_f32__" #ns, Isa::isa, ns::spconv_f32_multiply},
+#define PARE_KERNEL(file, ns, isa) {"spconv_f32__" #ns, Isa::isa, ns::spconv_f32_multiply, ns::spconv_f32_finish},
 #include "kernels/spconv_f32/kernels.inc"
 #undef PARE_KERNEL
 };
@@ -34,21 +35,6 @@ void describe(SpConvF32Packed& packed, const SpConvF32Kernel& kernel, const Conv
   packed.panels.padding.assign(static_cast<std::size_t>(s.in_c), 0);
 }
 
-/// 16 channels of every pixel of a panel.
-void finish_rows(const PanelSums& s, const float* rows, std::int64_t channel, int channels, const float* bias,
-                 const ConvEpilogue& e, std::int64_t out_c, float* out) noexcept {
-  for (int p = 0; p < s.pixels; ++p) {
-    const std::int64_t at = (s.pixel + p) * out_c + channel;
-    const float* from = rows + p * kPanelLanes;
-    for (int c = 0; c < channels; ++c) {
-      float v = from[c] + bias[channel + c];
-      if (e.residual) v += e.residual[at + c];
-      v = v < e.lo ? e.lo : v;  // NaN stays
-      out[at + c] = v > e.hi ? e.hi : v;
-    }
-  }
-}
-
 }  // namespace
 
 SpConvF32Weights SpConvF32Weights::pack(const ConvShape& s, const float* filter, const FilterStrides& f,
@@ -60,7 +46,7 @@ SpConvF32Weights SpConvF32Weights::pack(const ConvShape& s, const float* filter,
       const float w = filter[o * f.o + i * f.i + tap / s.kw * f.y + tap % s.kw * f.x];
       return w == 0 ? 0u : std::bit_cast<std::uint32_t>(w);
     });
-    packed->bias.assign(static_cast<std::size_t>(s.out_c), 0.0f);
+    packed->bias.assign(static_cast<std::size_t>(s.out_c) + 1, 0.0f);
     if (bias) std::copy_n(bias, s.out_c, packed->bias.begin());
     return SpConvF32Weights(std::move(packed));
   } catch (const std::bad_alloc&) {
@@ -69,7 +55,7 @@ SpConvF32Weights SpConvF32Weights::pack(const ConvShape& s, const float* filter,
 }
 
 std::string SpConvF32Weights::packing_key(const ConvShape& s, const FilterStrides& f, const float* bias) {
-  PackingKey key("spconv_f32", 1, best_row(kRows)->name);
+  PackingKey key("spconv_f32", 2, best_row(kRows)->name);
   key.add(panel_block(), s.in_c, s.out_c, s.kh, s.kw, f.o, f.i, f.y, f.x).add_array(bias, s.out_c);
   return key.text();
 }
@@ -83,7 +69,7 @@ std::optional<SpConvF32Weights> SpConvF32Weights::view(const ConvShape& shape, P
   auto packed = std::make_shared<SpConvF32Packed>();
   describe(*packed, *best_row(kRows), shape);
   if (!view_panels(packed->panels, reader)) return std::nullopt;
-  const PackedArray<float> bias = reader.array<float>(static_cast<std::size_t>(shape.out_c));
+  const PackedArray<float> bias = reader.array<float>(static_cast<std::size_t>(shape.out_c) + 1);
   packed->bias.assign(bias.data(), bias.data() + bias.size());
   if (!reader.finished()) return std::nullopt;
   return SpConvF32Weights(std::move(packed));
@@ -99,20 +85,29 @@ std::size_t spconv_f32_scratch_bytes(const SpConvF32Weights& weights, int thread
   return panel_scratch_bytes(weights.packed().panels, threads);
 }
 
+bool spconv_f32_takes(const ConvShape& shape, const PanelValues& panels) noexcept {
+  return (!panels.out || panels.added) && (!panels.added || shape.out_c % 2 == 0);
+}
+
 void spconv_f32(const SpConvF32Weights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
-                float* out, void* scratch, int threads) noexcept {
+                float* out, void* scratch, int threads, const PanelValues& panels) noexcept {
   const SpConvF32Packed& w = weights.packed();
-  const PanelMoves& moves = panel_moves(w.kernel->isa);
+  PanelCall call{w.panels, shape, panel_moves(w.kernel->isa), w.kernel->multiply,
+                 reinterpret_cast<const std::uint32_t*>(in)};
+  call.in_panels = panels.in;
+  if (panels.out) call.out = reinterpret_cast<std::uint32_t*>(out);
+  const float* added = panels.added ? epilogue.residual : nullptr;
+  const PanelEnds ends{
+      w.bias.data(), reinterpret_cast<const std::uint32_t*>(added), shape.out_c * kPanelLanes, panels.out, epilogue.lo,
+      epilogue.hi};
+  call.ends = &ends;
   const auto finish = [&](const PanelSums& s) {
-    alignas(64) std::uint32_t rows[kPanelPixels * kPanelLanes];
-    for (std::int64_t channel = s.begin; channel < s.end; channel += kPanelLanes) {
-      const int channels = static_cast<int>(std::min<std::int64_t>(kPanelLanes, s.end - channel));
-      moves.spread({s.sums, channel, channels, s.pixels, s.vectors, rows});
-      finish_rows(s, reinterpret_cast<const float*>(rows), channel, channels, w.bias.data(), epilogue, shape.out_c, out);
-    }
+    const std::int64_t at = s.pixel * shape.out_c + s.begin;
+    w.kernel->finish({reinterpret_cast<const float*>(s.sums) + s.begin * kPanelLanes, s.stride, s.pixels,
+                      s.end - s.begin, epilogue.residual && !added ? epilogue.residual + at : nullptr, out + at,
+                      shape.out_c, epilogue.lo, epilogue.hi});
   };
-  run_panels({w.panels, shape, moves, w.kernel->multiply}, reinterpret_cast<const std::uint32_t*>(in), scratch, threads,
-             std::ref(finish));
+  run_panels(call, scratch, threads, std::ref(finish));
 }
 
 std::span<const SpConvF32Kernel* const> spconv_f32_kernels() noexcept { return kRows; }

@@ -1,5 +1,5 @@
 // f32 convolution and matrix product with sparse weights, NHWC: any zeros, none is multiplied. By panels of pixels
-// (kernels/sppanel). groups == 1.
+// (kernels/sppanel). groups == 1. Between two of them a value may stay in panels: then nothing is transposed.
 #pragma once
 
 #include <cstddef>
@@ -9,6 +9,7 @@
 
 #include "kernels/conv/conv.h"
 #include "kernels/packed.h"
+#include "kernels/sppanel/values.h"
 #include "kernels/table.h"
 
 namespace pare::kernels {
@@ -41,9 +42,13 @@ class SpConvF32Weights : public PackedHandle<SpConvF32Packed> {
 /// Bytes of scratch for at most `threads` threads.
 std::size_t spconv_f32_scratch_bytes(const SpConvF32Weights& weights, int threads) noexcept;
 
-/// in [batch, in_h, in_w, in_c], out [batch, out_h, out_w, out_c]. Within 1e-5 of conv() relative to Σ|x·w|.
+/// An output in panels goes with an addend in panels, also where nothing is added, and both with an even out_c.
+bool spconv_f32_takes(const ConvShape& shape, const PanelValues& panels) noexcept;
+
+/// in [batch, in_h, in_w, in_c], out [batch, out_h, out_w, out_c], or in panels where spconv_f32_takes() them so.
+/// Within 1e-5 of conv() relative to Σ|x·w|.
 void spconv_f32(const SpConvF32Weights& weights, const ConvShape& shape, const float* in, const ConvEpilogue& epilogue,
-                float* out, void* scratch, int threads) noexcept;
+                float* out, void* scratch, int threads, const PanelValues& panels = {}) noexcept;
 
 /// All rows in order of priority, the reference last.
 std::span<const SpConvF32Kernel* const> spconv_f32_kernels() noexcept;

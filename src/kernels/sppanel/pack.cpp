@@ -6,12 +6,22 @@
 namespace pare::kernels {
 namespace {
 
-using Rows = std::vector<std::vector<PanelEntry>>;  ///< of each output channel of a chunk
+struct Entry {
+  std::uint32_t weight;
+  std::uint8_t which;
+};
+using Rows = std::vector<std::vector<Entry>>;  ///< of each output channel of a chunk
 
 /// What pack_panels() makes.
 struct Pairs {
   std::vector<PanelPair> pairs;
-  std::vector<PanelEntry> entries;
+  std::vector<std::uint32_t> weights;
+  std::vector<std::uint8_t> which;
+
+  void add(const Entry& entry) {
+    weights.push_back(entry.weight);
+    which.push_back(entry.which);
+  }
 };
 
 /// Channels in order of their number of entries, two and two.
@@ -22,15 +32,15 @@ void pair_up(const Rows& rows, std::int64_t channel, std::int64_t out_c, Pairs& 
                    [&](std::uint32_t a, std::uint32_t b) { return rows[a].size() > rows[b].size(); });
   for (std::size_t n = 0; n < order.size(); n += 2) {
     const bool alone = n + 1 == order.size();
-    const std::vector<PanelEntry>& longer = rows[order[n]];
-    const std::vector<PanelEntry> none, &shorter = alone ? none : rows[order[n + 1]];
+    const std::vector<Entry>& longer = rows[order[n]];
+    const std::vector<Entry> none, &shorter = alone ? none : rows[order[n + 1]];
     PanelPair pair{{static_cast<std::uint32_t>(channel) + order[n], static_cast<std::uint32_t>(out_c)},
-                   static_cast<std::uint32_t>(packed.entries.size()),
+                   static_cast<std::uint32_t>(packed.weights.size()),
                    static_cast<std::uint32_t>(longer.size())};
     if (!alone) pair.channels[1] = static_cast<std::uint32_t>(channel) + order[n + 1];
     for (std::size_t step = 0; step < longer.size(); ++step) {
-      packed.entries.push_back(longer[step]);
-      packed.entries.push_back(step < shorter.size() ? shorter[step] : PanelEntry{0, longer[step].input});
+      packed.add(longer[step]);
+      packed.add(step < shorter.size() ? shorter[step] : Entry{0, longer[step].which});
     }
     packed.pairs.push_back(pair);
   }
@@ -41,7 +51,7 @@ void pair_up(const Rows& rows, std::int64_t channel, std::int64_t out_c, Pairs& 
 std::int64_t panel_block() {
   const std::int64_t l1 = cpu_info().l1d > 0 ? cpu_info().l1d : 32 * 1024;
   const std::int64_t rows = l1 * 3 / 4 / (kPanelPixels * static_cast<std::int64_t>(sizeof(std::uint32_t)));
-  return std::max<std::int64_t>(16, rows / 16 * 16);
+  return std::clamp<std::int64_t>(rows / 16 * 16, 16, kPanelBlock);
 }
 
 void describe_panels(PanelWeights& w, std::int64_t taps, std::int64_t elements, std::int64_t out_c) {
@@ -67,42 +77,45 @@ void pack_panels(PanelWeights& packed,
           if (const std::uint32_t w =
                   weight(channel + static_cast<std::int64_t>(c), i / packed.elements, i % packed.elements);
               w != 0)
-            rows[c].push_back({w, static_cast<std::uint32_t>(i - begin)});
+            rows[c].push_back({w, static_cast<std::uint8_t>(i - begin)});
       pair_up(rows, channel, packed.out_c, made);
     }
   packed.pairs = PackedArray<PanelPair>(std::move(made.pairs));
-  packed.entries = PackedArray<PanelEntry>(std::move(made.entries));
+  packed.weights = PackedArray<std::uint32_t>(std::move(made.weights));
+  packed.which = PackedArray<std::uint8_t>(std::move(made.which));
 }
 
 void write_panels(const PanelWeights& weights, PackedWriter& writer) {
-  writer.number(static_cast<std::int64_t>(weights.entries.size()));
+  writer.number(static_cast<std::int64_t>(weights.weights.size()));
   writer.array(weights.pairs);
-  writer.array(weights.entries);
+  writer.array(weights.weights);
+  writer.array(weights.which);
 }
 
 bool view_panels(PanelWeights& weights, PackedReader& reader) {
-  const std::int64_t entries = reader.number();
-  if (!reader.ok() || entries < 0) return false;
+  const std::int64_t count = reader.number();
+  if (!reader.ok() || count < 0) return false;
   weights.pairs = reader.array<PanelPair>(static_cast<std::size_t>(weights.first.back()));
-  weights.entries = reader.array<PanelEntry>(static_cast<std::size_t>(entries));
+  weights.weights = reader.array<std::uint32_t>(static_cast<std::size_t>(count));
+  weights.which = reader.array<std::uint8_t>(static_cast<std::size_t>(count));
   if (!reader.ok()) return false;
-  std::int64_t at = 0;  // pairs have their entries one after the other
+  std::int64_t at = 0;  // pairs have their weights one after the other
   for (std::size_t i = 0; i < weights.pairs.size(); at += 2 * std::int64_t{weights.pairs[i++].count}) {
     const PanelPair& pair = weights.pairs[i];
     if (pair.first != at || pair.channels[0] >= weights.out_c || pair.channels[1] > weights.out_c) return false;
   }
-  std::uint32_t largest = 0;
-  for (std::size_t i = 0; i < weights.entries.size(); ++i) largest = std::max(largest, weights.entries[i].input);
-  return at == entries && largest < weights.block;
+  std::uint8_t largest = 0;
+  for (std::size_t i = 0; i < weights.which.size(); ++i) largest = std::max(largest, weights.which[i]);
+  return at == count && largest < weights.block;
 }
 
 std::size_t PanelWeights::bytes() const noexcept {
-  return entries.size() * sizeof(PanelEntry) + pairs.size() * sizeof(PanelPair) + first.size() * sizeof(std::int64_t) +
+  return weights.bytes() + which.bytes() + pairs.size() * sizeof(PanelPair) + first.size() * sizeof(std::int64_t) +
          padding.size() * sizeof(std::uint32_t);
 }
 
 double PanelWeights::density() const noexcept {
-  return static_cast<double>(entries.size()) / static_cast<double>(std::max<std::int64_t>(1, taps * elements * out_c));
+  return static_cast<double>(weights.size()) / static_cast<double>(std::max<std::int64_t>(1, taps * elements * out_c));
 }
 
 }  // namespace pare::kernels

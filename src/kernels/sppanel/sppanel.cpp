@@ -11,6 +11,7 @@ namespace pare::kernels {
 #define PARE_KERNEL(file, ns, isa)                \
   namespace ns {                                  \
   void panel_gather(const PanelGather&) noexcept; \
+  void panel_shift(const PanelShift&) noexcept;   \
   void panel_spread(const PanelSpread&) noexcept; \
   }
 #include "kernels/sppanel/kernels.inc"
@@ -19,7 +20,7 @@ namespace pare::kernels {
 namespace {
 
 constexpr PanelMoves kTable[] = {
-#define PARE_KERNEL(file, ns, isa) {Isa::isa, ns::panel_gather, ns::panel_spread},
+#define PARE_KERNEL(file, ns, isa) {Isa::isa, ns::panel_gather, ns::panel_shift, ns::panel_spread},
 #include "kernels/sppanel/kernels.inc"
 #undef PARE_KERNEL
 };
@@ -48,41 +49,80 @@ struct Workspace {
         pixels(reinterpret_cast<const std::uint32_t**>(at + panel_bytes(w) + sums_bytes(w))) {}
 };
 
-/// What pixels [pixel, pixel + count) read at each tap; padding outside the image and past the last pixel.
-void find_pixels(const PanelWeights& w, const ConvShape& s, const std::uint32_t* in, std::int64_t pixel, int count,
-                 int width, const std::uint32_t** at) noexcept {
-  find_taps(s, in, w.elements * static_cast<std::int64_t>(sizeof(std::uint32_t)), w.padding.data(), pixel, count,
-            kPanelPixels, reinterpret_cast<const std::byte**>(at));
+/// What pixels [pixel, pixel + count) read at each tap; padding outside the image and past the last pixel. Of a value
+/// in panels what is found is numbers, as pointers to pixels of one byte.
+void find_pixels(const PanelCall& call, std::int64_t pixel, int count, int width, const std::uint32_t** at) noexcept {
+  const PanelWeights& w = call.weights;
+  const auto bytes = call.in_panels ? 1 : w.elements * static_cast<std::int64_t>(sizeof(std::uint32_t));
+  find_taps(call.shape, call.in, bytes, w.padding.data(), pixel, count, kPanelPixels,
+            reinterpret_cast<const std::byte**>(at));
   for (std::int64_t tap = 0; tap < w.taps; ++tap)
     std::fill(at + tap * kPanelPixels + count, at + tap * kPanelPixels + width, w.padding.data());
+}
+
+/// Fills the panel with `count` elements of a tap from `element` on, as inputs from `to` on.
+void gather(const PanelCall& call, const Workspace& work, std::int64_t tap, std::int64_t element, std::int64_t count,
+            int vectors, std::uint32_t* to) noexcept {
+  const PanelWeights& w = call.weights;
+  const std::uint32_t* const* pixels = work.pixels + tap * kPanelPixels;
+  const std::int64_t stride = w.block * kPanelLanes;
+  if (!call.in_panels) {
+    const std::uint32_t* shifted[kPanelPixels];
+    for (int p = 0; p < kPanelLanes * vectors; ++p) shifted[p] = pixels[p] + element;
+    return call.moves.gather({shifted, count, vectors, w.flip, to, stride});
+  }
+  const ConvShape& s = call.shape;
+  for (int v = 0; v < vectors; ++v)
+    call.moves.shift({reinterpret_cast<const std::byte* const*>(pixels + v * kPanelLanes),
+                      reinterpret_cast<const std::byte*>(call.in),
+                      static_cast<std::uint64_t>(s.batch * s.in_h * s.in_w), call.in + element * kPanelLanes,
+                      w.elements * kPanelLanes, count, to + v * stride});
 }
 
 /// Fills the panel with inputs [begin, end), which may span taps.
 void gather(const PanelCall& call, const Workspace& work, std::int64_t begin, std::int64_t end, int vectors) noexcept {
   const PanelWeights& w = call.weights;
-  const std::uint32_t* shifted[kPanelPixels];
   for (std::int64_t at = begin; at < end;) {
-    const std::int64_t tap = at / w.elements, element = at % w.elements, count = std::min(end - at, w.elements - element);
-    for (int p = 0; p < kPanelLanes * vectors; ++p) shifted[p] = work.pixels[tap * kPanelPixels + p] + element;
-    call.moves.gather({shifted, count, vectors, w.flip, work.panel + (at - begin) * kPanelLanes * vectors});
+    const std::int64_t element = at % w.elements, count = std::min(end - at, w.elements - element);
+    gather(call, work, at / w.elements, element, count, vectors, work.panel + (at - begin) * kPanelLanes);
     at += count;
   }
 }
 
 /// Pixels [pixel, pixel + count) of the output channels of chunks [begin, end).
-PanelSums run_panel(const PanelCall& call, const std::uint32_t* in, std::int64_t pixel, int count, std::int64_t begin,
-                    std::int64_t end, const Workspace& work) noexcept {
+PanelSums run_panel(const PanelCall& call, std::int64_t pixel, int count, std::int64_t begin, std::int64_t end,
+                    const Workspace& work) noexcept {
   const PanelWeights& w = call.weights;
   const int vectors = (count + kPanelLanes - 1) / kPanelLanes;
   const std::int64_t inputs = w.taps * w.elements;
-  find_pixels(w, call.shape, in, pixel, count, vectors * kPanelLanes, work.pixels);
+  const bool as_it_lies = call.in_panels && reads_as_it_lies(call.shape);
+  if (!as_it_lies) find_pixels(call, pixel, count, vectors * kPanelLanes, work.pixels);
+  PanelProduct product{};
+  product.weights = w.weights.data(), product.which = w.which.data();
+  product.sums = call.out ? call.out + pixel * w.out_c : work.sums;
+  product.sum_stride = kPanelLanes * (call.out ? w.out_c : w.out_c + 1);
+  product.vectors = vectors;
+  PanelEnds ends;
+  if (call.ends) {
+    ends = *call.ends;
+    if (ends.added) ends.added += pixel / kPanelLanes * ends.stride;
+    product.ends = &ends;
+  }
   for (std::int64_t block = 0; block < w.blocks; ++block) {
-    gather(call, work, block * w.block, std::min(inputs, (block + 1) * w.block), vectors);
+    product.inputs = as_it_lies ? call.in + pixel * w.elements + block * w.block * kPanelLanes : work.panel;
+    product.input_stride = kPanelLanes * (as_it_lies ? w.elements : w.block);
+    if (!as_it_lies) gather(call, work, block * w.block, std::min(inputs, (block + 1) * w.block), vectors);
     const std::int64_t from = w.first[static_cast<std::size_t>(block * w.chunks + begin)],
                        to = w.first[static_cast<std::size_t>(block * w.chunks + end)];
-    call.multiply({work.panel, w.pairs.data() + from, to - from, w.entries.data(), work.sums, block == 0, vectors});
+    product.pairs = w.pairs.data() + from, product.pair_count = to - from;
+    product.first = block == 0, product.last = block + 1 == w.blocks;
+    if (as_it_lies && pixel + count < call.shape.pixels()) {
+      product.next = product.inputs + vectors * product.input_stride;
+      product.next_lines = std::min(w.block, inputs - block * w.block);
+    }
+    call.multiply(product);
   }
-  return {work.sums, vectors, count, pixel, begin * kPanelChunk, std::min(w.out_c, end * kPanelChunk)};
+  return {product.sums, product.sum_stride, count, pixel, begin * kPanelChunk, std::min(w.out_c, end * kPanelChunk)};
 }
 
 }  // namespace
@@ -95,7 +135,11 @@ std::size_t panel_scratch_bytes(const PanelWeights& weights, int threads) noexce
   return Workspace::bytes(weights) * static_cast<std::size_t>(std::max(threads, 1)) + kApart;
 }
 
-void run_panels(const PanelCall& call, const std::uint32_t* in, void* scratch, int threads,
+std::int64_t panel_elements(std::int64_t pixels, std::int64_t channels) noexcept {
+  return (pixels + kPanelLanes - 1) / kPanelLanes * kPanelLanes * channels;
+}
+
+void run_panels(const PanelCall& call, void* scratch, int threads,
                 const std::function<void(const PanelSums&)>& finish) noexcept {
   const PanelWeights& w = call.weights;
   const std::int64_t pixels = call.shape.pixels(), vectors = (pixels + kPanelLanes - 1) / kPanelLanes,
@@ -105,13 +149,15 @@ void run_panels(const PanelCall& call, const std::uint32_t* in, void* scratch, i
   const auto body = [&](std::int64_t first, std::int64_t last) {
     for (std::int64_t i = first; i < last; ++i) {
       const Workspace work(w, base + static_cast<std::size_t>(i) * Workspace::bytes(w));
-      const std::int64_t units = by_channels ? w.chunks : panels, from = units * i / parts, to = units * (i + 1) / parts;
+      const std::int64_t units = by_channels ? w.chunks : panels, from = units * i / parts,
+                         to = units * (i + 1) / parts;
       if (from == to) continue;
       for (std::int64_t panel = by_channels ? 0 : from; panel < (by_channels ? panels : to); ++panel) {
         const std::int64_t begin = vectors * panel / panels * kPanelLanes,
                            end = std::min(pixels, vectors * (panel + 1) / panels * kPanelLanes);
-        finish(run_panel(call, in, begin, static_cast<int>(end - begin), by_channels ? from : 0,
-                         by_channels ? to : w.chunks, work));
+        const PanelSums sums = run_panel(call, begin, static_cast<int>(end - begin), by_channels ? from : 0,
+                                         by_channels ? to : w.chunks, work);
+        if (!call.out) finish(sums);
       }
     }
   };

@@ -15,8 +15,8 @@ namespace pare::runtime {
 
 namespace {
 
-constexpr double kHopeless = 3;      ///< times the least estimate from which nothing is measured
-constexpr double kClearly = 0.97;    ///< of the estimate's favourite, that a measurement must stay below to overrule it
+constexpr double kHopeless = 3;    ///< times the least estimate from which nothing is measured
+constexpr double kClearly = 0.97;  ///< of the estimate's favourite, that a measurement must stay below to overrule it
 constexpr std::size_t kAlign = 64, kLine = 64;
 
 std::size_t least_estimate(const std::vector<Candidate>& candidates) {
@@ -24,8 +24,9 @@ std::size_t least_estimate(const std::vector<Candidate>& candidates) {
   return static_cast<std::size_t>(std::min_element(candidates.begin(), candidates.end(), less) - candidates.begin());
 }
 
-/// Memory to time products in: filled, since zeros of a fresh page are no memory yet, with bytes that are floats near 0.2
-/// in 16 and in 32 bits; denormal ones are multiplied at a tenth of the speed, and by some forms more often than by others.
+/// Memory to time products in: filled, since zeros of a fresh page are no memory yet, with bytes that are floats near
+/// 0.2 in 16 and in 32 bits; denormal ones are multiplied at a tenth of the speed, and by some forms more often than by
+/// others.
 class Bench {
  public:
   explicit Bench(std::size_t bytes) : memory_(bytes + kAlign) {
@@ -46,6 +47,13 @@ void touch(Bench& memory, std::size_t bytes) {
     for (std::int64_t i = first; i < last; ++i) (void)*static_cast<const volatile std::byte*>(from + i * kLine);
   };
   parallel_for(static_cast<std::int64_t>(bytes / kLine), 1, std::ref(part));
+}
+
+decltype(ProductForm::run) run_as_timed(const ProductForm& form) {
+  if (!form.timed.in && !form.timed.out) return form.run;
+  return [run = form.by_panels, values = form.timed](const void* in, const void* added, void* out, std::byte* scratch) {
+    run(values, in, added, out, scratch);
+  };
 }
 
 Tuner::Race race_of(const std::vector<Candidate>& candidates, const ProductBuffers& buffers,
@@ -69,7 +77,7 @@ Tuner::Race race_of(const std::vector<Candidate>& candidates, const ProductBuffe
     touch(memory->in, buffers.in);
   };
   for (const ProductForm& form : forms)
-    race.runs.push_back([memory, adds, run = form.run, in_place = form.in_place] {
+    race.runs.push_back([memory, adds, run = run_as_timed(form), in_place = form.in_place] {
       run(memory->in.at(), adds ? (in_place ? memory->out : memory->added).at() : nullptr, memory->out.at(),
           memory->scratch.at());
     });
@@ -133,19 +141,21 @@ void emit_product(Lowerer& lw, const Group& group, StepNote note, const ProductF
   const BufferId scratch = lw.scratch(form.scratch_bytes);
   std::vector<BufferId> reads = {in};
   if (added != kNoBuffer) reads.push_back(added);
-  std::optional<ByLines> by_lines;
-  if (form.any_height)
-    by_lines = {shape, in, added, out, form.line_scratch_bytes,
-                [run = form.any_height](const kernels::ConvShape& part, const void* from, const void* add, void* to,
-                                        std::byte* at) { run(part, from, add, to, at, 1); }};
   note.kernel = form.kernel;
   note.weight_bytes = static_cast<std::int64_t>(form.weight_bytes);
-  lw.emit(
-      group, std::move(note), reads, {out, scratch},
-      [in, added, out, scratch, run = form.run](const Frame& frame) {
+  Step& step = lw.emit(
+      group, std::move(note), reads, {out, scratch}, [in, added, out, scratch, run = form.run](const Frame& frame) {
         run(frame.at(in), added == kNoBuffer ? nullptr : frame.at(added), frame.at(out), frame.at(scratch));
-      },
-      std::move(by_lines));
+      });
+  if (form.any_height)
+    step.by_lines = {shape,
+                     in,
+                     added,
+                     out,
+                     form.line_scratch_bytes,
+                     [run = form.any_height](const kernels::ConvShape& part, const void* from, const void* add,
+                                             void* to, std::byte* at) { run(part, from, add, to, at, 1); }};
+  if (form.by_panels) step.by_panels = {shape, in, added, out, scratch, form.takes, form.by_panels};
 }
 
 std::string describe(const kernels::ConvShape& s) {

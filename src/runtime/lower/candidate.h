@@ -23,6 +23,12 @@ struct ProductForm {
   AnyHeight any_height;
   std::size_t line_scratch_bytes = 0;  ///< of one thread
 
+  /// As run(), on values that may lie in panels (runtime/panels.h); null: only channels-last.
+  std::function<void(const kernels::PanelValues&, const void* in, const void* added, void* out, std::byte* scratch)>
+      by_panels;
+  std::function<bool(const kernels::PanelValues&)> takes;  ///< with by_panels
+  kernels::PanelValues timed;                              ///< so it is timed: as values probably lie in the plan
+
   /// Sets any_height, and run() by it.
   void set_runs(const kernels::ConvShape& shape, int threads, AnyHeight any);
 };
@@ -41,7 +47,8 @@ struct ProductBuffers {
 
 struct Chosen {
   ProductForm form;
-  std::string against;  ///< "measured 21.0 µs against 64.1 µs (qconv__onednn)", "estimated 3.0 times dense"; "": no other
+  std::string
+      against;  ///< "measured 21.0 µs against 64.1 µs (qconv__onednn)", "estimated 3.0 times dense"; "": no other
 };
 
 /// The fastest of `candidates`, of which there is one at least and whose first is the one to compare with: by timing
@@ -50,9 +57,10 @@ struct Chosen {
 Chosen choose(Lowerer& lw, const std::string& task, const std::vector<Candidate>& candidates,
               const ProductBuffers& buffers);
 
-/// The candidate that runs by lines, where there is one and what it writes, of `type`, goes to a band (runtime/bands.h).
-std::optional<Chosen> choose_for_band(const Lowerer& lw, const Group& group, const kernels::ConvShape& shape, DType type,
-                                      const std::vector<Candidate>& candidates);
+/// The candidate that runs by lines, where there is one and what it writes, of `type`, goes to a band
+/// (runtime/bands.h).
+std::optional<Chosen> choose_for_band(const Lowerer& lw, const Group& group, const kernels::ConvShape& shape,
+                                      DType type, const std::vector<Candidate>& candidates);
 
 /// Emits the step of the chosen form.
 void emit_product(Lowerer& lw, const Group& group, StepNote note, const ProductForm& form,

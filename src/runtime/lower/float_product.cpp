@@ -8,10 +8,12 @@
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/pointwise/pointwise.h"
 #include "kernels/spconv_f32/spconv_f32.h"
+#include "kernels/sppanel/sppanel.h"
 #include "kernels/winograd/winograd.h"
 #include "runtime/lower/bf16_product.h"
 #include "runtime/lower/product.h"
 #include "runtime/lower/sparse_cost.h"
+#include "runtime/lower/sparse_neighbours.h"
 #include "runtime/lower/weight_facts.h"
 
 namespace pare::runtime {
@@ -21,7 +23,7 @@ namespace {
 constexpr double kWorthALook = 0.6;  ///< share of zeros below which no shape pays
 constexpr double kClearly = 1.2;     ///< what Winograd's estimate is made worse by: it must be clearly less
 constexpr double kDepthwise = 16, kLibraryDepthwise = 5;  ///< multiply-adds a cycle (bench/kernels, depthwise_bench)
-constexpr double kFilled = 1.03;     ///< entries for a weight that is not zero: pairs of channels are filled up
+constexpr double kFilled = 1.03;  ///< entries for a weight that is not zero: pairs of channels are filled up
 
 /// What the epilogue of our own kernels does not do.
 void follow_up(const std::vector<onednn::PostOp>& post, std::int64_t count, const float* add, float* out) {
@@ -64,15 +66,33 @@ ProductForm own_form(Lowerer& lw, const Group& group, const FloatProduct& p, std
 
 const float* bias_of(const FloatProduct& p) { return p.bias.defined() ? p.bias.data<float>().data() : nullptr; }
 
-ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p) {
+ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p, const kernels::PanelValues& foretold) {
   using kernels::SpConvF32Weights;
   const auto weights = lw.cache().get_packed<SpConvF32Weights>(
       SpConvF32Weights::packing_key(p.shape, p.strides, bias_of(p)), p.weight,
       [&](kernels::PackedReader& reader) { return SpConvF32Weights::view(p.shape, reader); },
       [&] { return SpConvF32Weights::pack(p.shape, p.weight.aligned().data<float>().data(), p.strides, bias_of(p)); });
-  return own_form(
+  const auto multiply = [](const SpConvF32Weights& packed, const kernels::ConvShape& shape, const float* in,
+                           const kernels::ConvEpilogue& epilogue, float* out, void* scratch, int threads) noexcept {
+    kernels::spconv_f32(packed, shape, in, epilogue, out, scratch, threads);
+  };
+  ProductForm form = own_form(
       lw, group, p, weights, [&](int threads) { return kernels::spconv_f32_scratch_bytes(*weights, threads); },
-      kernels::spconv_f32);
+      multiply);
+  const auto clamp = final_clamp(group);
+  if (!clamp || !isa_available(Isa::kAvx512)) return form;  // without permutations of 16 lanes it would not pay
+  form.takes = [shape = p.shape](const kernels::PanelValues& values) {
+    return kernels::spconv_f32_takes(shape, values);
+  };
+  form.by_panels = [weights, clamp, shape = p.shape, threads = lw.threads()](const kernels::PanelValues& values,
+                                                                             const void* in, const void* added,
+                                                                             void* out, std::byte* scratch) {
+    kernels::spconv_f32(*weights, shape, static_cast<const float*>(in),
+                        {static_cast<const float*>(added), clamp->lo, clamp->hi}, static_cast<float*>(out), scratch,
+                        threads, values);
+  };
+  form.timed = foretold;
+  return form;
 }
 
 /// What follows is an activation that the pointwise tiles have, perhaps after an addition, and no clamp;
@@ -115,8 +135,8 @@ ProductForm winograd_form(Lowerer& lw, const Group& group, const FloatProduct& p
             WinogradWeights::pack(p.shape, tile, p.weight.aligned().data<float>().data(), p.strides, bias_of(p)));
       });
   ProductForm form = own_form(
-      lw, group, p, weights,
-      [&](int threads) { return kernels::winograd_scratch_bytes(*weights, p.shape, threads); }, kernels::winograd);
+      lw, group, p, weights, [&](int threads) { return kernels::winograd_scratch_bytes(*weights, p.shape, threads); },
+      kernels::winograd);
   form.any_height = nullptr;  // few tiles at once take longer
   form.reason = tile == kernels::WinogradTile::k4x4 ? "36 multiplications for 144" : "16 multiplications for 36";
   return form;
@@ -143,17 +163,35 @@ std::shared_ptr<const WeightFacts> facts_of(Lowerer& lw, const Group& group, con
   return p.shape.groups == 1 ? weight_facts(lw, group, p.shape, p.strides, p.weight) : nullptr;
 }
 
-std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts) {
+std::string timing_key(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts,
+                       const kernels::PanelValues& foretold) {
   std::string key = "f32 " + describe(p.shape) + (facts ? ", " + facts->to_string() : "");
+  if (foretold.in) key += ", input in panels";
+  if (foretold.out) key += ", output in panels";
   for (const onednn::PostOp& op : post_ops(group))
     key += op.add ? ", add" : ", activation " + std::to_string(static_cast<int>(op.op));
   return key + ", threads " + std::to_string(lw.threads());
 }
 
 ProductBuffers buffers_of(const Group& group, const kernels::ConvShape& s) {
-  const auto floats = [](std::int64_t count) { return static_cast<std::size_t>(count) * sizeof(float); };
-  const std::size_t out = floats(s.pixels() * s.out_c);
-  return {floats(s.batch * s.in_h * s.in_w * s.in_c), added_value(group) == ir::kNoValue ? 0 : out, out};
+  const auto bytes = [](std::int64_t pixels, std::int64_t channels) {  // in panels or not
+    return static_cast<std::size_t>(kernels::panel_elements(pixels, channels)) * sizeof(float);
+  };
+  const std::size_t out = bytes(s.pixels(), s.out_c);
+  return {bytes(s.batch * s.in_h * s.in_w, s.in_c), added_value(group) == ir::kNoValue ? 0 : out, out};
+}
+
+/// Which values of a product with sparse weights will lie in panels, as far as that can be told before its neighbours
+/// are chosen.
+kernels::PanelValues foretell(Lowerer& lw, const Group& group, const FloatProduct& p) {
+  if (!final_clamp(group) || p.layout != Layout::kChannelsLast || !isa_available(Isa::kAvx512)) return {};
+  kernels::PanelValues values;
+  values.in = is_between_sparse(lw, lw.main(group).input(0));
+  values.out = is_between_sparse(lw, group.output);
+  const ir::ValueId added = added_value(group);
+  values.added = added == ir::kNoValue ? values.out : is_between_sparse(lw, added);
+  if (!kernels::spconv_f32_takes(p.shape, values)) values.out = values.added = false;
+  return values;
 }
 
 /// Cycles of the sparse kernel; infinite where zeros are too few, or no kernel takes them.
@@ -167,8 +205,8 @@ bool winograd_runs(Lowerer& lw, const FloatProduct& p) {
          isa_available(Isa::kAvx2);
 }
 
-/// Weights of 4×4 tiles are more than twice those of 2×2. Where no cache holds them and few tiles share them, reading them
-/// takes what the saved multiplications would.
+/// Weights of 4×4 tiles are more than twice those of 2×2. Where no cache holds them and few tiles share them, reading
+/// them takes what the saved multiplications would.
 bool winograd4x4_pays(const kernels::ConvShape& s) {
   const std::int64_t tiles = s.batch * ((s.out_h + 3) / 4) * ((s.out_w + 3) / 4), weights = 36 * s.in_c * s.out_c * 4;
   return tiles >= 36 || weights <= 2 * std::max<std::int64_t>(cpu_info().l2, 1 << 20);
@@ -180,12 +218,12 @@ double dense_cycles_of(const FloatProduct& p) {
 }
 
 /// The forms by our own kernels, where they are worth a look.
-std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const FloatProduct& p,
-                                      const WeightFacts* facts) {
+std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts,
+                                      const kernels::PanelValues& foretold) {
   std::vector<Candidate> own;
   const double sparse = sparse_cycles(p, facts);
   if (std::isfinite(sparse))
-    own.push_back({"spconv_f32", sparse, [&lw, &group, &p] { return sparse_form(lw, group, p); }});
+    own.push_back({"spconv_f32", sparse, [&lw, &group, &p, foretold] { return sparse_form(lw, group, p, foretold); }});
   const bool gathered = kernels::pointwise_fits_gathered(p.shape) && p.layout == Layout::kChannelsLast;
   if ((kernels::pointwise_fits(p.shape) || gathered) && isa_available(Isa::kAvx2))
     own.push_back({"pointwise_f32", pointwise_cycles(p.shape),
@@ -206,8 +244,10 @@ std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const Flo
 /// oneDNN's where no other pays; nullopt with a reason where there is none at all.
 std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatProduct& p, std::string& reason) {
   const auto facts = facts_of(lw, group, p);
-  const std::vector<Candidate> own = own_candidates(lw, group, p, facts.get());
-  if (!std::isfinite(sparse_cycles(p, facts.get())))
+  const bool sparse = std::isfinite(sparse_cycles(p, facts.get()));
+  const kernels::PanelValues foretold = sparse ? foretell(lw, group, p) : kernels::PanelValues{};
+  const std::vector<Candidate> own = own_candidates(lw, group, p, facts.get(), foretold);
+  if (!sparse)
     if (auto chosen = choose_for_band(lw, group, p.shape, DType::kFloat32, own)) return chosen;
   double least = INFINITY;
   for (const Candidate& candidate : own) least = std::min(least, candidate.cycles);
@@ -217,11 +257,12 @@ std::optional<Chosen> choose_form(Lowerer& lw, const Group& group, const FloatPr
   const std::shared_ptr<const onednn::Product> dense = unwanted ? nullptr : p.dense({}, reason);
   std::vector<Candidate> candidates;
   if (dense || unwanted)
-    candidates.push_back({p.dense_kernel(), dense_cycles, [&, dense] { return library_form(p.dense_kernel(), dense); }});
+    candidates.push_back(
+        {p.dense_kernel(), dense_cycles, [&, dense] { return library_form(p.dense_kernel(), dense); }});
   candidates.insert(candidates.end(), own.begin(), own.end());
   if (candidates.empty()) return std::nullopt;
   if (own.empty()) return Chosen{candidates[0].make(), ""};
-  Chosen chosen = choose(lw, timing_key(lw, group, p, facts.get()), candidates, buffers_of(group, p.shape));
+  Chosen chosen = choose(lw, timing_key(lw, group, p, facts.get(), foretold), candidates, buffers_of(group, p.shape));
   if (facts && facts->sparsity() >= kWorthALook)
     chosen.form.reason += (chosen.form.reason.empty() ? "" : "; ") + facts->to_string();
   return chosen;
@@ -248,12 +289,13 @@ ProductForm depthwise_form(Lowerer& lw, const FloatProduct& p, DType type, const
       });
   ProductForm form{weights->kernel_name(), "", weights->bytes(), 0, {}};
   form.in_place = epilogue.residual_type == epilogue.output_type;
-  form.set_runs(p.shape, lw.threads(), [weights, epilogue](const kernels::ConvShape& shape, const void* in,
-                                                           const void* added, void* out, std::byte*, int threads) {
-    kernels::FloatEpilogue e = epilogue;
-    e.residual = added;
-    kernels::depthwise(*weights, shape, in, e, out, threads);
-  });
+  form.set_runs(p.shape, lw.threads(),
+                [weights, epilogue](const kernels::ConvShape& shape, const void* in, const void* added, void* out,
+                                    std::byte*, int threads) {
+                  kernels::FloatEpilogue e = epilogue;
+                  e.residual = added;
+                  kernels::depthwise(*weights, shape, in, e, out, threads);
+                });
   return form;
 }
 

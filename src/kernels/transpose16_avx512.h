@@ -1,10 +1,8 @@
-// Sixteen registers of 16 floats transposed. In an anonymous namespace: each file that includes it is compiled for its own
-// instruction set and keeps its own copy.
+// Sixteen registers of 16 floats transposed. In an anonymous namespace: each file that includes it is compiled for its
+// own instruction set and keeps its own copy.
 #pragma once
 
 #include <immintrin.h>
-
-#include "kernels/nbits/strip.h"
 
 namespace pare::kernels {
 namespace {
