@@ -1,4 +1,4 @@
-// What the tests of integer families with sparse weights share.
+// What the tests of integer families beside qconv share.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -23,9 +23,15 @@ struct SparseFamily {
   static Weights pack(const QConvCase& c, const Kernel* kernel) {
     return Weights::pack(c.shape, c.weights, c.input_type, c.input_zero_point, c.bias_or_null(), kernel);
   }
+  static std::size_t scratch_bytes(const QConvCase& c, const Weights& w, int threads) {
+    if constexpr (std::is_invocable_v<decltype(kScratch), const Weights&, const ConvShape&, int>)
+      return kScratch(w, c.shape, threads);
+    else
+      return kScratch(w, threads);
+  }
   static std::vector<std::uint8_t> run(const QConvCase& c, const Weights& w, int threads) {
     std::vector<std::uint8_t> out(c.output_bytes());
-    std::vector<std::byte> scratch(kScratch(w, threads));
+    std::vector<std::byte> scratch(scratch_bytes(c, w, threads));
     const ThreadScope scope(threads);
     kRun(w, c.shape, c.input.data(), c.epilogue, out.data(), scratch.data(), threads);
     return out;
@@ -34,7 +40,7 @@ struct SparseFamily {
   static std::vector<std::uint8_t> run_in_place(QConvCase c, const Weights& w, int threads) {
     const auto* added = static_cast<const std::uint8_t*>(c.epilogue.residual);
     std::vector<std::uint8_t> out(added, added + c.output_bytes());
-    std::vector<std::byte> scratch(kScratch(w, threads));
+    std::vector<std::byte> scratch(scratch_bytes(c, w, threads));
     const ThreadScope scope(threads);
     c.epilogue.residual = out.data();
     kRun(w, c.shape, c.input.data(), c.epilogue, out.data(), scratch.data(), threads);

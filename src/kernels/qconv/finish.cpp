@@ -58,6 +58,16 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
   return f;
 }
 
+QConvFinish qconv_finish_moved(const QConvFinish& finish, std::int64_t first) noexcept {
+  QConvFinish moved = finish;
+  moved.multiplier += first;
+  moved.bias += first;
+  moved.output = static_cast<std::byte*>(finish.output) + first * bits(finish.output_type) / 8;
+  if (finish.residual)
+    moved.residual = static_cast<const std::byte*>(finish.residual) + first * bits(finish.residual_type) / 8;
+  return moved;
+}
+
 bool qconv_bounded(const QConvEpilogue& e, std::int64_t channels) noexcept {
   constexpr float kMost = 0.4f, kMostAdded = 1e6f;  // of 2^31 by the sum, and of 255 by what is added
   const auto size = [](float x) { return std::bit_cast<std::int32_t>(x) & 0x7fffffff; };  // NaN is the largest

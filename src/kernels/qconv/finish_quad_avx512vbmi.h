@@ -41,12 +41,14 @@ class QuadFinish {
     return f.first_multiplier == 0 ? QuadAdds::kBytes : QuadAdds::kBytesToRounded;
   }
 
-  /// Of the 16 channels from `channel` on.
+  /// Of the 16 channels from `channel` and the pixels from `pixel` on.
   template <QuadAdds kAdds, int P>
-  [[gnu::always_inline]] void finish(std::int64_t channel, const __m512i (&sums)[P]) const {
+  [[gnu::always_inline]] void finish(std::int64_t pixel, std::int64_t channel, const __m512i (&sums)[P]) const {
     const __m512 multiplier = _mm512_loadu_ps(f.multiplier + channel);
-    auto* out = static_cast<std::uint8_t*>(f.output) + channel;
-    const std::uint8_t* from = kAdds == QuadAdds::kNothing ? nullptr : static_cast<const std::uint8_t*>(f.residual) + channel;
+    auto* out = static_cast<std::uint8_t*>(f.output) + pixel * f.stride + channel;
+    const std::uint8_t* from = nullptr;
+    if (kAdds != QuadAdds::kNothing)
+      from = static_cast<const std::uint8_t*>(f.residual) + pixel * f.residual_stride + channel;
 #pragma GCC unroll 16
     for (int p = 0; p < P; p += 4) quad<kAdds, P>(p, sums, multiplier, from, out);
   }

@@ -27,7 +27,7 @@ void sum_up(const SpConvTile& t, int pixel, const std::uint8_t* slots, const std
 void spconv_tile(const SpConvTile& t) noexcept {
   const std::uint8_t *slots = t.slots, *data = t.data;
   for (std::int64_t first = 0; first < t.channels; first += kSpConvChannels) {
-    const QConvFinish finish = spconv_finish_from(t.finish, first);
+    const QConvFinish finish = qconv_finish_moved(t.finish, first);
     for (int p = 0; p < t.pixels; ++p) {
       std::int32_t sums[kSpConvChannels] = {};
       sum_up(t, p, slots, data, sums);

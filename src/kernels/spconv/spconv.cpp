@@ -94,16 +94,6 @@ std::size_t pointers_bytes(const SpConvPacked& w) noexcept {
 
 }  // namespace
 
-QConvFinish spconv_finish_from(const QConvFinish& finish, std::int64_t first) noexcept {
-  QConvFinish moved = finish;
-  moved.multiplier += first;
-  moved.bias += first;
-  moved.output = static_cast<std::byte*>(finish.output) + first * bits(finish.output_type) / 8;
-  if (finish.residual)
-    moved.residual = static_cast<const std::byte*>(finish.residual) + first * bits(finish.residual_type) / 8;
-  return moved;
-}
-
 std::size_t spconv_scratch_bytes(const SpConvWeights& weights, int threads) noexcept {
   return pointers_bytes(weights.packed()) * static_cast<std::size_t>(std::max(threads, 1)) + kApart;
 }

@@ -73,7 +73,7 @@ void whole_blocks(const SpConvTile& t, std::int64_t blocks, Cursor& at) {
     __m512i acc[P];
     accumulate<P, kSigned, kSlots>(t, _mm512_loadu_si512(t.finish.bias + channel), at, acc);
     asm("" : "+m"(finish));  // gcc would keep its constants in registers that the sums need, and spill inputs
-    finish.finish<kAdds, P>(channel, acc);
+    finish.finish<kAdds, P>(0, channel, acc);
   }
 }
 
@@ -87,7 +87,7 @@ void any_blocks(const SpConvTile& t, std::int64_t first, Cursor& at) {
 #pragma GCC unroll 14
     for (int p = 0; p < P; ++p) _mm512_storeu_si512(sums + 16 * p, acc[p]);
     const std::int64_t left = t.channels - channel;
-    avx512vnni::qconv_finish_rows(spconv_finish_from(t.finish, channel), P,
+    avx512vnni::qconv_finish_rows(qconv_finish_moved(t.finish, channel), P,
                                   static_cast<int>(left < kSpConvChannels ? left : kSpConvChannels), sums);
   }
 }

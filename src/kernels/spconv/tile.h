@@ -28,7 +28,4 @@ struct SpConvTile {
   bool bounded;        ///< qconv_bounded
 };
 
-/// The epilogue from channel `first` of the tile on.
-QConvFinish spconv_finish_from(const QConvFinish& finish, std::int64_t first) noexcept;
-
 }  // namespace pare::kernels

@@ -6,6 +6,7 @@
 #include "kernels/bitconv/bitconv.h"
 #include "kernels/qbits/qbits.h"
 #include "kernels/qdepthwise/qdepthwise.h"
+#include "kernels/qlines/qlines.h"
 #include "kernels/spconv/spconv.h"
 #include "kernels/spconv_1x4/spconv_1x4.h"
 #include "runtime/lower/input_range.h"
@@ -24,6 +25,7 @@ constexpr std::int64_t kFewRows = 4;  ///< below it oneDNN repacks more than it 
 constexpr double kOwnDense = 1.5;     ///< cycles of our own tiles where oneDNN has a product too (bench/peers: 1.2 to 2.2)
 constexpr double kDenseAmx = 600;     ///< multiply-adds a cycle of oneDNN's dense products on AMX tiles
 constexpr double kOwnAmx = 700, kTileFinish = 6;  ///< of our own on them, and cycles of 16 outputs
+constexpr double kLineProduct = 0.55, kLineFinish = 6;  ///< cycles by lines: of four bytes and 16 outputs, and of these
 constexpr double kMemory = 6;         ///< bytes a cycle of weights that no cache holds
 
 bool is_depthwise(const ConvShape& s) { return s.groups > 1 && s.groups == s.in_c && s.groups == s.out_c; }
@@ -122,6 +124,25 @@ std::optional<Candidate> dense(const IntegerTask& t) {
   };
   // Without tiles they cost more than bands win.
   return Candidate{"qconv", cycles, make, isa_available(Isa::kAmx)};
+}
+
+std::optional<Candidate> by_lines(const IntegerTask& t) {
+  using kernels::QLinesWeights;
+  if (!isa_available(Isa::kAvx512VnniVbmi) || !QLinesWeights::takes(t.shape, t.filter())) return std::nullopt;
+  const double products = static_cast<double>(t.shape.kh * ((t.shape.kw * t.shape.in_c + 3) / 4));
+  return Candidate{"qlines", outputs(t.shape) / 16 * (products * kLineProduct + kLineFinish), [t] {
+    const auto weights = t.lw.cache().get_packed<QLinesWeights>(
+        QLinesWeights::packing_key(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
+        [&](kernels::PackedReader& reader) {
+          return QLinesWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
+        },
+        [&] { return QLinesWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
+    return own_form(t, weights->kernel_name(), "few input channels", weights->bytes(),
+                    [&](int threads) { return kernels::qlines_scratch_bytes(*weights, t.shape, threads); },
+                    [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
+                      kernels::qlines(*weights, s, in, e, out, at, threads);
+                    });
+  }};
 }
 
 std::optional<Candidate> depthwise(const IntegerTask& t) {
@@ -242,8 +263,8 @@ std::optional<Candidate> few_rows(const IntegerTask& t) {
 }  // namespace
 
 std::vector<Candidate> integer_candidates(const IntegerTask& task) {
-  static constexpr std::optional<Candidate> (*kForms[])(const IntegerTask&) = {library,  dense,  depthwise, gathered,
-                                                                               blocks, by_bits, few_rows};
+  static constexpr std::optional<Candidate> (*kForms[])(const IntegerTask&) = {library,  dense,  by_lines, depthwise,
+                                                                               gathered, blocks, by_bits,  few_rows};
   std::vector<Candidate> found;
   if (task.shared) {  // which the others do not add
     if (auto candidate = dense(task)) found.push_back(std::move(*candidate));
