@@ -24,6 +24,15 @@ class QDepthwiseWeights {
   static QDepthwiseWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
                                 std::int32_t input_zero_point, const std::int32_t* bias,
                                 const QDepthwiseKernel* kernel = nullptr);
+
+  /// What pack() would make of these arguments on this machine, as kernels/packed.h says; `filter.data` is not read.
+  static std::string packing_key(const ConvShape& shape, const QConvFilter& filter, DType input_type,
+                                 std::int32_t input_zero_point, const std::int32_t* bias);
+  /// The weights of such arguments from what write() wrote; nullopt when it does not fit.
+  static std::optional<QDepthwiseWeights> view(const ConvShape& shape, DType input_type, std::int32_t input_zero_point,
+                                               PackedReader& reader);
+  void write(PackedWriter& writer) const;
+
   const char* kernel_name() const noexcept;
   std::size_t bytes() const noexcept;
 

@@ -19,9 +19,9 @@ struct QDepthwiseKernel {
 struct QDepthwiseWeights::Packed {
   const QDepthwiseKernel* kernel = nullptr;
   QConvWeights::Packed common;  ///< shape, input type and zero point, bias (of a strip kernel: less zero point · Σw)
-  std::vector<std::int16_t> weights;  ///< pixel kernel: [taps][channels_padded], w − w_zp: fits 9 bits
+  PackedArray<std::int16_t> weights;  ///< pixel kernel: [taps][channels_padded], w − w_zp: fits 9 bits
   std::int64_t channels_padded = 0;
-  std::vector<std::int8_t> quads;     ///< strip kernel: [blocks][kh] of what strip_uses() says, 4 · 64 bytes each
+  PackedArray<std::int8_t> quads;     ///< strip kernel: [blocks][kh] of what strip_uses() says, 4 · 64 bytes each
   std::vector<std::uint8_t> padding;  ///< strip kernel: a block of zero points, in the input's own type
 };
 

@@ -111,7 +111,7 @@ std::optional<Candidate> dense(const IntegerTask& t) {
                                                  : dense_cycles(t.shape, false) * (beside_library ? kOwnDense : 1);
   const auto make = [t] {
     const auto weights = t.lw.cache().get_packed<QConvWeights>(
-        QConvWeights::packing_key(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
+        QConvWeights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
         [&](kernels::PackedReader& reader) {
           return QConvWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
         },
@@ -149,10 +149,12 @@ std::optional<Candidate> depthwise(const IntegerTask& t) {
   using kernels::QDepthwiseWeights;
   if (!is_depthwise(t.shape)) return std::nullopt;
   return Candidate{"qdepthwise", 0, [t] {
-    const auto weights = t.lw.cache().get<QDepthwiseWeights>("integer " + t.name(), t.weight(), [&] {
-      return std::make_shared<const QDepthwiseWeights>(
-          QDepthwiseWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()));
-    });
+    const auto weights = t.lw.cache().get_packed<QDepthwiseWeights>(
+        QDepthwiseWeights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
+        [&](kernels::PackedReader& reader) {
+          return QDepthwiseWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
+        },
+        [&] { return QDepthwiseWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
     return own_form(t, weights->kernel_name(), plain_reason(t), weights->bytes(), [](int) { return 0; },
                     [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void*, int) {
                       kernels::qdepthwise(*weights, s, in, e, out);

@@ -29,6 +29,10 @@ struct IntegerTask {
   kernels::QConvFilter filter() const {
     return {weight().raw(), product.weight.dtype == DType::kUint8, strides, weight_zero_point.data()};
   }
+  /// Without the elements, for keys: to look at those of a file reads them all, to check them.
+  kernels::QConvFilter layout() const {
+    return {nullptr, product.weight.dtype == DType::kUint8, strides, weight_zero_point.data()};
+  }
   const std::string& name() const { return lw.main(group).name; }
   DType input_type() const { return product.input.dtype; }
   std::int32_t input_zero_point() const { return product.input.zero_point[0]; }
