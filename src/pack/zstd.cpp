@@ -13,7 +13,14 @@ namespace pare::pack {
 namespace {
 
 constexpr int kLevel = 19;
-constexpr std::size_t kPiece = std::size_t{1} << 20;
+constexpr std::size_t kLeastPiece = std::size_t{1} << 12, kMostPiece = std::size_t{1} << 20;
+
+/// Bytes to make room for at first: what the frame claims, within bounds.
+std::size_t first_piece(std::string_view frame) {
+  const unsigned long long claimed = ZSTD_getFrameContentSize(frame.data(), frame.size());
+  if (claimed == ZSTD_CONTENTSIZE_UNKNOWN || claimed == ZSTD_CONTENTSIZE_ERROR) return kLeastPiece;
+  return static_cast<std::size_t>(std::clamp<unsigned long long>(claimed, kLeastPiece, kMostPiece));
+}
 
 }  // namespace
 
@@ -29,12 +36,14 @@ std::string decompress(std::string_view frame, std::uint64_t most) {
   const std::unique_ptr<ZSTD_DCtx, decltype(&ZSTD_freeDCtx)> context(ZSTD_createDCtx(), ZSTD_freeDCtx);
   std::string out;
   ZSTD_inBuffer in{frame.data(), frame.size(), 0};
+  std::size_t room = first_piece(frame);
   // The size that a frame claims is not believed: memory grows with what really comes out.
   for (std::size_t more = 1; more != 0;) {
     const std::size_t used = out.size();
     if (used > most) throw Damaged("holds more than it says");
-    out.resize(used + kPiece);
-    ZSTD_outBuffer piece{out.data() + used, kPiece, 0};
+    out.resize(used + room);
+    ZSTD_outBuffer piece{out.data() + used, room, 0};
+    room = kMostPiece;
     more = ZSTD_decompressStream(context.get(), &piece, &in);
     out.resize(used + piece.pos);
     if (ZSTD_isError(more)) throw Damaged(std::string("is no zstd data: ") + ZSTD_getErrorName(more));
