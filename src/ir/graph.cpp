@@ -12,13 +12,13 @@ namespace pare::ir {
 
 namespace {
 
-template <class Map>
-std::string unique_name(const Map& taken, const std::string& base, const char* fallback) {
+template <class Taken>
+std::string unique_name(const Taken& taken, const std::string& base, const char* fallback) {
   const std::string stem = base.empty() ? fallback : base;
-  if (!base.empty() && !taken.contains(stem)) return stem;
+  if (!base.empty() && !taken(stem)) return stem;
   for (int i = 1;; ++i) {
     std::string name = stem + "_" + std::to_string(i);
-    if (!taken.contains(name)) return name;
+    if (!taken(name)) return name;
   }
 }
 
@@ -60,13 +60,11 @@ Value& Graph::value(ValueId id) {
 }
 
 ValueId Graph::find_value(const std::string& name) const {
-  const auto found = value_names_.find(name);
-  return found == value_names_.end() ? kNoValue : found->second;
+  return value_names_.find(name, [this](ValueId id) -> const std::string& { return value_name(id); });
 }
 
 NodeId Graph::find_node(const std::string& name) const {
-  const auto found = node_names_.find(name);
-  return found == node_names_.end() ? kNoNode : found->second;
+  return node_names_.find(name, [this](NodeId id) -> const std::string& { return node_name(id); });
 }
 
 bool Graph::is_input(ValueId id) const { return std::find(inputs.begin(), inputs.end(), id) != inputs.end(); }
@@ -89,7 +87,7 @@ ValueId Graph::add_value(const std::string& name, DType dtype, Shape shape) {
   value.name = unique_value_name(name);
   value.dtype = dtype;
   value.shape = std::move(shape);
-  value_names_[value.name] = id;
+  value_names_.insert(value.name, id);
   value_slots_.emplace_back(std::move(value));
   return id;
 }
@@ -125,7 +123,7 @@ NodeId Graph::add_node(Node node, NodeId before) {
     assert(value(output).producer == kNoNode);
     value(output).producer = id;
   }
-  node_names_[node.name] = id;
+  node_names_.insert(node.name, id);
   node_slots_.emplace_back(std::move(node));
   const auto where = before == kNoNode ? order_.end() : std::find(order_.begin(), order_.end(), before);
   order_.insert(where, id);
@@ -170,7 +168,7 @@ void Graph::erase_node(NodeId id) {
   const Node node = std::move(*node_slots_[static_cast<std::size_t>(id)]);
   for (ValueId input : node.inputs) drop_consumer(input, id);
   node_slots_[static_cast<std::size_t>(id)].reset();
-  node_names_.erase(node.name);
+  node_names_.erase(node.name, id);
   order_.erase(std::find(order_.begin(), order_.end(), id));
   for (ValueId output : node.outputs) {
     if (output == kNoValue) continue;
@@ -182,17 +180,24 @@ void Graph::erase_node(NodeId id) {
 void Graph::erase_value(ValueId id) {
   const Value& v = value(id);
   assert(v.producer == kNoNode && v.consumers.empty() && !is_input(id) && !is_output(id));
-  value_names_.erase(v.name);
+  value_names_.erase(v.name, id);
   value_slots_[static_cast<std::size_t>(id)].reset();
 }
 
 void Graph::rename(ValueId id, const std::string& new_name) {
   Value& v = value(id);
   if (v.name == new_name) return;
-  assert(!value_names_.contains(new_name));
-  value_names_.erase(v.name);
+  assert(find_value(new_name) == kNoValue);
+  value_names_.erase(v.name, id);
   v.name = new_name;
-  value_names_[new_name] = id;
+  value_names_.insert(new_name, id);
+}
+
+void Graph::rename_node(NodeId id, const std::string& new_name) {
+  Node& n = node(id);
+  node_names_.erase(n.name, id);
+  n.name = new_name;
+  node_names_.insert(new_name, id);
 }
 
 std::vector<NodeId> Graph::dependencies(NodeId id) const {
@@ -207,28 +212,29 @@ std::vector<NodeId> Graph::dependencies(NodeId id) const {
 }
 
 void Graph::sort() {
-  std::map<NodeId, std::size_t> position;
-  for (std::size_t i = 0; i < order_.size(); ++i) position[order_[i]] = i;
-  std::map<NodeId, int> waiting;
-  std::map<NodeId, std::vector<NodeId>> dependents;
+  std::vector<std::size_t> position(node_slots_.size());  // these by node
+  std::vector<int> waiting(node_slots_.size());
+  std::vector<std::vector<NodeId>> dependents(node_slots_.size());
+  const auto at = [](NodeId id) { return static_cast<std::size_t>(id); };
+  for (std::size_t i = 0; i < order_.size(); ++i) position[at(order_[i])] = i;
   using Entry = std::pair<std::size_t, NodeId>;  // earliest in the present order first: the sort is stable
   std::priority_queue<Entry, std::vector<Entry>, std::greater<>> ready;
   for (NodeId id : order_) {
     const std::vector<NodeId> needs = dependencies(id);
-    waiting[id] = static_cast<int>(needs.size());
-    for (NodeId need : needs) dependents[need].push_back(id);
-    if (needs.empty()) ready.emplace(position[id], id);
+    waiting[at(id)] = static_cast<int>(needs.size());
+    for (NodeId need : needs) dependents[at(need)].push_back(id);
+    if (needs.empty()) ready.emplace(position[at(id)], id);
   }
   std::vector<NodeId> sorted;
   while (!ready.empty()) {
     const NodeId id = ready.top().second;
     ready.pop();
     sorted.push_back(id);
-    for (NodeId dependent : dependents[id])
-      if (--waiting[dependent] == 0) ready.emplace(position[dependent], dependent);
+    for (NodeId dependent : dependents[at(id)])
+      if (--waiting[at(dependent)] == 0) ready.emplace(position[at(dependent)], dependent);
   }
   if (sorted.size() != order_.size()) {
-    const auto stuck = std::find_if(order_.begin(), order_.end(), [&](NodeId id) { return waiting[id] > 0; });
+    const auto stuck = std::find_if(order_.begin(), order_.end(), [&](NodeId id) { return waiting[at(id)] > 0; });
     throw Error(ErrorCode::kBadInput, node(*stuck).name, "the graph has a cycle through this node", "an acyclic graph");
   }
   order_ = std::move(sorted);
@@ -242,26 +248,35 @@ std::vector<std::string> Graph::captured_names() const {
 }
 
 int Graph::erase_dead() {
-  std::set<ValueId> alive(outputs.begin(), outputs.end());
+  std::vector<bool> alive(value_slots_.size());
+  const auto keep = [&](ValueId id) {
+    if (id != kNoValue) alive[static_cast<std::size_t>(id)] = true;
+  };
+  const auto is_alive = [&](ValueId id) { return id != kNoValue && alive[static_cast<std::size_t>(id)]; };
+  for (ValueId id : outputs) keep(id);
   std::vector<NodeId> dead;
   for (auto it = order_.rbegin(); it != order_.rend(); ++it) {
     const Node& n = node(*it);
-    if (std::none_of(n.outputs.begin(), n.outputs.end(), [&](ValueId v) { return alive.contains(v); })) {
+    if (std::none_of(n.outputs.begin(), n.outputs.end(), is_alive)) {
       dead.push_back(*it);
       continue;
     }
-    alive.insert(n.inputs.begin(), n.inputs.end());
-    for (const std::string& captured : captures(n)) alive.insert(find_value(captured));
+    for (ValueId id : n.inputs) keep(id);
+    for (const std::string& captured : captures(n)) keep(find_value(captured));
   }
   for (NodeId id : dead) erase_node(id);
   for (ValueId id : values()) {
     const Value& v = value(id);
-    if (v.producer == kNoNode && v.consumers.empty() && !alive.contains(id) && !is_input(id)) erase_value(id);
+    if (v.producer == kNoNode && v.consumers.empty() && !is_alive(id) && !is_input(id)) erase_value(id);
   }
   return static_cast<int>(dead.size());
 }
 
-std::string Graph::unique_value_name(const std::string& base) const { return unique_name(value_names_, base, "value"); }
-std::string Graph::unique_node_name(const std::string& base) const { return unique_name(node_names_, base, "node"); }
+std::string Graph::unique_value_name(const std::string& base) const {
+  return unique_name([this](const std::string& name) { return find_value(name) != kNoValue; }, base, "value");
+}
+std::string Graph::unique_node_name(const std::string& base) const {
+  return unique_name([this](const std::string& name) { return find_node(name) != kNoNode; }, base, "node");
+}
 
 }  // namespace pare::ir

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ir/attribute.h"
+#include "ir/name_index.h"
 #include "ir/shape.h"
 #include "pare/tensor.h"
 
@@ -82,7 +83,7 @@ class Graph {
   const std::vector<NodeId>& nodes() const noexcept { return order_; }  ///< topological order
   std::vector<ValueId> values() const;                                  ///< all live values, in order of creation
   const Node& node(NodeId id) const;
-  Node& node(NodeId id);  ///< for names and attributes; change inputs and outputs through the edits below
+  Node& node(NodeId id);  ///< for attributes; change inputs, outputs and the name through the edits below
   const Value& value(ValueId id) const;
   Value& value(ValueId id);
   bool has_value(ValueId id) const noexcept;
@@ -114,6 +115,7 @@ class Graph {
   /// Makes the output slot of `node` produce `value` (which must have no producer); the old value loses its producer.
   void set_output(NodeId node, std::size_t slot, ValueId value);
   void rename(ValueId id, const std::string& name);
+  void rename_node(NodeId id, const std::string& name);
 
   /// Restores topological order (stable). Throws Error(kBadInput) naming a node of a cycle.
   void sort();
@@ -127,12 +129,13 @@ class Graph {
  private:
   std::vector<NodeId> dependencies(NodeId id) const;
   void drop_consumer(ValueId value, NodeId node);
+  const std::string& value_name(ValueId id) const { return value_slots_[static_cast<std::size_t>(id)]->name; }
+  const std::string& node_name(NodeId id) const { return node_slots_[static_cast<std::size_t>(id)]->name; }
 
   std::deque<std::optional<Node>> node_slots_;  // deques: references survive additions
   std::deque<std::optional<Value>> value_slots_;
   std::vector<NodeId> order_;
-  std::map<std::string, ValueId> value_names_;
-  std::map<std::string, NodeId> node_names_;
+  NameIndex value_names_, node_names_;
 };
 
 }  // namespace pare::ir

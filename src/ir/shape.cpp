@@ -6,8 +6,13 @@ namespace pare::ir {
 
 Dim Dim::symbol(std::string name) {
   Dim dim;
-  dim.symbol_ = std::move(name);
+  if (!name.empty()) dim.symbol_ = std::make_shared<const std::string>(std::move(name));
   return dim;
+}
+
+const std::string& Dim::name() const noexcept {
+  static const std::string none;
+  return symbol_ ? *symbol_ : none;
 }
 
 std::int64_t Dim::value() const {

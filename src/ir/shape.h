@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -20,17 +21,18 @@ class Dim {
   static Dim symbol(std::string name);
 
   bool is_known() const noexcept { return value_ >= 0; }
-  bool is_symbol() const noexcept { return !symbol_.empty(); }
-  bool is_unknown() const noexcept { return value_ < 0 && symbol_.empty(); }
+  bool is_symbol() const noexcept { return symbol_ != nullptr; }
+  bool is_unknown() const noexcept { return value_ < 0 && !symbol_; }
   std::int64_t value() const;  ///< requires is_known()
-  const std::string& name() const noexcept { return symbol_; }
+  const std::string& name() const noexcept;  ///< "" where it is no symbol
   /// Equal integers or equal symbols; an unknown dimension equals nothing, itself included.
   bool same_as(const Dim& other) const noexcept;
-  bool operator==(const Dim& other) const = default;  ///< structural; two unknowns are equal
+  /// Structural; two unknowns are equal.
+  bool operator==(const Dim& other) const noexcept { return value_ == other.value_ && name() == other.name(); }
 
  private:
   std::int64_t value_ = -1;
-  std::string symbol_;
+  std::shared_ptr<const std::string> symbol_;  ///< shared: shapes are copied more than anything else
 };
 
 /// Unranked, or a list of dimensions.

@@ -18,6 +18,7 @@ bool can_be_held(const Tensor& tensor) { return tensor.defined() && bits(tensor.
 Bodies::Bodies(const ir::Model& model, const ir::Node& node, const exec::CompileOptions& options, WeightCache& cache)
     : options_(options), cache_(cache), name_(node.name), captures_(ir::captures(node)) {
   options_.observed.clear();
+  options_.simplified = false;  // as the graph around them may be, but not they
   around_.opsets = model.opsets;
   around_.functions = model.functions;
   std::size_t slot = ir::own_inputs(node);
@@ -38,7 +39,7 @@ void Bodies::compile(const ir::Graph& graph, std::span<const Tensor> inputs,
     g.value(id).shape = {};  // what holds for one iteration need not hold for the next
     g.value(id).has_value_info = false;
   }
-  for (ir::NodeId id : g.nodes()) g.node(id).name = name_ + "/" + g.node(id).name;
+  for (ir::NodeId id : g.nodes()) g.rename_node(id, name_ + "/" + g.node(id).name);
   for (std::size_t i = 0; i < g.inputs.size(); ++i) g.value(g.inputs[i]).dtype = inputs[i].dtype();
   for (ir::ValueId id : g.outputs) body.outputs.push_back(g.value(id).name);
   for (const std::string& name : captures_) {

@@ -53,6 +53,17 @@ TEST(Graph, ReplaceUsesMovesEverySlotAndOutputs) {
   EXPECT_EQ(s.graph.outputs, std::vector<ValueId>{s.a});
 }
 
+TEST(Graph, RenamedNodesAreFoundByTheirNewNames) {
+  Sample s;
+  s.graph.rename_node(s.neg, "minus");
+  EXPECT_EQ(s.graph.find_node("minus"), s.neg);
+  EXPECT_EQ(s.graph.find_node("neg"), kNoNode);
+  const Graph copy = s.graph;
+  s.graph.erase_node(s.neg);
+  EXPECT_EQ(s.graph.find_node("minus"), kNoNode);
+  EXPECT_EQ(copy.find_node("minus"), s.neg) << "a copy is another graph";
+}
+
 TEST(Graph, NamesStayUnique) {
   Sample s;
   EXPECT_EQ(s.graph.value(s.graph.add_value("a")).name, "a_1");
