@@ -28,6 +28,7 @@ Entry enter(const Model& model, const InputShapes& shapes, int threads, const Be
   exec::CompileOptions compile;
   compile.threads = threads;
   compile.packed = model.impl().packed;
+  compile.simplified = model.impl().simplified();
   compile.max_memory = options.max_memory;
   compile.precision = options.precision;
   return {runtime::backend({.tuned = options.tune, .exact = options.exact}).compile(model.impl().executable(), compile),

@@ -34,13 +34,17 @@ Evaluation evaluate(const Model& model, const Dataset& data, const Model* refere
   compile.max_memory = options.execution.max_memory;
   const ThreadScope threads(compile.threads);
   compile.packed = model.impl().packed;
+  compile.simplified = model.impl().simplified();
   compile.precision = options.precision;
   const exec::Backend& backend = runtime::backend({.exact = options.exact});
   const auto executor = backend.compile(model.impl().executable(), compile);
   compile.precision = DType::kFloat32;
   std::unique_ptr<exec::Executor> reference_executor;
-  if (reference) compile.packed = reference->impl().packed;
-  if (reference) reference_executor = backend.compile(reference->impl().executable(), compile);
+  if (reference) {
+    compile.packed = reference->impl().packed;
+    compile.simplified = reference->impl().simplified();
+    reference_executor = backend.compile(reference->impl().executable(), compile);
+  }
 
   eval::EvaluateOptions how;
   how.batch_size = api::batch_for(prepared, options.batch);

@@ -47,6 +47,7 @@ void add_plan(Inspection& result, const Model& model, const InspectOptions& opti
   compile.max_memory = options.execution.max_memory;
   compile.precision = options.precision;
   compile.packed = model.impl().packed;
+  compile.simplified = model.impl().simplified();
   const ThreadScope threads(compile.threads);
   const auto executor =
       runtime::backend({.tuned = options.tune, .exact = options.exact}).compile(model.impl().executable(), compile);

@@ -56,13 +56,15 @@ void complete(ir::Model& model) {
 const ir::Model& Model::Impl::prepared() const {
   std::call_once(once_, [this] {
     ir::Model copy = model;
-    passes::simplify(copy);
+    passes::simplify(copy, true, true);
     prepared_ = std::move(copy);
   });
   return *prepared_;
 }
 
-const ir::Model& Model::Impl::executable() const { return ir::has_codebooks(model.graph) ? model : prepared(); }
+bool Model::Impl::simplified() const { return !ir::has_codebooks(model.graph); }
+
+const ir::Model& Model::Impl::executable() const { return simplified() ? prepared() : model; }
 
 Model Model::load(const std::string& path) {
   pack::ModelFile file = pack::read_file(path);
@@ -116,7 +118,7 @@ void Model::save_packed(const std::string& path, const InputShapes& shapes, bool
     throw Error(ErrorCode::kUsage, path, "only .pare files are packed", "a name that ends in .pare");
   const std::string isa(pare::name(active_isa()));
   const ir::Model& prepared = impl_->prepared();
-  const auto executor = runtime::backend().compile(impl_->executable(), {.threads = 1});
+  const auto executor = runtime::backend().compile(impl_->executable(), {.threads = 1, .simplified = impl_->simplified()});
   executor->plan(ir::input_shapes_for(prepared, 1, shapes));
   pack::WriteOptions options{.stored = true, .packed = {}};
   if (impl_->packed) options.packed = impl_->packed->others(isa);

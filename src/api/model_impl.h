@@ -26,6 +26,8 @@ struct Model::Impl {
   const ir::Model& prepared() const;
   /// What executors compile: prepared(), but a model with codebooks as it is, whose indices they may use.
   const ir::Model& executable() const;
+  /// Whether executable() is simplified already.
+  bool simplified() const;
 
  private:
   mutable std::once_flag once_;

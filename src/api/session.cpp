@@ -19,6 +19,7 @@ Session::Session(const Model& model, const SessionOptions& options) : impl_(std:
   compile.float_qdq = options.float_qdq;
   compile.precision = options.precision;
   compile.packed = model.impl().packed;
+  compile.simplified = model.impl().simplified();
   compile.max_memory = options.execution.max_memory;
   impl_->executor =
       runtime::backend({.tuned = options.tune, .exact = options.exact}).compile(model.impl().executable(), compile);

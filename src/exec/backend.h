@@ -28,6 +28,7 @@ struct CompileOptions {
   /// kBFloat16: float32 products with constant weights multiply in bfloat16 and sum in float32.
   DType precision = DType::kFloat32;
   std::int64_t max_memory = 0;                  ///< bytes, 0: no limit
+  bool simplified = false;                      ///< the model is what passes::simplify() makes: it need not run again
   std::shared_ptr<const PackedWeights> packed;  ///< of the model's file, or nullptr
 };
 

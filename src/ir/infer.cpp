@@ -14,7 +14,9 @@ namespace {
 class Facts {
  public:
   explicit Facts(const Graph& graph) {
-    for (ValueId id : graph.values()) at(id) = declared_facts(graph.value(id));
+    const std::vector<ValueId> ids = graph.values();
+    if (!ids.empty()) facts_.resize(static_cast<std::size_t>(ids.back()) + 1);
+    for (ValueId id : ids) at(id) = declared_facts(graph.value(id));
   }
   ValueFacts& at(ValueId id) {
     const auto index = static_cast<std::size_t>(id);

@@ -15,10 +15,12 @@ constexpr std::int64_t kSmall = 256;
 void elements_from_constant(ValueFacts& facts) {
   const Tensor& tensor = *facts.constant;
   std::vector<Dim> elements;
-  for (std::int64_t i = 0; i < tensor.numel(); ++i) {
-    const auto value = static_cast<std::int64_t>(element_as_double(tensor, i));
-    elements.push_back(value >= 0 ? Dim(value) : Dim());
-  }
+  elements.reserve(static_cast<std::size_t>(tensor.numel()));
+  const auto add = [&](std::int64_t value) { elements.push_back(value >= 0 ? Dim(value) : Dim()); };
+  if (tensor.dtype() == DType::kInt32)  // biases of quantized models, of which there are many
+    for (const std::int32_t value : tensor.data<std::int32_t>()) add(value);
+  else
+    for (std::int64_t i = 0; i < tensor.numel(); ++i) add(static_cast<std::int64_t>(element_as_double(tensor, i)));
   facts.elements = std::move(elements);
 }
 

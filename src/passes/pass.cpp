@@ -36,8 +36,8 @@ const Pass& find_pass(std::string_view name) {
   throw Error(ErrorCode::kUsage, std::string(name), "unknown pass" + did_you_mean(name, names), join(names, ", "));
 }
 
-int run_passes(ir::Model& model, std::span<const std::string_view> names) {
-  ir::infer_shapes(model);
+int run_passes(ir::Model& model, std::span<const std::string_view> names, bool inferred) {
+  if (!inferred) ir::infer_shapes(model);
   int total = 0;
   for (int round = 0; round < kMaxRounds; ++round) {
     int rewrites = 0;
@@ -49,12 +49,12 @@ int run_passes(ir::Model& model, std::span<const std::string_view> names) {
   throw Error(ErrorCode::kInternal, "passes", "the rewrites do not come to an end");
 }
 
-void simplify(ir::Model& model, bool fold_batch_norm) {
+void simplify(ir::Model& model, bool fold_batch_norm, bool inferred) {
   std::vector<std::string_view> names = {"inline_functions", "inline_if", "expand_qoperators", "fold_constants",
                                          "remove_identity"};
   if (fold_batch_norm) names.push_back("fold_batch_norm");
   names.insert(names.end(), {"drop_zero_states", "fuse_pad", "erase_dead"});
-  run_passes(model, names);
+  run_passes(model, names, inferred);
 }
 
 }  // namespace pare::passes

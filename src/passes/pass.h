@@ -18,9 +18,11 @@ struct Pass {
 std::span<const Pass* const> passes();
 const Pass& find_pass(std::string_view name);
 /// Runs the named passes in order until none rewrites anything; shapes are inferred again after each round.
-int run_passes(ir::Model& model, std::span<const std::string_view> names);
+/// `inferred`: those of the model are up to date before.
+int run_passes(ir::Model& model, std::span<const std::string_view> names, bool inferred = false);
 /// Import clean-up that every command applies before it works on a model: functions inlined, constant folding, identity and dropout
 /// removal, BatchNorm folding when `fold_batch_norm`, dead code. Function-preserving.
-void simplify(ir::Model& model, bool fold_batch_norm = true);
+/// `inferred`: as for run_passes().
+void simplify(ir::Model& model, bool fold_batch_norm = true, bool inferred = false);
 
 }  // namespace pare::passes

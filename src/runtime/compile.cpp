@@ -120,7 +120,7 @@ PreparedModel prepare(const ir::Model& model, const exec::CompileOptions& option
     graph.outputs.push_back(id);
   }
   take_codebooks(prepared.model);
-  passes::simplify(prepared.model, true);
+  if (!options.simplified) passes::simplify(prepared.model, true);
   widen_packed_weights(graph);
   restore_blocked_weights(prepared.model);
   ir::lift_captures(prepared.model.graph);
