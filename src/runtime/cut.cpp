@@ -1,7 +1,6 @@
 #include "runtime/cut.h"
 
 #include <algorithm>
-#include <map>
 #include <optional>
 #include <set>
 
@@ -49,11 +48,14 @@ std::vector<ValueId> parameters(const Graph& graph, const ir::Node& node) {
 class Cutter {
  public:
   Cutter(const ir::Model& model, std::size_t true_outputs) : model_(model), true_outputs_(true_outputs) {
-    for (NodeId id : graph().nodes()) when_[id] = classify(id);
+    for (NodeId id : graph().nodes()) {
+      if (static_cast<std::size_t>(id) >= when_.size()) when_.resize(static_cast<std::size_t>(id) + 1, When::kNow);
+      when_[static_cast<std::size_t>(id)] = classify(id);
+    }
   }
 
   bool whole() const {
-    return std::all_of(when_.begin(), when_.end(), [](const auto& entry) { return entry.second == When::kNow; });
+    return std::all_of(when_.begin(), when_.end(), [](When when) { return when == When::kNow; });
   }
 
   Cut run() {
@@ -73,8 +75,9 @@ class Cutter {
 
   When when_of(ValueId id) const {
     const NodeId producer = graph().producer(id);
-    return producer == ir::kNoNode ? When::kNow : when_.at(producer);
+    return producer == ir::kNoNode ? When::kNow : when_of_node(producer);
   }
+  When when_of_node(NodeId id) const { return when_.at(static_cast<std::size_t>(id)); }
 
   When classify(NodeId id) {
     const ir::Node& node = graph().node(id);
@@ -109,8 +112,8 @@ class Cutter {
     g.outputs = later_outputs(0, graph().outputs.size());
     const std::vector<NodeId> order = g.nodes();
     for (auto it = order.rbegin(); it != order.rend(); ++it) {
-      if (when_.at(*it) == When::kEvaluated) rest.evaluated.insert(rest.evaluated.begin(), *it);
-      if (when_.at(*it) == When::kEvaluated || (when_.at(*it) == When::kNow && !g.node(*it).is("DequantizeLinear")))
+      if (when_of_node(*it) == When::kEvaluated) rest.evaluated.insert(rest.evaluated.begin(), *it);
+      if (when_of_node(*it) == When::kEvaluated || (when_of_node(*it) == When::kNow && !g.node(*it).is("DequantizeLinear")))
         g.erase_node(*it);
     }
     g.erase_dead();
@@ -149,26 +152,26 @@ class Cutter {
     g.outputs = outputs;
     const std::vector<NodeId> order = g.nodes();
     for (auto it = order.rbegin(); it != order.rend(); ++it)
-      if (when_.at(*it) != When::kNow) g.erase_node(*it);
+      if (when_of_node(*it) != When::kNow) g.erase_node(*it);
     g.erase_dead();
     return model;
   }
 
   const ir::Model& model_;
   std::size_t true_outputs_;
-  std::map<NodeId, When> when_;
+  std::vector<When> when_;  ///< by node
   std::set<ValueId> bound_;
 };
 
 }  // namespace
 
-Cut cut_at_data(const ir::Model& model, std::size_t true_outputs) {
+Cut cut_at_data(ir::Model& model, std::size_t true_outputs) {
   Cutter cutter(model, true_outputs);
   if (!cutter.whole()) return cutter.run();
   Cut cut;
-  cut.head = model;
   cut.true_outputs = true_outputs;
   cut.observed = model.graph.outputs.size() - true_outputs;
+  cut.head = std::move(model);
   return cut;
 }
 

@@ -36,8 +36,8 @@ struct Cut {
   std::optional<Rest> rest;
 };
 
-/// `model`: shapes inferred for concrete input shapes. DequantizeLinear goes along with its readers, so that the
-/// integer kernels see it.
-Cut cut_at_data(const ir::Model& model, std::size_t true_outputs);
+/// `model`: shapes inferred for concrete input shapes; it becomes the head where there is no rest, and stays where there
+/// is one. DequantizeLinear goes along with its readers, so that the integer kernels see it.
+Cut cut_at_data(ir::Model& model, std::size_t true_outputs);
 
 }  // namespace pare::runtime

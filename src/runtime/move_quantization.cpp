@@ -37,24 +37,26 @@ ir::Node with_params(const ir::Node& from, ir::ValueId in, ir::ValueId out) {
   return node;
 }
 
-void lower_dequantize(ir::Graph& graph, ir::NodeId id) {
+/// Whether it did.
+bool lower_dequantize(ir::Graph& graph, ir::NodeId id) {
   const auto view = quantized_activation(graph, graph.node(id).input(0));
-  if (!view || !only_moves(graph.node(id))) return;
+  if (!view || !only_moves(graph.node(id))) return false;
   const ir::Node& above = graph.node(graph.producer(graph.node(id).input(0)));
   const ir::ValueId real = graph.node(id).output(0), moved = add_8_bit(graph, real, view->dtype);
   graph.set_output(id, 0, moved);
   graph.set_input(id, 0, view->q);
   graph.add_node(with_params(above, moved, real));
+  return true;
 }
 
-void raise_quantize(ir::Graph& graph, ir::NodeId id) {
+bool raise_quantize(ir::Graph& graph, ir::NodeId id) {
   const auto view = quantized_by(graph, id);
-  if (!view || !view->is_8_bit() || !view->per_tensor()) return;
+  if (!view || !view->is_8_bit() || !view->per_tensor()) return false;
   const ir::ValueId real = graph.node(id).input(0), result = view->q;
   const ir::NodeId mover = graph.producer(real);
-  if (mover == ir::kNoNode || graph.sole_consumer(real) != id) return;
+  if (mover == ir::kNoNode || graph.sole_consumer(real) != id) return false;
   const bool concat = graph.node(mover).is("Concat");
-  if (!concat && (!only_moves(graph.node(mover)) || graph.sole_consumer(graph.node(mover).input(0)) != mover)) return;
+  if (!concat && (!only_moves(graph.node(mover)) || graph.sole_consumer(graph.node(mover).input(0)) != mover)) return false;
   const std::size_t operands = concat ? graph.node(mover).inputs.size() : 1;
   for (std::size_t slot = 0; slot < operands; ++slot) {
     const ir::ValueId x = graph.node(mover).input(slot), small = add_8_bit(graph, x, view->dtype);
@@ -65,6 +67,7 @@ void raise_quantize(ir::Graph& graph, ir::NodeId id) {
   graph.set_output(id, 0, parked);
   graph.set_output(mover, 0, result);
   graph.erase_node(id);  // and with it the value that only it wrote
+  return true;
 }
 
 }  // namespace
@@ -72,15 +75,16 @@ void raise_quantize(ir::Graph& graph, ir::NodeId id) {
 void move_quantization(ir::Model& model) {
   ir::Graph& graph = model.graph;
   const std::vector<ir::NodeId> down = graph.nodes();
-  for (ir::NodeId id : down) lower_dequantize(graph, id);
-  graph.sort();
+  bool lowered = false;
+  for (ir::NodeId id : down) lowered |= lower_dequantize(graph, id);
+  if (lowered) graph.sort();
   // From the outputs up: what is raised past one node may rise past the node above it, where it is found next.
   for (bool changed = true; changed;) {
+    changed = false;
     const std::vector<ir::NodeId> before = graph.nodes();
     for (auto it = before.rbegin(); it != before.rend(); ++it)
-      if (graph.has_node(*it)) raise_quantize(graph, *it);
-    graph.sort();
-    changed = graph.nodes() != before;
+      if (graph.has_node(*it)) changed |= raise_quantize(graph, *it);
+    if (changed) graph.sort();
   }
   graph.erase_dead();
 }

@@ -18,6 +18,7 @@ void widen(const Tensor& tensor, std::vector<std::int32_t>& to) {
 void take_zero_points(const Tensor& tensor, std::vector<std::int32_t>& to) {
   if (tensor.dtype() == DType::kInt8) return widen<std::int8_t>(tensor, to);
   if (tensor.dtype() == DType::kUint8) return widen<std::uint8_t>(tensor, to);
+  if (tensor.dtype() == DType::kInt32) return widen<std::int32_t>(tensor, to);
   for (std::size_t i = 0; i < to.size(); ++i)
     to[i] = static_cast<std::int32_t>(element_as_double(tensor, static_cast<std::int64_t>(i)));
 }
