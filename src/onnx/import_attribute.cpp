@@ -56,7 +56,7 @@ std::vector<std::string> tensor_annotations(const AttributeProto& proto) {
 
 }  // namespace
 
-ir::AttributeValue Importer::attribute_value(const AttributeProto& proto, int kind, const std::string& who,
+ir::AttributeValue Importer::attribute_value(const AttributeProto& proto, int kind, const Who& who,
                                              const Scope* scope, const Opsets& opsets) {
   const bool reference = proto.has_ref_attr_name();
   switch (static_cast<AttributeKind>(kind)) {
@@ -74,16 +74,16 @@ ir::AttributeValue Importer::attribute_value(const AttributeProto& proto, int ki
       return std::vector<std::string>(proto.strings().begin(), proto.strings().end());
     case AttributeKind::kTensor:
       if (reference) return Tensor();
-      if (!proto.has_t()) fail(who, "holds no tensor");
-      return tensors_.read(proto.t(), who.substr(file_.size() + 2));
+      if (!proto.has_t()) fail(who(), "holds no tensor");
+      return tensors_.read(proto.t(), who().substr(file_.size() + 2));
     case AttributeKind::kTensors: {
       std::vector<Tensor> tensors;
-      for (const auto& tensor : proto.tensors()) tensors.push_back(tensors_.read(tensor, who.substr(file_.size() + 2)));
+      for (const auto& tensor : proto.tensors()) tensors.push_back(tensors_.read(tensor, who().substr(file_.size() + 2)));
       return tensors;
     }
     case AttributeKind::kGraph:
       if (reference) return std::shared_ptr<ir::Graph>();
-      if (!proto.has_g()) fail(who, "holds no graph");
+      if (!proto.has_g()) fail(who(), "holds no graph");
       return std::make_shared<ir::Graph>(graph(proto.g(), scope, opsets));
     default:
       break;
@@ -93,23 +93,23 @@ ir::AttributeValue Importer::attribute_value(const AttributeProto& proto, int ki
   return graphs;
 }
 
-ir::Attribute Importer::attribute(const AttributeProto& proto, const std::string& who, const Scope* scope,
+ir::Attribute Importer::attribute(const AttributeProto& proto, const Who& who, const Scope* scope,
                                   const Opsets& opsets) {
   ir::Attribute attribute;
   attribute.reference = proto.ref_attr_name();
   attribute.doc = proto.doc_string();
-  if (kinds_present(proto) > 1) fail(who, "holds values of several kinds");
+  if (kinds_present(proto) > 1) fail(who(), "holds values of several kinds");
   const int kind = proto.type() == 0 ? kind_of(proto) : proto.type();
   const bool understood =
       kind >= static_cast<int>(AttributeKind::kFloat) && kind <= static_cast<int>(AttributeKind::kGraphs);
   if (!understood) {
     if (kinds_present(proto) > 0)
-      fail(who, "holds a value of another kind than its type says", {}, std::to_string(kind));
+      fail(who(), "holds a value of another kind than its type says", {}, std::to_string(kind));
     attribute.opaque = proto.SerializeAsString();
     return attribute;
   }
   if (kinds_present(proto) == 1 && kind_of(proto) != kind)
-    fail(who, "holds a value of another kind than its type says", std::to_string(kind), std::to_string(kind_of(proto)));
+    fail(who(), "holds a value of another kind than its type says", std::to_string(kind), std::to_string(kind_of(proto)));
   attribute.unknown_fields = proto.unknown_fields();
   attribute.value = attribute_value(proto, kind, who, scope, opsets);
   attribute.tensor_annotations = tensor_annotations(proto);
@@ -117,12 +117,12 @@ ir::Attribute Importer::attribute(const AttributeProto& proto, const std::string
 }
 
 ir::Attributes Importer::attributes(const google::protobuf::RepeatedPtrField<AttributeProto>& protos,
-                                    const std::string& who, const Scope* scope, const Opsets& opsets) {
+                                    const Who& who, const Scope* scope, const Opsets& opsets) {
   ir::Attributes all;
   for (const auto& proto : protos) {
-    const std::string named = who + " attribute " + in_quotes(proto.name());
-    if (proto.name().empty()) fail(who, "has an attribute without a name");
-    if (!all.emplace(proto.name(), attribute(proto, named, scope, opsets)).second) fail(named, "is given twice");
+    const Who named = [&] { return who() + " attribute " + in_quotes(proto.name()); };
+    if (proto.name().empty()) fail(who(), "has an attribute without a name");
+    if (!all.emplace(proto.name(), attribute(proto, named, scope, opsets)).second) fail(named(), "is given twice");
   }
   return all;
 }

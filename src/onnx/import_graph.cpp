@@ -78,11 +78,11 @@ void Importer::apply_value_infos(const GraphProto& proto, Build& build) {
   }
 }
 
-ir::ValueId Importer::find_or_capture(const std::string& name, Build& build, const std::string& reader) {
+ir::ValueId Importer::find_or_capture(const std::string& name, Build& build, const Who& reader) {
   if (name.empty()) return ir::kNoValue;
   const ir::ValueId known = build.graph.find_value(name);
   if (known != ir::kNoValue) return known;
-  if (!build.outer || !build.outer->has(name)) fail(at(reader), "reads " + in_quotes(name) + ", which nothing defines");
+  if (!build.outer || !build.outer->has(name)) fail(at(reader()), "reads " + in_quotes(name) + ", which nothing defines");
   const ir::ValueId id = build.graph.add_value(name);
   build.graph.value(id).captured = true;
   return id;
@@ -91,7 +91,7 @@ ir::ValueId Importer::find_or_capture(const std::string& name, Build& build, con
 void Importer::add_outputs(const GraphProto& proto, Build& build) {
   for (const auto& info : proto.output()) {
     if (info.name().empty()) fail(file_, "has a graph output without a name");
-    const ir::ValueId id = find_or_capture(info.name(), build, "graph output " + in_quotes(info.name()));
+    const ir::ValueId id = find_or_capture(info.name(), build, [&] { return "graph output " + in_quotes(info.name()); });
     declare(info, build.graph.value(id));
     build.graph.outputs.push_back(id);
   }
@@ -108,20 +108,20 @@ std::string Importer::node_name(const NodeProto& proto, Build& build, bool& made
 }
 
 void Importer::add_node(const NodeProto& proto, int index, Build& build) {
-  const std::string who = describe(proto, index);
-  if (proto.op_type().empty()) fail(at(who), "has no operator type");
+  const Who who = [&] { return describe(proto, index); };
+  if (proto.op_type().empty()) fail(at(who()), "has no operator type");
   ir::Node node;
   node.op_type = proto.op_type();
   node.domain = normal_domain(proto.domain());
   node.overload = proto.overload();
   if (!build.opsets.contains(node.domain) && !function_domains_.contains(node.domain))
-    fail(at(who), "uses the operator domain " + in_quotes(node.domain) + ", which no opset_import names");
+    fail(at(who()), "uses the operator domain " + in_quotes(node.domain) + ", which no opset_import names");
   node.name = node_name(proto, build, node.name_made_up);
   for (const auto& name : proto.input()) node.inputs.push_back(find_or_capture(name, build, who));
   for (const auto& name : proto.output())
     node.outputs.push_back(name.empty() ? ir::kNoValue : build.graph.find_value(name));
   const Scope scope{build.graph, build.outer};
-  node.attributes = attributes(proto.attribute(), at(who), &scope, build.opsets);
+  node.attributes = attributes(proto.attribute(), [&] { return at(who()); }, &scope, build.opsets);
   node.baggage = baggage_of(proto);
   build.graph.add_node(std::move(node));
 }

@@ -51,7 +51,7 @@ ir::Function Importer::function(FunctionProto& proto) {
   function.overload = proto.overload();
   function.attributes = {proto.attribute().begin(), proto.attribute().end()};
   function.opsets = opsets(proto.opset_import(), who);
-  function.attribute_defaults = attributes(proto.attribute_proto(), who, nullptr, function.opsets);
+  function.attribute_defaults = attributes(proto.attribute_proto(), [&] { return who; }, nullptr, function.opsets);
   function.baggage = baggage_of(proto);
   GraphProto body;
   for (const auto& name : proto.input()) body.add_input()->set_name(name);

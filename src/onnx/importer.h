@@ -1,9 +1,12 @@
 // ModelProto → ir::Model.
 #pragma once
 
+#include <functional>
 #include <map>
 #include <set>
 #include <string>
+#include <string_view>
+#include <unordered_set>
 
 #include "ir/model.h"
 #include "onnx/pare_onnx.pb.h"
@@ -24,6 +27,8 @@ class Importer {
   ir::Model model(ModelProto& proto);
 
  private:
+  /// Says which part of the file an error is about; called for an error alone.
+  using Who = std::function<std::string()>;
   using Opsets = std::map<std::string, std::int64_t>;
   /// The graphs around the one being built, innermost first.
   struct Scope {
@@ -38,7 +43,7 @@ class Importer {
     ir::Graph& graph;
     const Scope* outer;
     const Opsets& opsets;
-    std::set<std::string> reserved;        ///< node names that the file gives
+    std::unordered_set<std::string_view> reserved;  ///< node names that the file gives
     std::map<std::string, int> last_made;  ///< counters of made-up node names
   };
 
@@ -52,15 +57,14 @@ class Importer {
   void apply_value_infos(const GraphProto& proto, Build& build);
   void add_outputs(const GraphProto& proto, Build& build);
   void add_node(const NodeProto& proto, int index, Build& build);
-  ir::ValueId find_or_capture(const std::string& name, Build& build, const std::string& reader);
+  ir::ValueId find_or_capture(const std::string& name, Build& build, const Who& reader);
   void declare(const ValueInfoProto& info, ir::Value& value);
   static std::string node_name(const NodeProto& proto, Build& build, bool& made_up);
 
-  ir::Attributes attributes(const google::protobuf::RepeatedPtrField<AttributeProto>& protos, const std::string& who,
+  ir::Attributes attributes(const google::protobuf::RepeatedPtrField<AttributeProto>& protos, const Who& who,
                             const Scope* scope, const Opsets& opsets);
-  ir::Attribute attribute(const AttributeProto& proto, const std::string& who, const Scope* scope,
-                          const Opsets& opsets);
-  ir::AttributeValue attribute_value(const AttributeProto& proto, int kind, const std::string& who, const Scope* scope,
+  ir::Attribute attribute(const AttributeProto& proto, const Who& who, const Scope* scope, const Opsets& opsets);
+  ir::AttributeValue attribute_value(const AttributeProto& proto, int kind, const Who& who, const Scope* scope,
                                      const Opsets& opsets);
 
   std::string at(const std::string& what) const { return file_ + ": " + what; }

@@ -40,6 +40,12 @@ Names names_read(const NodeProto& node) {
   return names;
 }
 
+bool has_subgraph(const NodeProto& node) {
+  for (const auto& attribute : node.attribute())
+    if (attribute.has_g() || attribute.graphs_size() > 0) return true;
+  return false;
+}
+
 /// A node on a cycle: from any node that never became ready, going back along unready producers must come round.
 int on_cycle(const std::vector<std::vector<int>>& needs, const std::vector<int>& waiting) {
   int at = 0;
@@ -59,12 +65,18 @@ std::vector<std::vector<int>> needs_of(const GraphProto& graph) {
   std::unordered_map<std::string_view, int> producer;
   for (int i = 0; i < graph.node_size(); ++i)
     for (const auto& output : graph.node(i).output())
-      if (!output.empty()) producer.emplace(output, i);
+      if (!output.empty()) producer.emplace(output, i);  // so that an omitted input needs nothing
   std::vector<std::vector<int>> needs(static_cast<std::size_t>(graph.node_size()));
-  for (int i = 0; i < graph.node_size(); ++i)
-    for (const std::string_view name : names_read(graph.node(i)))
-      if (const auto found = producer.find(name); found != producer.end())
-        needs[static_cast<std::size_t>(i)].push_back(found->second);
+  const auto add = [&](int i, std::string_view name) {
+    if (const auto found = producer.find(name); found != producer.end())
+      needs[static_cast<std::size_t>(i)].push_back(found->second);
+  };
+  for (int i = 0; i < graph.node_size(); ++i) {
+    if (has_subgraph(graph.node(i)))
+      for (const std::string_view name : names_read(graph.node(i))) add(i, name);
+    else
+      for (const auto& name : graph.node(i).input()) add(i, name);
+  }
   return needs;
 }
 

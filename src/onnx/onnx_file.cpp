@@ -1,5 +1,7 @@
 #include "onnx/onnx_file.h"
 
+#include <google/protobuf/arena.h>
+
 #include <climits>
 
 #include "base/file.h"
@@ -57,7 +59,8 @@ CutMessage parse(const Source& source, MessageKind kind, const char* noun, Messa
 }
 
 ir::Model read(const Source& source) {
-  ModelProto proto;
+  google::protobuf::Arena arena;  // thousands of messages, that go together
+  auto& proto = *google::protobuf::Arena::CreateMessage<ModelProto>(&arena);
   CutMessage parts = parse(source, MessageKind::kModel, "an ONNX model", proto);
   TensorReader tensors(source.file, source.folder, std::move(parts.segments), source.owner);
   return Importer(source.file, tensors).model(proto);
@@ -140,7 +143,8 @@ ModelParts take_apart(const ir::Model& model, std::size_t least_bytes) {
 }
 
 ir::Model put_together(std::string_view graph, std::vector<Tensor> tensors, const std::string& subject) {
-  ModelProto proto;
+  google::protobuf::Arena arena;
+  auto& proto = *google::protobuf::Arena::CreateMessage<ModelProto>(&arena);
   if (graph.size() > INT_MAX || !proto.ParsePartialFromArray(graph.data(), static_cast<int>(graph.size())))
     fail(subject, "is damaged: its graph is not an ONNX message");
   TensorReader reader(subject, std::move(tensors));
