@@ -107,19 +107,24 @@ std::string cpu_model() {
   return "unknown";
 }
 
-std::int64_t cache_bytes(int level) {
+/// Bytes of the caches of levels 1 (of data), 2 and 3.
+std::array<std::int64_t, 3> cache_bytes() {
+  std::array<std::int64_t, 3> bytes{};
   const std::string root = "/sys/devices/system/cpu/cpu0/cache/index";
   for (int index = 0; index < 8; ++index) {
     const std::string folder = root + std::to_string(index);
-    std::ifstream level_file(folder + "/level"), type_file(folder + "/type"), size_file(folder + "/size");
-    int found = 0;
+    std::ifstream level_file(folder + "/level");
+    std::size_t level = 0;
+    if (!(level_file >> level) || level < 1 || level > bytes.size() || bytes[level - 1] != 0) continue;
+    std::ifstream type_file(folder + "/type"), size_file(folder + "/size");
     std::string type;
     std::int64_t kib = 0;
-    if (!(level_file >> found) || !(type_file >> type) || !(size_file >> kib)) continue;
-    if (found == level && type != "Instruction") return kib * 1024;
+    if (type_file >> type && size_file >> kib && type != "Instruction") bytes[level - 1] = kib * 1024;
   }
-  const int name = level == 1 ? _SC_LEVEL1_DCACHE_SIZE : level == 2 ? _SC_LEVEL2_CACHE_SIZE : _SC_LEVEL3_CACHE_SIZE;
-  return std::max<std::int64_t>(0, sysconf(name));
+  constexpr int kNames[] = {_SC_LEVEL1_DCACHE_SIZE, _SC_LEVEL2_CACHE_SIZE, _SC_LEVEL3_CACHE_SIZE};
+  for (std::size_t i = 0; i < bytes.size(); ++i)
+    if (bytes[i] == 0) bytes[i] = std::max<std::int64_t>(0, sysconf(kNames[i]));
+  return bytes;
 }
 
 // A field of /proc/self/status in bytes; −1 where the system does not have it.
@@ -170,9 +175,8 @@ const CpuInfo& cpu_info() {
     result.model = cpu_model();
     result.features = present_features();
     result.cores = hardware_threads();
-    result.l1d = cache_bytes(1);
-    result.l2 = cache_bytes(2);
-    result.l3 = cache_bytes(3);
+    const auto [l1d, l2, l3] = cache_bytes();
+    result.l1d = l1d, result.l2 = l2, result.l3 = l3;
     return result;
   }();
   return info;
