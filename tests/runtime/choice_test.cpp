@@ -156,6 +156,25 @@ TEST(Library, WhatItReadsOfDenseWeightsIsFoundPacked) {
   EXPECT_EQ(held->missed_, 0);
 }
 
+TEST(Depthwise, WhatItReadsOfIntegerWeightsIsFoundPacked) {
+  const Dims x = {1, 48, 14, 14};
+  Builder b;
+  b.model.opsets = {{"", 17}};
+  const ValueId in = b.qdq(b.input("x", Shape::of(x)), 0.01F, 128);
+  const ValueId w = weight(b, {48, 1, 3, 3}, [](std::int64_t o, std::int64_t) { return o * 7 % 50 - 20; });
+  const ir::Model model = b.finish({b.node("Conv", {in, w}, {{"group", std::int64_t{48}}}, "y")});
+  const auto first = runtime::backend().compile(model, {});
+  ASSERT_TRUE(step_of(*first, x).kernel.starts_with("qdepthwise")) << step_of(*first, x).kernel;
+  const auto held = std::make_shared<const Held>(first->packed_weights());
+  exec::CompileOptions options;
+  options.packed = held;
+  const auto second = runtime::backend().compile(model, options);
+  const NamedTensors given = {{"x", test::random_tensor(x, 9)}};
+  EXPECT_TRUE(first->run(given).at("y").identical(second->run(given).at("y")));
+  EXPECT_EQ(held->found_, 1);
+  EXPECT_EQ(held->missed_, 0);
+}
+
 class Tuning : public ::testing::Test {
  protected:
   void SetUp() override {

@@ -1,5 +1,6 @@
 // If and Loop through the runtime: what their subgraphs read is computed, kept and not fused away.
 #include "pare/error.h"
+#include "passes/pass.h"
 #include "runtime/graphs.h"
 
 namespace pare {
@@ -42,6 +43,18 @@ TEST(ControlFlow, BothBranchesAgreeWithTheReference) {
   const test::Builder b = branching();
   for (bool go : {false, true})
     test::expect_like_reference(b.model, {{"x", test::random_tensor({3, 4}, 5)}, {"go", Tensor::scalar(go)}});
+}
+
+TEST(ControlFlow, BranchesOfASimplifiedModelAreSimplifiedThemselves) {
+  test::Builder b = branching();
+  passes::simplify(b.model);
+  exec::CompileOptions options;
+  options.simplified = true;
+  const auto executor = runtime::backend().compile(b.model, options);
+  for (bool go : {false, true}) {
+    const NamedTensors inputs = {{"x", test::random_tensor({3, 4}, 5)}, {"go", Tensor::scalar(go)}};
+    EXPECT_TRUE(executor->run(inputs).at("y").identical(test::run(b.model, inputs).at("y"))) << go;
+  }
 }
 
 TEST(ControlFlow, AConstantConditionLeavesOneBranch) {
