@@ -58,13 +58,15 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
   return f;
 }
 
-QConvFinish qconv_finish_moved(const QConvFinish& finish, std::int64_t first) noexcept {
+QConvFinish qconv_finish_moved(const QConvFinish& finish, std::int64_t pixel, std::int64_t channel) noexcept {
   QConvFinish moved = finish;
-  moved.multiplier += first;
-  moved.bias += first;
-  moved.output = static_cast<std::byte*>(finish.output) + first * bits(finish.output_type) / 8;
+  moved.multiplier += channel;
+  moved.bias += channel;
+  moved.output = static_cast<std::byte*>(finish.output) +
+                 (pixel * finish.stride + channel) * element_bytes(finish.output_type);
   if (finish.residual)
-    moved.residual = static_cast<const std::byte*>(finish.residual) + first * bits(finish.residual_type) / 8;
+    moved.residual = static_cast<const std::byte*>(finish.residual) +
+                     (pixel * finish.residual_stride + channel) * element_bytes(finish.residual_type);
   return moved;
 }
 

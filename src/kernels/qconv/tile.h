@@ -36,8 +36,8 @@ struct QConvTile {
   QConvFinish finish;
 };
 
-/// The epilogue from channel `first` of the tile on.
-QConvFinish qconv_finish_moved(const QConvFinish& finish, std::int64_t first) noexcept;
+/// The epilogue from a pixel and a channel of the tile on.
+QConvFinish qconv_finish_moved(const QConvFinish& finish, std::int64_t pixel, std::int64_t channel) noexcept;
 /// Scalar epilogue of `channels` accumulators (bias not yet added) of one row.
 void qconv_finish(const QConvFinish& finish, int row, int channels, const std::int32_t* acc) noexcept;
 /// The same from channel `first` on, of row 0.

@@ -82,17 +82,12 @@ void whole_blocks(const QLinesLine& t, const QuadFinish& finish, std::int64_t x)
 /// One pixel and blocks from `block` on by way of memory; the last may have fewer channels.
 void any_blocks(const QLinesLine& t, std::int64_t x, std::int64_t block) {
   alignas(64) std::int32_t sums[kQLinesChannels];
-  QConvFinish finish = t.finish;
-  finish.output = static_cast<std::byte*>(finish.output) + x * finish.stride * bits(finish.output_type) / 8;
-  if (finish.residual)
-    finish.residual =
-        static_cast<const std::byte*>(finish.residual) + x * finish.residual_stride * bits(finish.residual_type) / 8;
   for (; block * kQLinesChannels < t.channels; ++block) {
     __m512i acc[1][1] = {};
     accumulate<1, 1>(t, x, weights_of(t, block), acc);
     _mm512_store_si512(sums, acc[0][0]);
     const std::int64_t first = block * kQLinesChannels, left = t.channels - first;
-    avx512vnni::qconv_finish_rows(qconv_finish_moved(finish, first), 1,
+    avx512vnni::qconv_finish_rows(qconv_finish_moved(t.finish, x, first), 1,
                                   static_cast<int>(left < kQLinesChannels ? left : kQLinesChannels), sums);
   }
 }

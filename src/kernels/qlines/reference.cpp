@@ -15,7 +15,7 @@ void qlines_line(const QLinesLine& t) noexcept {
         for (std::int64_t step = 0; step < t.steps; ++step)
           for (int i = 0; i < 4 * kQLinesChannels; ++i)
             sums[i / 4] += t.lines[ky][p * t.pixel_bytes + 4 * step + i % 4] * *w++;
-      qconv_finish(qconv_finish_moved(t.finish, first), static_cast<int>(p),
+      qconv_finish(qconv_finish_moved(t.finish, p, first), 0,
                    static_cast<int>(std::min<std::int64_t>(kQLinesChannels, t.channels - first)), sums);
     }
 }

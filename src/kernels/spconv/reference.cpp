@@ -7,10 +7,10 @@ namespace pare::kernels::reference {
 
 namespace {
 
-/// The sums of one pixel and block; `slots` and `data` are those of the block.
-void sum_up(const SpConvTile& t, int pixel, const std::uint8_t* slots, const std::uint8_t* data, std::int32_t* sums) {
+/// The sums of one pixel, counted over tiles, and block; `slots` and `data` are those of the block.
+void sum_up(const SpConvTiles& t, std::int64_t pixel, const std::uint8_t* slots, const std::uint8_t* data, std::int32_t* sums) {
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
-    const std::uint8_t* input = t.inputs[tap * kSpConvPointers + pixel];
+    const std::uint8_t* input = t.inputs[(pixel / t.pixels * t.taps + tap) * kSpConvPointers + pixel % t.pixels];
     for (std::int64_t g = 0; g < t.groups; ++g, ++slots)
       for (int slot = 0; slot < *slots; ++slot, data += kSpConvSlot)
         for (int i = 0; i < kSpConvSlot / 2; ++i) {
@@ -24,11 +24,11 @@ void sum_up(const SpConvTile& t, int pixel, const std::uint8_t* slots, const std
 
 }  // namespace
 
-void spconv_tile(const SpConvTile& t) noexcept {
+void spconv_tiles(const SpConvTiles& t) noexcept {
   const std::uint8_t *slots = t.slots, *data = t.data;
   for (std::int64_t first = 0; first < t.channels; first += kSpConvChannels) {
-    const QConvFinish finish = qconv_finish_moved(t.finish, first);
-    for (int p = 0; p < t.pixels; ++p) {
+    const QConvFinish finish = qconv_finish_moved(t.finish, 0, first);
+    for (int p = 0; p < t.tiles * t.pixels; ++p) {
       std::int32_t sums[kSpConvChannels] = {};
       sum_up(t, p, slots, data, sums);
       qconv_finish(finish, p, static_cast<int>(std::min<std::int64_t>(kSpConvChannels, t.channels - first)), sums);

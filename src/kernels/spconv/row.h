@@ -12,7 +12,7 @@ namespace pare::kernels {
 struct SpConvKernel {
   const char* name;
   Isa isa;
-  void (*tile)(const SpConvTile&) noexcept;
+  void (*tiles)(const SpConvTiles&) noexcept;
 };
 
 /// Aligned, so that no load of it crosses a cache line.

@@ -10,9 +10,9 @@
 
 namespace pare::kernels {
 
-#define PARE_KERNEL(file, ns, isa)                \
-  namespace ns {                                  \
-  void spconv_tile(const SpConvTile& t) noexcept; \
+#define PARE_KERNEL(file, ns, isa)                  \
+  namespace ns {                                    \
+  void spconv_tiles(const SpConvTiles& t) noexcept; \
   }
 #include "kernels/spconv/kernels.inc"
 #undef PARE_KERNEL
@@ -20,7 +20,7 @@ namespace pare::kernels {
 namespace {
 
 constexpr SpConvKernel kTable[] = {
-#define PARE_KERNEL(file, ns, isa) {"spconv__" #ns, Isa::isa, ns::spconv_tile},
+#define PARE_KERNEL(file, ns, isa) {"spconv__" #ns, Isa::isa, ns::spconv_tiles},
 #include "kernels/spconv/kernels.inc"
 #undef PARE_KERNEL
 };
@@ -46,7 +46,7 @@ void run_blocks(const SpConvPacked& w, const ConvShape& s, const void* input, co
                 void* output, const Part& part, bool bounded, const std::uint8_t* ahead, const std::byte** at) noexcept {
   const std::int64_t pixels = s.pixels(), step = tile_pixels(pixels), per_block = s.taps() * w.groups;
   const std::int64_t channel = part.block_begin * kSpConvChannels;
-  SpConvTile tile{};
+  SpConvTiles tile{};
   tile.slots = w.slots.data() + part.block_begin * per_block;
   tile.data = w.data.empty() ? nullptr : w.data[0].bytes + w.first[part.block_begin] * kSpConvSlot;
   tile.channels = std::min(s.out_c, part.block_end * kSpConvChannels) - channel;
@@ -57,12 +57,16 @@ void run_blocks(const SpConvPacked& w, const ConvShape& s, const void* input, co
   tile.input_signed = w.common.input_signed;
   tile.bounded = bounded;
   tile.ahead = ahead;
-  for (std::int64_t t = part.tile_begin; t < part.tile_end; ++t) {
+  for (std::int64_t t = part.tile_begin; t < part.tile_end; t += tile.tiles) {
+    const std::int64_t whole = std::min(part.tile_end, pixels / step) - t;  // the last tile may be smaller
+    tile.tiles = static_cast<int>(std::clamp<std::int64_t>(whole, 1, kSpConvTiles));
     tile.pixels = static_cast<int>(std::min(step, pixels - t * step));
-    find_taps(s, input, s.in_c, w.padding.data(), t * step, tile.pixels, kSpConvPointers, at);
+    for (int i = 0; i < tile.tiles; ++i)
+      find_taps(s, input, s.in_c, w.padding.data(), (t + i) * step, tile.pixels, kSpConvPointers,
+                at + i * s.taps() * kSpConvPointers);
     tile.finish = qconv_finish_at(w.common, epilogue, t * step, channel, output);
-    w.kernel->tile(tile);
-    if (ahead) tile.ahead += (part.block_end - part.block_begin) * per_block * kLine;
+    w.kernel->tiles(tile);
+    if (ahead) tile.ahead += tile.tiles * (part.block_end - part.block_begin) * per_block * kLine;
   }
 }
 
@@ -89,7 +93,8 @@ void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, cons
 
 /// Of one thread.
 std::size_t pointers_bytes(const SpConvPacked& w) noexcept {
-  return apart(static_cast<std::size_t>(w.common.shape.taps() * kSpConvPointers) * sizeof(const std::uint8_t*));
+  return apart(static_cast<std::size_t>(kSpConvTiles * w.common.shape.taps() * kSpConvPointers) *
+               sizeof(const std::uint8_t*));
 }
 
 }  // namespace

@@ -31,7 +31,8 @@ struct Cursor {
 /// The sums of a block's 16 channels for P pixels, from `start` on. kSlots: of each tap and whole group, so that no loop
 /// over slots ends otherwise than the one before; 0: as many as the table says.
 template <int P, bool kSigned, int kSlots>
-[[gnu::always_inline]] inline void accumulate(const SpConvTile& t, __m512i start, Cursor& at_block, __m512i (&acc)[P]) {
+[[gnu::always_inline]] inline void accumulate(const SpConvTiles& t, const std::uint8_t* const* inputs, __m512i start,
+                                              Cursor& at_block, __m512i (&acc)[P]) {
   const __mmask64 tail = t.tail == kSpConvGroup ? ~0ull : (1ull << t.tail) - 1;
   const std::uint8_t *slots = at_block.slots, *data = at_block.data, *ahead = at_block.ahead;
 #pragma GCC unroll 14
@@ -41,7 +42,7 @@ template <int P, bool kSigned, int kSlots>
       for (std::int64_t g = 0; g < t.groups; ++g, ahead += 64) _mm_prefetch(ahead, _MM_HINT_T1);
     const std::uint8_t* at[P];
 #pragma GCC unroll 14
-    for (int p = 0; p < P; ++p) at[p] = t.inputs[tap * kSpConvPointers + p];
+    for (int p = 0; p < P; ++p) at[p] = inputs[tap * kSpConvPointers + p];
     for (std::int64_t g = 0; g < t.groups; ++g) {
       const int count = kSlots > 0 ? kSlots : *slots++;
       if (count == 0) continue;
@@ -64,57 +65,73 @@ template <int P, bool kSigned, int kSlots>
   at_block = {slots, data, ahead};
 }
 
-/// Blocks of all 16 channels; what their epilogue needs goes from registers to memory.
-template <int P, bool kSigned, int kSlots, QuadAdds kAdds>
-void whole_blocks(const SpConvTile& t, std::int64_t blocks, Cursor& at) {
-  QuadFinish finish(t.finish);
-  for (std::int64_t block = 0; block < blocks; ++block) {
-    const std::int64_t channel = block * kSpConvChannels;
-    __m512i acc[P];
-    accumulate<P, kSigned, kSlots>(t, _mm512_loadu_si512(t.finish.bias + channel), at, acc);
-    asm("" : "+m"(finish));  // gcc would keep its constants in registers that the sums need, and spill inputs
-    finish.finish<kAdds, P>(0, channel, acc);
-  }
+const std::uint8_t* const* inputs_of(const SpConvTiles& t, int tile) {
+  return t.inputs + tile * t.taps * kSpConvPointers;
+}
+
+Cursor cursor_of(const SpConvTiles& t, int tile) {
+  const std::int64_t blocks = (t.channels + kSpConvChannels - 1) / kSpConvChannels;
+  return {t.slots, t.data, t.ahead ? t.ahead + tile * blocks * t.taps * t.groups * 64 : nullptr};
 }
 
 /// Blocks from channel `first` on by way of memory; the last may have fewer channels.
 template <int P, bool kSigned, int kSlots>
-void any_blocks(const SpConvTile& t, std::int64_t first, Cursor& at) {
+void any_blocks(const SpConvTiles& t, int tile, std::int64_t first, Cursor& at) {
   alignas(64) std::int32_t sums[P * kSpConvChannels];
   for (std::int64_t channel = first; channel < t.channels; channel += kSpConvChannels) {
     __m512i acc[P];
-    accumulate<P, kSigned, kSlots>(t, _mm512_setzero_si512(), at, acc);
+    accumulate<P, kSigned, kSlots>(t, inputs_of(t, tile), _mm512_setzero_si512(), at, acc);
 #pragma GCC unroll 14
     for (int p = 0; p < P; ++p) _mm512_storeu_si512(sums + 16 * p, acc[p]);
     const std::int64_t left = t.channels - channel;
-    avx512vnni::qconv_finish_rows(qconv_finish_moved(t.finish, channel), P,
+    avx512vnni::qconv_finish_rows(qconv_finish_moved(t.finish, tile * P, channel), P,
                                   static_cast<int>(left < kSpConvChannels ? left : kSpConvChannels), sums);
   }
 }
 
+/// Blocks of all 16 channels, what their epilogue needs going from registers to memory, and the rest.
+template <int P, bool kSigned, int kSlots, QuadAdds kAdds>
+void whole_blocks(const SpConvTiles& t) {
+  QuadFinish finish(t.finish);
+  const std::int64_t whole = t.channels / kSpConvChannels * kSpConvChannels;
+  for (int tile = 0; tile < t.tiles; ++tile) {
+    Cursor at = cursor_of(t, tile);
+    for (std::int64_t channel = 0; channel < whole; channel += kSpConvChannels) {
+      __m512i acc[P];
+      accumulate<P, kSigned, kSlots>(t, inputs_of(t, tile), _mm512_loadu_si512(t.finish.bias + channel), at, acc);
+      asm("" : "+m"(finish));  // gcc would keep its constants in registers that the sums need, and spill inputs
+      finish.finish<kAdds, P>(tile * P, channel, acc);
+    }
+    if (whole < t.channels) any_blocks<P, kSigned, kSlots>(t, tile, whole, at);
+  }
+}
+
 template <int P, bool kSigned, int kSlots>
-void tile(const SpConvTile& t) {
-  Cursor at{t.slots, t.data, t.ahead};
-  if (!t.bounded || !QuadFinish::has(t.finish)) return any_blocks<P, kSigned, kSlots>(t, 0, at);
-  const std::int64_t whole = t.channels / kSpConvChannels;
+void tiles(const SpConvTiles& t) {
+  if (!t.bounded || !QuadFinish::has(t.finish)) {
+    for (int tile = 0; tile < t.tiles; ++tile) {
+      Cursor at = cursor_of(t, tile);
+      any_blocks<P, kSigned, kSlots>(t, tile, 0, at);
+    }
+    return;
+  }
   const QuadAdds adds = QuadFinish::adds(t.finish);
-  if (adds == QuadAdds::kNothing) whole_blocks<P, kSigned, kSlots, QuadAdds::kNothing>(t, whole, at);
-  if (adds == QuadAdds::kBytes) whole_blocks<P, kSigned, kSlots, QuadAdds::kBytes>(t, whole, at);
-  if (adds == QuadAdds::kBytesToRounded) whole_blocks<P, kSigned, kSlots, QuadAdds::kBytesToRounded>(t, whole, at);
-  any_blocks<P, kSigned, kSlots>(t, whole * kSpConvChannels, at);
+  if (adds == QuadAdds::kNothing) whole_blocks<P, kSigned, kSlots, QuadAdds::kNothing>(t);
+  if (adds == QuadAdds::kBytes) whole_blocks<P, kSigned, kSlots, QuadAdds::kBytes>(t);
+  if (adds == QuadAdds::kBytesToRounded) whole_blocks<P, kSigned, kSlots, QuadAdds::kBytesToRounded>(t);
 }
 
 template <bool kSigned, int kSlots>
-void by_pixels(const SpConvTile& t) {
+void by_pixels(const SpConvTiles& t) {
   [&]<int... kBefore>(std::integer_sequence<int, kBefore...>) {
-    static constexpr void (*kTiles[])(const SpConvTile&) = {tile<kBefore + 1, kSigned, kSlots>...};
-    kTiles[t.pixels - 1](t);
+    static constexpr void (*kByPixels[])(const SpConvTiles&) = {tiles<kBefore + 1, kSigned, kSlots>...};
+    kByPixels[t.pixels - 1](t);
   }(std::make_integer_sequence<int, kSpConvPixels>());
 }
 
 }  // namespace
 
-void spconv_tile(const SpConvTile& t) noexcept {
+void spconv_tiles(const SpConvTiles& t) noexcept {
   const int slots = t.tail == kSpConvGroup ? t.uniform : 0;
   if (t.input_signed) return by_pixels<true, 0>(t);
   if (slots == 1) return by_pixels<false, 1>(t);

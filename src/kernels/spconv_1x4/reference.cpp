@@ -1,5 +1,5 @@
 // One block of four and pixel after the other.
-#include "kernels/sppanel/tile.h"
+#include "kernels/spconv_1x4/tile.h"
 
 namespace pare::kernels::reference {
 
@@ -21,6 +21,10 @@ void spconv_1x4_multiply(const PanelProduct& t) noexcept {
         }
       }
   }
+}
+
+void spconv_1x4_finish(const SpConv1x4Finish& f) noexcept {
+  for (std::int64_t c = 0; c < f.channels; c += 16) spconv_1x4_finish_rows(Isa::kScalar, f, c);
 }
 
 }  // namespace pare::kernels::reference

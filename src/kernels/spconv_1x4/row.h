@@ -3,6 +3,7 @@
 
 #include "kernels/qconv/row.h"
 #include "kernels/spconv_1x4/spconv_1x4.h"
+#include "kernels/spconv_1x4/tile.h"
 #include "kernels/sppanel/sppanel.h"
 
 namespace pare::kernels {
@@ -11,6 +12,7 @@ struct SpConv1x4Kernel {
   const char* name;
   Isa isa;
   void (*multiply)(const PanelProduct&) noexcept;
+  void (*finish)(const SpConv1x4Finish&) noexcept;
 };
 
 struct SpConv1x4Packed {

@@ -12,6 +12,7 @@ namespace pare::kernels {
 #define PARE_KERNEL(file, ns, isa)                        \
   namespace ns {                                          \
   void spconv_1x4_multiply(const PanelProduct&) noexcept; \
+  void spconv_1x4_finish(const SpConv1x4Finish&) noexcept; \
   }
 #include "kernels/spconv_1x4/kernels.inc"
 #undef PARE_KERNEL
@@ -19,7 +20,7 @@ namespace pare::kernels {
 namespace {
 
 constexpr SpConv1x4Kernel kTable[] = {
-#define PARE_KERNEL(file, ns, isa) {"spconv_1x4__" #ns, Isa::isa, ns::spconv_1x4_multiply},
+#define PARE_KERNEL(file, ns, isa) {"spconv_1x4__" #ns, Isa::isa, ns::spconv_1x4_multiply, ns::spconv_1x4_finish},
 #include "kernels/spconv_1x4/kernels.inc"
 #undef PARE_KERNEL
 };
@@ -127,21 +128,24 @@ std::size_t spconv_1x4_scratch_bytes(const SpConv1x4Weights& weights, int thread
   return panel_scratch_bytes(weights.packed().panels, threads);
 }
 
+void spconv_1x4_finish_rows(Isa isa, const SpConv1x4Finish& f, std::int64_t first) noexcept {
+  alignas(64) std::uint32_t rows[kPanelPixels * kPanelLanes];
+  const int channels = static_cast<int>(std::min<std::int64_t>(kPanelLanes, f.channels - first));
+  panel_moves(isa).spread({f.sums + first * kPanelLanes, f.sum_stride, channels, f.pixels, rows});
+  qconv_finish_block(isa, qconv_finish_moved(f.finish, 0, first), f.pixels, channels,
+                     reinterpret_cast<const std::int32_t*>(rows));
+}
+
 void spconv_1x4(const SpConv1x4Weights& weights, const ConvShape& shape, const void* input,
                 const QConvEpilogue& epilogue, void* output, void* scratch, int threads) noexcept {
   const SpConv1x4Packed& w = weights.packed();
-  const PanelMoves& moves = panel_moves(w.kernel->isa);
+  const bool bounded = qconv_bounded(epilogue, shape.out_c);
   const auto finish = [&](const PanelSums& s) {
-    alignas(64) std::uint32_t rows[kPanelPixels * kPanelLanes];
-    for (std::int64_t channel = s.begin; channel < s.end; channel += kPanelLanes) {
-      const int channels = static_cast<int>(std::min<std::int64_t>(kPanelLanes, s.end - channel));
-      moves.spread({s.sums + channel * kPanelLanes, s.stride, channels, s.pixels, rows});
-      qconv_finish_block(w.kernel->isa, qconv_finish_at(w.common, epilogue, s.pixel, channel, output), s.pixels,
-                         channels, reinterpret_cast<const std::int32_t*>(rows));
-    }
+    w.kernel->finish({s.sums + s.begin * kPanelLanes, s.stride, s.pixels, s.end - s.begin,
+                      qconv_finish_at(w.common, epilogue, s.pixel, s.begin, output), bounded});
   };
-  run_panels({w.panels, shape, moves, w.kernel->multiply, static_cast<const std::uint32_t*>(input)}, scratch, threads,
-             std::ref(finish));
+  run_panels({w.panels, shape, panel_moves(w.kernel->isa), w.kernel->multiply, static_cast<const std::uint32_t*>(input)},
+             scratch, threads, std::ref(finish));
 }
 
 std::span<const SpConv1x4Kernel* const> spconv_1x4_kernels() noexcept { return kRows; }

@@ -1,7 +1,7 @@
 // Without VNNI: even and odd bytes apart as 16 bits, so that no product of two can overflow.
 #include <immintrin.h>
 
-#include "kernels/sppanel/tile.h"
+#include "kernels/spconv_1x4/tile.h"
 
 namespace pare::kernels::avx2 {
 namespace {
@@ -49,6 +49,10 @@ void multiply(const PanelProduct& t) {
 void spconv_1x4_multiply(const PanelProduct& t) noexcept {
   static constexpr void (*kByVectors[])(const PanelProduct&) = {multiply<1>, multiply<2>, multiply<3>, multiply<4>};
   kByVectors[t.vectors - 1](t);
+}
+
+void spconv_1x4_finish(const SpConv1x4Finish& f) noexcept {
+  for (std::int64_t c = 0; c < f.channels; c += 16) spconv_1x4_finish_rows(Isa::kAvx2, f, c);
 }
 
 }  // namespace pare::kernels::avx2

@@ -2,7 +2,7 @@
 // operand in memory. What earlier blocks gave is added at the end, where nothing waits for it.
 #include <immintrin.h>
 
-#include "kernels/sppanel/tile.h"
+#include "kernels/spconv_1x4/tile.h"
 
 namespace pare::kernels::avx512vnni {
 namespace {
@@ -51,6 +51,10 @@ void multiply(const PanelProduct& given) {
 void spconv_1x4_multiply(const PanelProduct& t) noexcept {
   static constexpr void (*kByVectors[])(const PanelProduct&) = {multiply<1>, multiply<2>, multiply<3>, multiply<4>};
   kByVectors[t.vectors - 1](t);
+}
+
+void spconv_1x4_finish(const SpConv1x4Finish& f) noexcept {
+  for (std::int64_t c = 0; c < f.channels; c += 16) spconv_1x4_finish_rows(Isa::kAvx512Vnni, f, c);
 }
 
 }  // namespace pare::kernels::avx512vnni
