@@ -1,7 +1,7 @@
 // Unstructured sparse f32 convolutions beside oneDNN's dense one of the same shape, one thread:
 //   OMP_NUM_THREADS=1 build/bin/pare_bench_kernels --benchmark_filter=SpF32 --benchmark_repetitions=3 \
 //     --benchmark_enable_random_interleaving
-// SpF32/panels: between products of this kind, where input and output lie in panels.
+// SpF32/90 in panels: between products of this kind, where input and output lie in panels.
 #include "float_layer.h"
 #include "kernels/spconv_f32/spconv_f32.h"
 #include "kernels/sppanel/sppanel.h"
@@ -34,7 +34,7 @@ const bool kRegistered = [] {
     for (int percent : {70, 80, 90, 95})
       benchmark::RegisterBenchmark(("SpF32/" + std::to_string(percent) + "/" + layer.name).c_str(), sparse, layer,
                                    percent, false);
-    benchmark::RegisterBenchmark((std::string("SpF32/panels/90/") + layer.name).c_str(), sparse, layer, 90, true);
+    benchmark::RegisterBenchmark((std::string("SpF32/90 in panels/") + layer.name).c_str(), sparse, layer, 90, true);
   }
   return true;
 }();

@@ -52,7 +52,8 @@ void describe(SpConvPacked& packed, const SpConvKernel& kernel, const ConvShape&
   packed.common.input_zero_point = input_zero_point;
   packed.groups = (shape.in_c + kSpConvGroup - 1) / kSpConvGroup;
   packed.blocks = (shape.out_c + kSpConvChannels - 1) / kSpConvChannels;
-  packed.padding.assign(static_cast<std::size_t>(packed.groups * kSpConvGroup), static_cast<std::uint8_t>(input_zero_point));
+  packed.padding.assign(static_cast<std::size_t>(packed.groups * kSpConvGroup),
+                        static_cast<std::uint8_t>(input_zero_point));
 }
 
 /// Where each block's slots begin; returns how many there are.
@@ -130,8 +131,7 @@ std::optional<SpConvWeights> SpConvWeights::view(const ConvShape& shape, DType i
   auto packed = std::make_shared<SpConvPacked>();
   describe(*packed, *best_row(spconv_kernels()), shape, input_type, input_zero_point);
   const std::int64_t count = reader.number();
-  packed->slots =
-      reader.array<std::uint8_t>(static_cast<std::size_t>(packed->blocks * shape.taps() * packed->groups));
+  packed->slots = reader.array<std::uint8_t>(static_cast<std::size_t>(packed->blocks * shape.taps() * packed->groups));
   if (!reader.ok() || count < 0 || find_blocks(*packed) != count) return std::nullopt;
   packed->data = reader.array<SpConvSlot>(static_cast<std::size_t>(count));
   const PackedArray<std::int32_t> bias = reader.array<std::int32_t>(static_cast<std::size_t>(shape.out_c));

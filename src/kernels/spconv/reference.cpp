@@ -8,7 +8,8 @@ namespace pare::kernels::reference {
 namespace {
 
 /// The sums of one pixel, counted over tiles, and block; `slots` and `data` are those of the block.
-void sum_up(const SpConvTiles& t, std::int64_t pixel, const std::uint8_t* slots, const std::uint8_t* data, std::int32_t* sums) {
+void sum_up(const SpConvTiles& t, std::int64_t pixel, const std::uint8_t* slots, const std::uint8_t* data,
+            std::int32_t* sums) {
   for (std::int64_t tap = 0; tap < t.taps; ++tap) {
     const std::uint8_t* input = t.inputs[(pixel / t.pixels * t.taps + tap) * kSpConvPointers + pixel % t.pixels];
     for (std::int64_t g = 0; g < t.groups; ++g, ++slots)

@@ -43,7 +43,8 @@ struct Part {
 
 /// All tiles of a part of some blocks; `ahead`: the slots that come next, nullptr: none.
 void run_blocks(const SpConvPacked& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
-                void* output, const Part& part, bool bounded, const std::uint8_t* ahead, const std::byte** at) noexcept {
+                void* output, const Part& part, bool bounded, const std::uint8_t* ahead,
+                const std::byte** at) noexcept {
   const std::int64_t pixels = s.pixels(), step = tile_pixels(pixels), per_block = s.taps() * w.groups;
   const std::int64_t channel = part.block_begin * kSpConvChannels;
   SpConvTiles tile{};
@@ -70,8 +71,9 @@ void run_blocks(const SpConvPacked& w, const ConvShape& s, const void* input, co
   }
 }
 
-/// Where few tiles share many weights, the first of them would wait for memory: blocks go in groups, and while all tiles of
-/// one run, the next is fetched. With more tiles the first is a small part, and finding what they read once more is not.
+/// Where few tiles share many weights, the first of them would wait for memory: blocks go in groups, and while all
+/// tiles of one run, the next is fetched. With more tiles the first is a small part, and finding what they read once
+/// more is not.
 std::int64_t group_blocks(const SpConvPacked& w, const Part& part) noexcept {
   const std::int64_t blocks = part.block_end - part.block_begin, tiles = part.tile_end - part.tile_begin;
   const std::int64_t bytes = static_cast<std::int64_t>(w.data.bytes()) / w.blocks;
@@ -79,8 +81,8 @@ std::int64_t group_blocks(const SpConvPacked& w, const Part& part) noexcept {
   return std::max<std::int64_t>(kFetched / bytes, 1);
 }
 
-void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue,
-              void* output, const Part& part, const std::byte** at) noexcept {
+void run_part(const SpConvPacked& w, const ConvShape& s, const void* input, const QConvEpilogue& epilogue, void* output,
+              const Part& part, const std::byte** at) noexcept {
   if (part.block_begin == part.block_end) return;
   const bool bounded = qconv_bounded(epilogue, s.out_c);
   const std::int64_t blocks = group_blocks(w, part);

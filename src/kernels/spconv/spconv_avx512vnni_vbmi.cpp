@@ -28,8 +28,8 @@ struct Cursor {
   const std::uint8_t *slots, *data, *ahead;
 };
 
-/// The sums of a block's 16 channels for P pixels, from `start` on. kSlots: of each tap and whole group, so that no loop
-/// over slots ends otherwise than the one before; 0: as many as the table says.
+/// The sums of a block's 16 channels for P pixels, from `start` on. kSlots: of each tap and whole group, so that no
+/// loop over slots ends otherwise than the one before; 0: as many as the table says.
 template <int P, bool kSigned, int kSlots>
 [[gnu::always_inline]] inline void accumulate(const SpConvTiles& t, const std::uint8_t* const* inputs, __m512i start,
                                               Cursor& at_block, __m512i (&acc)[P]) {
@@ -126,7 +126,8 @@ void by_pixels(const SpConvTiles& t) {
   [&]<int... kBefore>(std::integer_sequence<int, kBefore...>) {
     static constexpr void (*kByPixels[])(const SpConvTiles&) = {tiles<kBefore + 1, kSigned, kSlots>...};
     kByPixels[t.pixels - 1](t);
-  }(std::make_integer_sequence<int, kSpConvPixels>());
+  }
+  (std::make_integer_sequence<int, kSpConvPixels>());
 }
 
 }  // namespace

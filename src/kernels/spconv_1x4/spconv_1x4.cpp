@@ -9,9 +9,9 @@
 
 namespace pare::kernels {
 
-#define PARE_KERNEL(file, ns, isa)                        \
-  namespace ns {                                          \
-  void spconv_1x4_multiply(const PanelProduct&) noexcept; \
+#define PARE_KERNEL(file, ns, isa)                         \
+  namespace ns {                                           \
+  void spconv_1x4_multiply(const PanelProduct&) noexcept;  \
   void spconv_1x4_finish(const SpConv1x4Finish&) noexcept; \
   }
 #include "kernels/spconv_1x4/kernels.inc"
@@ -144,8 +144,9 @@ void spconv_1x4(const SpConv1x4Weights& weights, const ConvShape& shape, const v
     w.kernel->finish({s.sums + s.begin * kPanelLanes, s.stride, s.pixels, s.end - s.begin,
                       qconv_finish_at(w.common, epilogue, s.pixel, s.begin, output), bounded});
   };
-  run_panels({w.panels, shape, panel_moves(w.kernel->isa), w.kernel->multiply, static_cast<const std::uint32_t*>(input)},
-             scratch, threads, std::ref(finish));
+  run_panels(
+      {w.panels, shape, panel_moves(w.kernel->isa), w.kernel->multiply, static_cast<const std::uint32_t*>(input)},
+      scratch, threads, std::ref(finish));
 }
 
 std::span<const SpConv1x4Kernel* const> spconv_1x4_kernels() noexcept { return kRows; }

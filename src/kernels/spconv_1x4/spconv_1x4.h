@@ -32,7 +32,7 @@ class SpConv1x4Weights : public PackedHandle<SpConv1x4Packed> {
   static std::string packing_key(const ConvShape& shape, const QConvFilter& filter, DType input_type,
                                  std::int32_t input_zero_point, const std::int32_t* bias);
   static std::optional<SpConv1x4Weights> view(const ConvShape& shape, DType input_type, std::int32_t input_zero_point,
-                                PackedReader& reader);
+                                              PackedReader& reader);
   void write(PackedWriter& writer) const;
 
   const char* kernel_name() const noexcept;  ///< "spconv_1x4__avx512vnni", …

@@ -21,8 +21,8 @@ constexpr int kChannels = 16;
 
 /// P pixels from `pixel` on, of four that are transposed.
 template <QuadAdds kAdds, int P>
-[[gnu::always_inline]] inline void finish_pixels(const QuadFinish& finish, int pixel, std::int64_t channel, __m512i bias,
-                                                 const __m512i (&sums)[4]) {
+[[gnu::always_inline]] inline void finish_pixels(const QuadFinish& finish, int pixel, std::int64_t channel,
+                                                 __m512i bias, const __m512i (&sums)[4]) {
   __m512i some[P];
   for (int p = 0; p < P; ++p) some[p] = _mm512_add_epi32(sums[p], bias);
   finish.finish<kAdds, P>(pixel, channel, some);

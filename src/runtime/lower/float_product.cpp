@@ -195,9 +195,10 @@ kernels::PanelValues foretell(Lowerer& lw, const Group& group, const FloatProduc
 }
 
 /// Cycles of the sparse kernel; infinite where zeros are too few, or no kernel takes them.
-double sparse_cycles(const FloatProduct& p, const WeightFacts* facts) {
+double sparse_cycles(const FloatProduct& p, const WeightFacts* facts, const kernels::PanelValues& values = {}) {
   if (!facts || facts->sparsity() < kWorthALook || !isa_available(Isa::kAvx2)) return INFINITY;
-  return panel_cycles(sparse_costs().f32, p.shape, p.shape.taps() * p.shape.in_c, kFilled * (1 - facts->sparsity()));
+  return panel_cycles(sparse_costs().f32, p.shape, p.shape.taps() * p.shape.in_c, kFilled * (1 - facts->sparsity()),
+                      values);
 }
 
 bool winograd_runs(Lowerer& lw, const FloatProduct& p) {
@@ -221,7 +222,7 @@ double dense_cycles_of(const FloatProduct& p) {
 std::vector<Candidate> own_candidates(Lowerer& lw, const Group& group, const FloatProduct& p, const WeightFacts* facts,
                                       const kernels::PanelValues& foretold) {
   std::vector<Candidate> own;
-  const double sparse = sparse_cycles(p, facts);
+  const double sparse = sparse_cycles(p, facts, foretold);
   if (std::isfinite(sparse))
     own.push_back({"spconv_f32", sparse, [&lw, &group, &p, foretold] { return sparse_form(lw, group, p, foretold); }});
   const bool gathered = kernels::pointwise_fits_gathered(p.shape) && p.layout == Layout::kChannelsLast;

@@ -4,15 +4,16 @@
 #include <cstdio>
 
 #include "kernels/sppanel/sppanel.h"
+#include "kernels/taps.h"
 
 namespace pare::runtime {
 
 namespace {
 
 // clang-format off
-constexpr SparseCosts kAvx512 = {29, 115, 4, 1.3, 7, {0.9, 6, 10, 1.5}, {0.9, 6, 10, 1.5}, 2, 8, 2.5,
+constexpr SparseCosts kAvx512 = {29, 115, 4, 1.3, 7, {1.05, 6, 12, 2, 1.5, 2}, {0.9, 6, 10, 1.5}, 2, 8, 2.5,
                                  {250, 170}, {110, 60}, 28};
-constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.6, 7, {1.4, 11, 17, 2.3}, {1.4, 11, 17, 1.5}, 1.7, 8, 2.5,
+constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.6, 7, {1.4, 8, 13, 2.3, 1.5, 2}, {1.4, 11, 17, 1.5}, 1.7, 8, 2.5,
                                    {330, 230}, {150, 80}, 14.8};
 constexpr SparseCosts kAvx2 = {14.5, 26, 8, 0, 0, {2.2, 11, 20, 4}, {5.5, 11, 22, 4}, 8, 12, 6,
                                {500, 340}, {220, 120}, 13};
@@ -65,12 +66,15 @@ double winograd_cycles(const kernels::ConvShape& s, kernels::WinogradTile size) 
          (tiles * (up(s.in_c, 16) * cost.input + up(s.out_c, 16) * cost.output) + std::hypot(products, stream));
 }
 
-double panel_cycles(const PanelCosts& c, const kernels::ConvShape& s, std::int64_t inputs, double density) {
+double panel_cycles(const PanelCosts& c, const kernels::ConvShape& s, std::int64_t inputs, double density,
+                    const kernels::PanelValues& values) {
   constexpr std::int64_t kBlock = 96;
   const double vectors = static_cast<double>((s.pixels() + kernels::kPanelLanes - 1) / kernels::kPanelLanes);
   const double in = static_cast<double>(inputs), out = static_cast<double>(s.out_c);
   const double blocks = static_cast<double>((inputs + kBlock - 1) / kBlock);
-  return vectors * (in * out * density * c.entry + in * c.gather + out * (c.finish + blocks * c.block));
+  const double gather = !values.in ? c.gather : kernels::reads_as_it_lies(s) ? 0 : c.shift;
+  const double finish = values.out ? c.stay : c.finish;
+  return vectors * (in * out * density * c.entry + in * gather + out * (finish + blocks * c.block));
 }
 
 }  // namespace pare::runtime

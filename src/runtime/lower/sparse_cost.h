@@ -4,16 +4,18 @@
 
 #include <string>
 
+#include "kernels/sppanel/values.h"
 #include "kernels/winograd/winograd.h"
 
 namespace pare::runtime {
 
 /// Cycles of a product by panels (kernels/sppanel) for a vector of 16 pixels.
 struct PanelCosts {
-  double entry;   ///< to multiply one weight (f32, or a block of four s8)
-  double gather;  ///< to be packed into the panel
-  double finish;  ///< to be made an output
-  double block;   ///< for sums to be read and written, once an output and block of inputs
+  double entry;                ///< to multiply one weight (f32, or a block of four s8)
+  double gather;               ///< to be packed into the panel
+  double finish;               ///< to be made an output
+  double block;                ///< for sums to be read and written, once an output and block of inputs
+  double shift = 0, stay = 0;  ///< in place of gather and finish, of values in panels (f32)
 };
 
 /// Cycles of Winograd convolutions of one size of tiles (kernels/winograd), for 16 channels of a tile.
@@ -44,6 +46,7 @@ double pointwise_cycles(const kernels::ConvShape& shape);
 /// Of a convolution that winograd_fits().
 double winograd_cycles(const kernels::ConvShape& shape, kernels::WinogradTile tile);
 
-double panel_cycles(const PanelCosts& costs, const kernels::ConvShape& shape, std::int64_t inputs, double density);
+double panel_cycles(const PanelCosts& costs, const kernels::ConvShape& shape, std::int64_t inputs, double density,
+                    const kernels::PanelValues& values = {});
 
 }  // namespace pare::runtime
