@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <optional>
+
 #include <limits>
 
 #include "base/float16.h"
@@ -91,10 +93,22 @@ TEST(MaxPool, OfBfloat16IsThatOfFloatWithANaNInfinitiesAndZeros) {
   }
 }
 
-TEST(MaxPool, EveryType) {
+/// On the best instruction set and in portable loops.
+class MaxPoolOn : public ::testing::TestWithParam<const char*> {
+ protected:
+  void SetUp() override {
+    if (*GetParam()) force_.emplace("PARE_FORCE_ISA", GetParam());
+  }
+  std::optional<test::ScopedEnv> force_;
+};
+INSTANTIATE_TEST_SUITE_P(Isa, MaxPoolOn, ::testing::Values("", "avx2"),
+                         [](const auto& info) { return *info.param ? std::string(info.param) : "best"; });
+
+TEST_P(MaxPoolOn, EveryType) {
   for (std::uint64_t seed = 0; seed < 600; ++seed) {
     Random random(seed);
-    const PoolShape s = random_pool(random);
+    PoolShape s = random_pool(random);
+    if (random.coin(0.3)) s.channels = random.integer(60, 140);
     check_max(s, DType::kFloat32, random.reals(input_size(s), -5, 5), seed);
     const std::vector<std::uint8_t> bytes = random.bytes(input_size(s));
     check_max(s, DType::kUint8, bytes, seed);
@@ -102,7 +116,7 @@ TEST(MaxPool, EveryType) {
   }
 }
 
-TEST(MaxPool, NanInAWindowStays) {
+TEST_P(MaxPoolOn, NanInAWindowStays) {
   PoolShape s;
   s.in_w = 3, s.kw = 3;
   float out = 0;

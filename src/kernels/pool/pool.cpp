@@ -7,10 +7,20 @@
 #include <limits>
 
 #include "base/threads.h"
+#include "kernels/pool/line.h"
 #include "kernels/quantize/quantize.h"
+#include "kernels/table.h"
 #include "kernels/window.h"
 
 namespace pare::kernels {
+
+#define PARE_KERNEL(file, ns, isa)             \
+  namespace ns {                               \
+  void max_line(const MaxLine& line) noexcept; \
+  }
+#include "kernels/pool/kernels.inc"
+#undef PARE_KERNEL
+
 namespace {
 
 constexpr std::int64_t kChannels = 256;  ///< channels whose sums are kept on the stack at a time
@@ -81,6 +91,42 @@ void max_pool_as(const PoolShape& s, const T* in, T* out) noexcept {
   });
 }
 
+/// The best row; nullptr: the loops above.
+auto line_kernel() noexcept -> void (*)(const MaxLine&) noexcept {
+#define PARE_KERNEL(file, ns, isa) \
+  if (isa_available(Isa::isa)) return ns::max_line;
+#include "kernels/pool/kernels.inc"
+#undef PARE_KERNEL
+  return nullptr;
+}
+
+/// No window lies wholly in the padding.
+bool reads_everywhere(const PoolShape& s) noexcept {
+  const auto reads = [](std::int64_t out, std::int64_t stride, std::int64_t pad, std::int64_t kernel,
+                        std::int64_t dilation, std::int64_t size) {
+    for (std::int64_t i = 0; i < out; ++i)
+      if (window(i, stride, pad, kernel, dilation, size).taps == 0) return false;
+    return true;
+  };
+  return reads(s.out_h, s.stride_h, s.pad_top, s.kh, s.dilation_h, s.in_h) &&
+         reads(s.out_w, s.stride_w, s.pad_left, s.kw, s.dilation_w, s.in_w);
+}
+
+void max_pool_by_lines(const PoolShape& s, DType type, const void* in, void* out,
+                       void (*line)(const MaxLine&) noexcept) noexcept {
+  const std::int64_t pixel = s.channels * bits(type) / 8;
+  const auto body = [&](std::int64_t begin, std::int64_t end) {
+    for (std::int64_t i = begin; i < end; ++i) {
+      const Window y = window(i % s.out_h, s.stride_h, s.pad_top, s.kh, s.dilation_h, s.in_h);
+      line({type, static_cast<const std::byte*>(in) + (i / s.out_h * s.in_h + y.start) * s.in_w * pixel, y.taps,
+            s.dilation_h * s.in_w * pixel, s.in_w, s.kw, s.stride_w, s.pad_left, s.dilation_w, s.out_w, pixel,
+            static_cast<std::byte*>(out) + i * s.out_w * pixel});
+    }
+  };
+  const std::int64_t work = std::max<std::int64_t>(1, s.out_w * s.kh * s.kw * pixel / 64);
+  parallel_for(s.batch * s.out_h, std::max<std::int64_t>(1, kGrainOperations / 8 / work), std::ref(body));
+}
+
 /// The bits of a bfloat16 as an integer that is in the order of its numbers, and back; a NaN is the largest.
 std::int16_t flipped(std::int16_t bits) noexcept {
   return static_cast<std::int16_t>(bits ^ (static_cast<std::int16_t>(bits >> 15) & 0x7FFF));
@@ -119,7 +165,8 @@ void average_pool_as(const PoolShape& s, std::int32_t zero_point, float multipli
   });
 }
 
-constexpr std::int64_t kBlock = 1024;  ///< channels that are summed together: shorter reads take up to three times as long
+constexpr std::int64_t kBlock =
+    1024;  ///< channels that are summed together: shorter reads take up to three times as long
 
 /// use(batch, first channel, number of channels) in parallel; sums of one channel are never split.
 template <class Use>
@@ -158,6 +205,8 @@ void global_average_as(std::int64_t batch, std::int64_t pixels, std::int64_t cha
 }  // namespace
 
 void max_pool(const PoolShape& shape, DType type, const void* in, void* out) noexcept {
+  const auto line = line_kernel();
+  if (line && type != DType::kBFloat16 && reads_everywhere(shape)) return max_pool_by_lines(shape, type, in, out, line);
   if (type == DType::kFloat32)
     max_pool_as(shape, static_cast<const float*>(in), static_cast<float*>(out));
   else if (type == DType::kBFloat16)

@@ -14,8 +14,8 @@ struct PoolShape {
   bool count_include_pad = false;
 };
 
-/// type: kFloat32, kBFloat16, kUint8 or kInt8, the same for both sides (8-bit max pooling keeps scale and zero point). Padding
-/// never wins; a window wholly in the padding gives the type's lowest value. A NaN in a window gives NaN.
+/// type: kFloat32, kBFloat16, kUint8 or kInt8, the same for both sides (8-bit max pooling keeps scale and zero point).
+/// Padding never wins; a window wholly in the padding gives the type's lowest value. A NaN in a window gives NaN.
 void max_pool(const PoolShape& shape, DType type, const void* in, void* out) noexcept;
 
 /// f32; a window without a counted tap gives 0.
