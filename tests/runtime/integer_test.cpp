@@ -117,6 +117,21 @@ ir::ValueId few_weights(Builder& b, const Dims& dims) {
                 {{"axis", std::int64_t{0}}});
 }
 
+/// The first layer of an image network.
+TEST_P(IntegerOn, FewInputChannels) {
+  without_tiles();
+  for (DType type : {DType::kUint8, DType::kInt8}) {
+    Builder b;
+    const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(2), ir::Dim(3), ir::Dim(40), ir::Dim(36)})), 1 / 120.0f,
+                                type == DType::kUint8 ? 120 : -7, type);
+    ir::ValueId y = b.node("Conv", {x, b.quantized_weight({64, 3, 7, 7}, 0), b.weight({64})},
+                           {{"pads", Ints{3, 3, 3, 3}}, {"strides", Ints{2, 2}}});
+    const ir::Model& model = b.finish({b.qdq(b.node("Relu", {y}), 0.05f, 0)});
+    const auto kernels = expect_within_one_step(model, {2, 3, 40, 36}, 0.05f);
+    EXPECT_TRUE(uses(kernels, isa_available(Isa::kAvx512VnniVbmi) ? "qlines__" : "qconv__"));
+  }
+}
+
 /// Few weights in each group of 64: the gathering kernel where the CPU has it, the same integers everywhere.
 TEST_P(IntegerOn, SparseWeights) {
   without_tiles();

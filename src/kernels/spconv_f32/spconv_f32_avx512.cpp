@@ -1,6 +1,9 @@
 // Two channels at a time in up to 8 registers of 16 pixels, so that their chains of additions overlap; the weight is
 // broadcast, the panel's row an operand in memory. What earlier blocks gave is added at the end, where nothing waits
 // for it.
+// False alarms in the header of gcc 12 (its bug 105593).
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
+#pragma GCC diagnostic ignored "-Wuninitialized"
 #include <immintrin.h>
 
 #include "kernels/spconv_f32/tile.h"

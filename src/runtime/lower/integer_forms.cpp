@@ -25,7 +25,7 @@ constexpr std::int64_t kFewRows = 4;  ///< below it oneDNN repacks more than it 
 constexpr double kOwnDense = 1.5;     ///< cycles of our own tiles where oneDNN has a product too (bench/peers: 1.2 to 2.2)
 constexpr double kDenseAmx = 600;     ///< multiply-adds a cycle of oneDNN's dense products on AMX tiles
 constexpr double kOwnAmx = 700, kTileFinish = 6;  ///< of our own on them, and cycles of 16 outputs
-constexpr double kLineProduct = 0.55, kLineFinish = 6;  ///< cycles by lines: of four bytes and 16 outputs, and of these
+constexpr double kLineProduct = 0.52, kLineFinish = 5;  ///< cycles by lines: of four bytes and 16 outputs, and of these
 constexpr double kMemory = 6;         ///< bytes a cycle of weights that no cache holds
 
 bool is_depthwise(const ConvShape& s) { return s.groups > 1 && s.groups == s.in_c && s.groups == s.out_c; }
@@ -41,6 +41,12 @@ double dense_cycles(const ConvShape& s, bool amx) {
   const SparseCosts& c = sparse_costs();
   const double cycles = static_cast<double>(s.macs()) / (amx ? kDenseAmx : c.dense_s8) + outputs(s) / 16 * c.dense_finish;
   return or_reading(cycles, s, static_cast<double>(s.taps() * s.group_in() * s.out_c));
+}
+
+/// Of oneDNN's; without AMX it fills up the channels of each tap to four.
+double library_cycles(const ConvShape& s, bool amx) {
+  const double filled = !amx && s.taps() > 1 && s.group_in() < 4 ? 4.0 / static_cast<double>(s.group_in()) : 1;
+  return dense_cycles(s, amx) + (filled - 1) * static_cast<double>(s.macs()) / sparse_costs().dense_s8;
 }
 
 /// Of our own products on AMX tiles.
@@ -91,7 +97,7 @@ std::optional<Candidate> library(const IntegerTask& t) {
   if (!offer) return std::nullopt;
   const bool amx = offer->implementation.find("amx") != std::string::npos;
   if (amx && !isa_available(Isa::kAmx)) return std::nullopt;  // it does not know of PARE_FORCE_ISA
-  return Candidate{"qconv__onednn", dense_cycles(t.shape, amx), [make = offer->make] {
+  return Candidate{"qconv__onednn", library_cycles(t.shape, amx), [make = offer->make] {
                      const auto product = make();
                      ProductForm form{"qconv__onednn", product->implementation(), product->weight_bytes(),
                                       product->scratch_bytes(), {}};
@@ -128,11 +134,11 @@ std::optional<Candidate> dense(const IntegerTask& t) {
 
 std::optional<Candidate> by_lines(const IntegerTask& t) {
   using kernels::QLinesWeights;
-  if (!isa_available(Isa::kAvx512VnniVbmi) || !QLinesWeights::takes(t.shape, t.filter())) return std::nullopt;
+  if (!isa_available(Isa::kAvx512VnniVbmi) || !QLinesWeights::takes(t.shape, t.layout())) return std::nullopt;
   const double products = static_cast<double>(t.shape.kh * ((t.shape.kw * t.shape.in_c + 3) / 4));
   return Candidate{"qlines", outputs(t.shape) / 16 * (products * kLineProduct + kLineFinish), [t] {
     const auto weights = t.lw.cache().get_packed<QLinesWeights>(
-        QLinesWeights::packing_key(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
+        QLinesWeights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
         [&](kernels::PackedReader& reader) {
           return QLinesWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
         },
@@ -166,13 +172,13 @@ bool sparse_enough(const IntegerTask& t) { return t.facts && t.facts->sparsity()
 
 std::optional<Candidate> gathered(const IntegerTask& t) {
   using kernels::SpConvWeights;
-  if (!sparse_enough(t) || !isa_available(Isa::kAvx512VnniVbmi) || !SpConvWeights::takes(t.shape, t.filter()))
+  if (!sparse_enough(t) || !isa_available(Isa::kAvx512VnniVbmi) || !SpConvWeights::takes(t.shape, t.layout()))
     return std::nullopt;
   const SparseCosts& c = sparse_costs();
   const double cycles = static_cast<double>(t.facts->slots * t.shape.pixels()) * c.slot + outputs(t.shape) / 16 * c.gathered_finish;
   return Candidate{"spconv", cycles, [t] {
     const auto weights = t.lw.cache().get_packed<SpConvWeights>(
-        SpConvWeights::packing_key(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
+        SpConvWeights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
         [&](kernels::PackedReader& reader) {
           return SpConvWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
         },
@@ -187,12 +193,12 @@ std::optional<Candidate> gathered(const IntegerTask& t) {
 
 std::optional<Candidate> blocks(const IntegerTask& t) {
   using kernels::SpConv1x4Weights;
-  if (!sparse_enough(t) || !SpConv1x4Weights::takes(t.shape, t.filter())) return std::nullopt;
+  if (!sparse_enough(t) || !SpConv1x4Weights::takes(t.shape, t.layout())) return std::nullopt;
   const std::int64_t inputs = t.shape.taps() * t.shape.in_c / 4;
   const double density = static_cast<double>(t.facts->quads) / static_cast<double>(inputs * t.shape.out_c);
   return Candidate{"spconv_1x4", panel_cycles(sparse_costs().s8, t.shape, inputs, density), [t] {
     const auto weights = t.lw.cache().get_packed<SpConv1x4Weights>(
-        SpConv1x4Weights::packing_key(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
+        SpConv1x4Weights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
         [&](kernels::PackedReader& reader) {
           return SpConv1x4Weights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
         },
