@@ -12,9 +12,10 @@ namespace {
 
 using kernels::PanelValues;
 
-class Layer {
+/// Which values lie in panels, and what becomes of the steps.
+class Choice {
  public:
-  explicit Layer(Plan& plan) : plan_(plan), in_panels_(plan.buffers.size()) {
+  explicit Choice(Plan& plan) : plan_(plan), in_panels_(plan.buffers.size()) {
     std::vector<int> uses(plan.buffers.size()), taken(plan.buffers.size());
     std::vector<bool> written(plan.buffers.size());
     const auto use = [&](BufferId id) { ++uses[static_cast<std::size_t>(plan.root(id))]; };
@@ -51,8 +52,11 @@ class Layer {
     for (const Step& step : plan_.steps) {
       if (!step.by_panels || step.by_panels->takes(values_of(*step.by_panels))) continue;
       const ByPanels& own = *step.by_panels;
-      for (const BufferId id : {own.out, own.added, own.in})
-        if (lies(id)) return in_panels_[static_cast<std::size_t>(id)] = false, true;
+      for (const BufferId id : {own.out, own.added, own.in}) {
+        if (!lies(id)) continue;
+        in_panels_[static_cast<std::size_t>(id)] = false;
+        return true;
+      }
     }
     return false;
   }
@@ -85,6 +89,6 @@ class Layer {
 
 }  // namespace
 
-void lay_in_panels(Plan& plan) { Layer(plan).run(); }
+void lay_in_panels(Plan& plan) { Choice(plan).run(); }
 
 }  // namespace pare::runtime
