@@ -55,7 +55,7 @@ def chart(times, layers):
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {left + width + 30} {height}" font-family="sans-serif" font-size="13">',
            '<rect width="100%" height="100%" fill="#fff"/>']
     for i, (family, pattern, colour) in enumerate(SERIES):
-        name = f"int8, {pattern}" if family == "Sparse" else "f32, " + pattern.replace("90", "90 % zeros,").strip(",")
+        name = f"int8, {pattern}" if family == "Sparse" else "f32, " + pattern.replace("90", "90 %")
         out.append(f'<circle cx="{20 + 142 * i}" cy="22" r="5" fill="{colour}"/><text x="{31 + 142 * i}" y="26">{name}</text>')
     for gain in (0.5, 1, 2, 4, 8):
         if math.log2(gain) <= high:
