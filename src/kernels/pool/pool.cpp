@@ -165,8 +165,8 @@ void average_pool_as(const PoolShape& s, std::int32_t zero_point, float multipli
   });
 }
 
-constexpr std::int64_t kBlock =
-    1024;  ///< channels that are summed together: shorter reads take up to three times as long
+/// Channels that are summed together: shorter reads take up to three times as long.
+constexpr std::int64_t kBlock = 1024;
 
 /// use(batch, first channel, number of channels) in parallel; sums of one channel are never split.
 template <class Use>

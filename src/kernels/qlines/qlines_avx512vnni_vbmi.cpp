@@ -55,8 +55,8 @@ void whole(const QLinesLine& t, const QuadFinish& finish, std::int64_t x, std::i
 #pragma GCC unroll 6
     for (int p = 0; p < P; ++p) acc[n][p] = _mm512_loadu_si512(t.finish.bias + (block + n) * kQLinesChannels);
   accumulate<P, N>(t, x, weights_of(t, block), acc);
-  alignas(64)
-      std::int32_t sums[N * P * kQLinesChannels];  // of all sums in registers gcc would keep each in memory as well
+  // Read from the registers by a loop over blocks, gcc would store each sum whenever it changes.
+  alignas(64) std::int32_t sums[N * P * kQLinesChannels];
 #pragma GCC unroll 4
   for (int n = 0; n < N; ++n)
 #pragma GCC unroll 6

@@ -25,7 +25,7 @@ template <int V>
     const std::int64_t at = channel * std::int64_t{kPanelLanes};
 #pragma GCC unroll 4
     for (int v = 0; v < V; ++v) __builtin_prefetch(t.sums + v * t.sum_stride + at, 1);
-    if (ends.added && ends.added != t.sums)
+    if (t.first && ends.added && ends.added != t.sums)
 #pragma GCC unroll 4
       for (int v = 0; v < V; ++v) __builtin_prefetch(ends.added + v * ends.stride + at);
   }

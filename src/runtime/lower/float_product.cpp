@@ -66,6 +66,9 @@ ProductForm own_form(Lowerer& lw, const Group& group, const FloatProduct& p, std
 
 const float* bias_of(const FloatProduct& p) { return p.bias.defined() ? p.bias.data<float>().data() : nullptr; }
 
+/// Values in panels are clamped alone, and without permutations of 16 lanes they would not pay.
+bool may_lie_in_panels(const Group& group) { return final_clamp(group) && isa_available(Isa::kAvx512); }
+
 ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p, const kernels::PanelValues& foretold) {
   using kernels::SpConvF32Weights;
   const auto weights = lw.cache().get_packed<SpConvF32Weights>(
@@ -79,12 +82,11 @@ ProductForm sparse_form(Lowerer& lw, const Group& group, const FloatProduct& p, 
   ProductForm form = own_form(
       lw, group, p, weights, [&](int threads) { return kernels::spconv_f32_scratch_bytes(*weights, threads); },
       multiply);
-  const auto clamp = final_clamp(group);
-  if (!clamp || !isa_available(Isa::kAvx512)) return form;  // without permutations of 16 lanes it would not pay
+  if (!may_lie_in_panels(group)) return form;
   form.takes = [shape = p.shape](const kernels::PanelValues& values) {
     return kernels::spconv_f32_takes(shape, values);
   };
-  form.by_panels = [weights, clamp, shape = p.shape, threads = lw.threads()](const kernels::PanelValues& values,
+  form.by_panels = [weights, clamp = final_clamp(group), shape = p.shape, threads = lw.threads()](const kernels::PanelValues& values,
                                                                              const void* in, const void* added,
                                                                              void* out, std::byte* scratch) {
     kernels::spconv_f32(*weights, shape, static_cast<const float*>(in),
@@ -184,7 +186,7 @@ ProductBuffers buffers_of(const Group& group, const kernels::ConvShape& s) {
 /// Which values of a product with sparse weights will lie in panels, as far as that can be told before its neighbours
 /// are chosen.
 kernels::PanelValues foretell(Lowerer& lw, const Group& group, const FloatProduct& p) {
-  if (!final_clamp(group) || p.layout != Layout::kChannelsLast || !isa_available(Isa::kAvx512)) return {};
+  if (!may_lie_in_panels(group) || p.layout != Layout::kChannelsLast) return {};
   kernels::PanelValues values;
   values.in = is_between_sparse(lw, lw.main(group).input(0));
   values.out = is_between_sparse(lw, group.output);

@@ -75,6 +75,17 @@ ProductForm own_form(const IntegerTask& t, std::string kernel, std::string reaso
   return form;
 }
 
+/// Those of a family: from a file that holds them, or packed now.
+template <class Weights>
+std::shared_ptr<const Weights> packed_weights(const IntegerTask& t) {
+  return t.lw.cache().get_packed<Weights>(
+      Weights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
+      [&](kernels::PackedReader& reader) {
+        return Weights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
+      },
+      [&] { return Weights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
+}
+
 std::string plain_reason(const IntegerTask& t) {
   return t.epilogue.output_type == DType::kFloat32 ? "8-bit input and weight, float output"
                                                    : "8-bit input, weight and output";
@@ -116,12 +127,7 @@ std::optional<Candidate> dense(const IntegerTask& t) {
   const double cycles = isa_available(Isa::kAmx) ? tile_cycles(t.shape)
                                                  : dense_cycles(t.shape, false) * (beside_library ? kOwnDense : 1);
   const auto make = [t] {
-    const auto weights = t.lw.cache().get_packed<QConvWeights>(
-        QConvWeights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
-        [&](kernels::PackedReader& reader) {
-          return QConvWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
-        },
-        [&] { return QConvWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
+    const auto weights = packed_weights<QConvWeights>(t);
     return own_form(t, weights->kernel_name(), plain_reason(t), weights->bytes(),
                     [&](int threads) { return kernels::qconv_scratch_bytes(*weights, t.shape, threads); },
                     [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
@@ -137,12 +143,7 @@ std::optional<Candidate> by_lines(const IntegerTask& t) {
   if (!isa_available(Isa::kAvx512VnniVbmi) || !QLinesWeights::takes(t.shape, t.layout())) return std::nullopt;
   const double products = static_cast<double>(t.shape.kh * ((t.shape.kw * t.shape.in_c + 3) / 4));
   return Candidate{"qlines", outputs(t.shape) / 16 * (products * kLineProduct + kLineFinish), [t] {
-    const auto weights = t.lw.cache().get_packed<QLinesWeights>(
-        QLinesWeights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
-        [&](kernels::PackedReader& reader) {
-          return QLinesWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
-        },
-        [&] { return QLinesWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
+    const auto weights = packed_weights<QLinesWeights>(t);
     return own_form(t, weights->kernel_name(), "few input channels", weights->bytes(),
                     [&](int threads) { return kernels::qlines_scratch_bytes(*weights, t.shape, threads); },
                     [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
@@ -155,12 +156,7 @@ std::optional<Candidate> depthwise(const IntegerTask& t) {
   using kernels::QDepthwiseWeights;
   if (!is_depthwise(t.shape)) return std::nullopt;
   return Candidate{"qdepthwise", 0, [t] {
-    const auto weights = t.lw.cache().get_packed<QDepthwiseWeights>(
-        QDepthwiseWeights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
-        [&](kernels::PackedReader& reader) {
-          return QDepthwiseWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
-        },
-        [&] { return QDepthwiseWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
+    const auto weights = packed_weights<QDepthwiseWeights>(t);
     return own_form(t, weights->kernel_name(), plain_reason(t), weights->bytes(), [](int) { return 0; },
                     [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void*, int) {
                       kernels::qdepthwise(*weights, s, in, e, out);
@@ -177,12 +173,7 @@ std::optional<Candidate> gathered(const IntegerTask& t) {
   const SparseCosts& c = sparse_costs();
   const double cycles = static_cast<double>(t.facts->slots * t.shape.pixels()) * c.slot + outputs(t.shape) / 16 * c.gathered_finish;
   return Candidate{"spconv", cycles, [t] {
-    const auto weights = t.lw.cache().get_packed<SpConvWeights>(
-        SpConvWeights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
-        [&](kernels::PackedReader& reader) {
-          return SpConvWeights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
-        },
-        [&] { return SpConvWeights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
+    const auto weights = packed_weights<SpConvWeights>(t);
     return own_form(t, weights->kernel_name(), "", weights->bytes(),
                     [&](int threads) { return kernels::spconv_scratch_bytes(*weights, threads); },
                     [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
@@ -197,12 +188,7 @@ std::optional<Candidate> blocks(const IntegerTask& t) {
   const std::int64_t inputs = t.shape.taps() * t.shape.in_c / 4;
   const double density = static_cast<double>(t.facts->quads) / static_cast<double>(inputs * t.shape.out_c);
   return Candidate{"spconv_1x4", panel_cycles(sparse_costs().s8, t.shape, inputs, density), [t] {
-    const auto weights = t.lw.cache().get_packed<SpConv1x4Weights>(
-        SpConv1x4Weights::packing_key(t.shape, t.layout(), t.input_type(), t.input_zero_point(), t.bias.data()), t.weight(),
-        [&](kernels::PackedReader& reader) {
-          return SpConv1x4Weights::view(t.shape, t.input_type(), t.input_zero_point(), reader);
-        },
-        [&] { return SpConv1x4Weights::pack(t.shape, t.filter(), t.input_type(), t.input_zero_point(), t.bias.data()); });
+    const auto weights = packed_weights<SpConv1x4Weights>(t);
     return own_form(t, weights->kernel_name(), "", weights->bytes(),
                     [&](int threads) { return kernels::spconv_1x4_scratch_bytes(*weights, threads); },
                     [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
