@@ -11,7 +11,7 @@ import math
 import sys
 
 NETWORKS = {"r50": "ResNet-50", "mbv2": "MobileNetV2", "bert": "BERT-base, 128 rows"}
-INTEGER = ("32:64", "16:64", "8:64", "4:64", "any 90 %", "1x4 90 %", "any 90 % by blocks")
+INTEGER = ("32:64", "16:64", "8:64", "4:64", "any 90 %", "uneven 90 %", "1x4 90 %", "any 90 % by blocks")
 FLOAT = ("70", "80", "90", "95", "90 in panels")
 # Pattern, colour: what the chart shows.
 SERIES = (("Sparse", "8:64", "#1f6fb4"), ("Sparse", "4:64", "#7fb8e6"), ("Sparse", "any 90 %", "#d1741f"),

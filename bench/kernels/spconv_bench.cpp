@@ -1,4 +1,4 @@
-// q:64 sparse convolutions beside oneDNN's dense one of the same shape, one thread, interleaved by google-benchmark's
+// Sparse convolutions beside oneDNN's dense one of the same shape, one thread, interleaved by google-benchmark's
 // own order:
 //   ONEDNN_MAX_CPU_ISA=AVX512_CORE_BF16 build/bin/pare_bench_kernels --benchmark_filter=Sparse
 //   --benchmark_repetitions=3 \
@@ -6,6 +6,7 @@
 #include <benchmark/benchmark.h>
 
 #include <oneapi/dnnl/dnnl.hpp>
+#include <type_traits>
 #include <vector>
 
 #include "base/rng.h"
@@ -62,6 +63,21 @@ auto tenth(std::int64_t block) {
   };
 }
 
+/// As many, most of them in every fourth output channel.
+auto uneven() {
+  return [random = Rng(3)](std::int64_t o, std::int64_t, std::int64_t) mutable {
+    return random.uniform() < (o % 4 == 0 ? 0.34 : 0.02);
+  };
+}
+
+template <auto kScratch, class Weights>
+std::size_t scratch_bytes(const Weights& packed, const ConvShape& s) {
+  if constexpr (std::is_invocable_v<decltype(kScratch), const Weights&, const ConvShape&, int>)
+    return kScratch(packed, s, 1);
+  else
+    return kScratch(packed, 1);
+}
+
 template <class Weights, auto kScratch, auto kRun, class Keep>
 void sparse(benchmark::State& state, const Layer& layer, Keep keep) {
   Data d(layer, keep);
@@ -69,7 +85,7 @@ void sparse(benchmark::State& state, const Layer& layer, Keep keep) {
   const auto packed = Weights::pack(d.shape, filter, DType::kUint8, 0, nullptr);
   QConvEpilogue epilogue;
   epilogue.multiplier = d.multiplier.data();
-  std::vector<std::byte> scratch(kScratch(packed, 1));
+  std::vector<std::byte> scratch(scratch_bytes<kScratch>(packed, d.shape));
   ThreadScope threads(1);
   for (auto _ : state) {
     kRun(packed, d.shape, d.input.data(), epilogue, d.output.data(), scratch.data(), 1);
@@ -135,6 +151,7 @@ const bool kRegistered = [] {
     benchmark::RegisterBenchmark((std::string("Sparse/dense/") + layer.name).c_str(), dense, layer);
     for (int q : {4, 8, 16, 32}) gathered(std::to_string(q) + ":64", layer, balanced(q));
     gathered("any 90 %", layer, tenth(1));
+    gathered("uneven 90 %", layer, uneven());
     by_blocks("1x4 90 %", layer, tenth(4));
     by_blocks("any 90 % by blocks", layer, tenth(1));
   }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <map>
 #include <utility>
 #include <vector>
 
@@ -178,14 +179,23 @@ bool has_pattern(const Tensor& tensor, const WeightView& view, const SparsityPat
 }
 
 std::optional<SparsityPattern> detect_balanced(const Tensor& tensor, const WeightView& view) {
+  constexpr double kFilled = 0.75;
   SparsityPattern pattern{.kind = SparsityPattern::Kind::kBalanced, .q = 1};
+  std::int64_t all = 0;
+  std::map<std::int64_t, std::int64_t> groups;  // by size, those that are not empty: whole rows may have gone
   // A group of n with s survivors obeys q:64 when s ≤ ceil(q·n/64), that is q > 64·(s − 1)/n.
   const bool sparse = for_each_group(tensor, view, pattern.group, [&](std::int64_t size, std::int64_t survivors) {
-    if (survivors > 0) pattern.q = std::max(pattern.q, static_cast<int>(pattern.group * (survivors - 1) / size) + 1);
+    if (survivors == 0) return true;
+    pattern.q = std::max(pattern.q, static_cast<int>(pattern.group * (survivors - 1) / size) + 1);
+    all += survivors;
+    ++groups[size];
     return pattern.q <= 32;
   });
   // One input channel a group (depthwise) obeys every q as soon as it is not empty: no pattern to speak of.
   if (!sparse || view.inputs < 4) return std::nullopt;
+  std::int64_t allowed = 0;
+  for (const auto& [size, count] : groups) allowed += count * pattern.survivors(size);
+  if (static_cast<double>(all) < kFilled * static_cast<double>(allowed)) return std::nullopt;
   return pattern;
 }
 

@@ -73,7 +73,8 @@ std::optional<WeightRef> find_weight(const Graph& graph, NodeId node);
 double sparsity(const Tensor& tensor);
 /// True when every group obeys the pattern; for blocks, when each is all zeros or has none.
 bool has_pattern(const Tensor& tensor, const WeightView& view, const SparsityPattern& pattern);
-/// The tightest q for which the tensor is q:64 with q ≤ 32; nullopt when denser.
+/// The tightest q for which the tensor is q:64 with q ≤ 32; nullopt when denser, or when groups that are not empty are
+/// filled to less than three quarters: zeros anywhere leave each of them as many as q by chance, and are no pattern.
 std::optional<SparsityPattern> detect_balanced(const Tensor& tensor, const WeightView& view);
 
 }  // namespace pare::ir

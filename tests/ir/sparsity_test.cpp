@@ -71,6 +71,21 @@ TEST(DetectBalanced, FindsTheTightestQ) {
   EXPECT_FALSE(detect_balanced(row_with(128, 33), rows_view(1, 128)));
 }
 
+TEST(DetectBalanced, GroupsThatAreFilledByChanceAreNoPattern) {
+  // 8, 5 and 4 of 64 obey 8:64, but fill it to 71 %; without the 4 it is 81 %. An empty group does not count.
+  const auto with = [](std::initializer_list<int> survivors) {
+    std::vector<float> values;
+    for (const int count : survivors)
+      for (int i = 0; i < 64; ++i) values.push_back(i * 23 % 64 < count ? 1.0f : 0.0f);
+    const auto columns = static_cast<std::int64_t>(values.size());
+    return detect_balanced(Tensor::from({1, columns}, values), rows_view(1, columns));
+  };
+  EXPECT_FALSE(with({8, 5, 4}));
+  EXPECT_EQ(with({8, 5}).value().q, 8);
+  EXPECT_EQ(with({8, 0, 5}).value().q, 8);
+  EXPECT_EQ(with({0, 0}).value().q, 1);
+}
+
 TEST(DetectBalanced, TailIsJudgedByItsOwnSize) {
   // 80 inputs: a full group with 8, and a tail of 16 that may keep ceil(8·16/64) = 2.
   std::vector<float> values(80, 0.0f);

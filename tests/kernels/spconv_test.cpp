@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/spconv/row.h"
 #include "sparse_family.h"
 
 namespace pare::kernels {
@@ -11,7 +12,7 @@ namespace {
 using test::QConvCase;
 using test::Random;
 
-enum class Zeros { kBalanced, kUnstructured, kEmptyRows, kFull };
+enum class Zeros { kBalanced, kUnstructured, kEmptyRows, kFull, kUneven };
 
 /// Zeros in weights that lie [out_c][taps of in_c] in some order of strides.
 void thin_out(Random& random, Zeros zeros, QConvCase& c) {
@@ -26,6 +27,7 @@ void thin_out(Random& random, Zeros zeros, QConvCase& c) {
         const bool keep = zeros == Zeros::kFull           ? true
                           : zeros == Zeros::kBalanced     ? (i + 7 * o + 3 * tap) % 64 * 11 % 64 < q
                           : zeros == Zeros::kUnstructured ? random.coin(0.1)
+                          : zeros == Zeros::kUneven       ? random.coin(o % 4 == 1 ? 0.6 : 0.03)
                                                           : !empty && random.coin(0.3);
         if (!keep) w[o * f.o + i * f.i + tap / s.kw * f.y + tap % s.kw * f.x] = 0;
       }
@@ -42,7 +44,7 @@ QConvCase random_case(std::uint64_t seed) {
   test::fill_case(random, c);
   c.weights.is_unsigned = false;
   c.weights.zero_point = nullptr;
-  thin_out(random, static_cast<Zeros>(random.integer(0, 3)), c);
+  thin_out(random, static_cast<Zeros>(random.integer(0, 4)), c);
   return c;
 }
 
@@ -50,6 +52,28 @@ using Family = test::SparseFamily<SpConvWeights, spconv_scratch_bytes, spconv, s
                                   spconv_kernel_name>;
 
 TEST(SpConv, EveryRowEqualsTheDenseReferenceBitForBit) { Family::expect_dense(random_case, 1500); }
+
+/// Some output channels have many weights, and those beside them few: rows are grouped.
+QConvCase uneven_case(std::uint64_t seed) {
+  Random random(seed);
+  QConvCase c;
+  c.shape = random.coin() ? ConvShape::matmul(random.integer(1, 70), 1, 1) : test::random_geometry(random, 3);
+  c.shape.in_c = random.integer(64, 300);
+  c.shape.out_c = random.integer(40, 200);
+  test::fill_case(random, c);
+  c.weights.is_unsigned = false;
+  c.weights.zero_point = nullptr;
+  thin_out(random, Zeros::kUneven, c);
+  return c;
+}
+TEST(SpConv, GroupedRowsEqualTheDenseReferenceBitForBit) {
+  Family::expect_dense(uneven_case, 150);
+  int grouped = 0;
+  for (std::uint64_t seed = 0; seed < 150; ++seed)
+    grouped += !Family::pack<SpConvKernel>(uneven_case(seed), nullptr).packed().order.empty();
+  EXPECT_GT(grouped, 100);
+}
+
 /// Whole groups of 64 inputs with equally many weights each, and enough of them that blocks go in groups.
 QConvCase large_case(std::uint64_t seed) {
   Random random(seed);
@@ -70,7 +94,38 @@ QConvCase large_case(std::uint64_t seed) {
 }
 TEST(SpConv, LargeBalancedWeightsEqualTheDenseReferenceBitForBit) { Family::expect_dense(large_case, 60); }
 
-TEST(SpConv, WeightsAreViewedFromWhatWasWritten) { Family::expect_viewed(random_case); }
+TEST(SpConv, WeightsAreViewedFromWhatWasWritten) {
+  Family::expect_viewed(random_case);
+  Family::expect_viewed(uneven_case);
+}
+
+/// What kernels go by, each changed so that they would read elsewhere.
+TEST(SpConv, WhatDoesNotFitIsNotViewed) {
+  const QConvCase c = uneven_case(1);
+  const SpConvPacked whole = Family::pack<SpConvKernel>(c, nullptr).packed();
+  const auto views = [&](auto change) {
+    SpConvPacked packed = whole;
+    std::vector<std::uint32_t> counts(whole.counts.data(), whole.counts.data() + whole.counts.size());
+    std::vector<SpConvWindow> windows(whole.windows.data(), whole.windows.data() + whole.windows.size());
+    std::vector<std::uint8_t> order(whole.order.data(), whole.order.data() + whole.order.size());
+    change(counts, windows, order);
+    packed.counts = PackedArray<std::uint32_t>(counts);
+    packed.windows = PackedArray<SpConvWindow>(windows);
+    packed.order = PackedArray<std::uint8_t>(order);
+    PackedWriter writer;
+    SpConvWeights(std::make_shared<const SpConvPacked>(packed)).write(writer);
+    PackedReader reader(std::as_bytes(std::span(writer.bytes())), nullptr);
+    return SpConvWeights::view(c.shape, c.input_type, c.input_zero_point, reader).has_value();
+  };
+  ASSERT_FALSE(whole.order.empty());
+  EXPECT_TRUE(views([](auto&, auto&, auto&) {}));
+  EXPECT_FALSE(views([](auto& counts, auto&, auto&) { ++counts[0]; }));
+  EXPECT_FALSE(views([](auto& counts, auto&, auto&) { counts.back() = 1u << 31; }));
+  EXPECT_FALSE(views([](auto&, auto& windows, auto&) { ++windows[0].slots; }));
+  EXPECT_FALSE(views([&](auto&, auto& windows, auto&) { windows[0].start = whole.length - kSpConvWindow + 1; }));
+  EXPECT_FALSE(views([](auto&, auto&, auto& order) { order[0] = order[1]; }));
+  EXPECT_FALSE(views([](auto&, auto&, auto& order) { order[0] = 64; }));
+}
 
 TEST(SpConv, BalancedWeightsFillTheirSlots) {
   for (int q : {4, 8, 16, 32}) {
@@ -92,6 +147,7 @@ TEST(SpConv, TakesSignedWeightsWithoutZeroPointsOfOneGroup) {
   EXPECT_TRUE(SpConvWeights::takes(s, {w, false, {8, 1, 0, 0}, zeros}));
   EXPECT_FALSE(SpConvWeights::takes(s, {w, false, {8, 1, 0, 0}, ones}));
   EXPECT_FALSE(SpConvWeights::takes(s, {w, true, {8, 1, 0, 0}, nullptr}));
+  EXPECT_FALSE(SpConvWeights::takes(ConvShape::matmul(1, 65536, 2), {w, false, {65536, 1, 0, 0}, nullptr}));
   s.groups = 2;
   EXPECT_FALSE(SpConvWeights::takes(s, {w, false, {8, 1, 0, 0}, nullptr}));
 }

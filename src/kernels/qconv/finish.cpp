@@ -8,8 +8,6 @@
 namespace pare::kernels {
 namespace {
 
-std::int64_t element_bytes(DType type) noexcept { return type == DType::kFloat32 ? 4 : 1; }
-
 float residual_at(const QConvFinish& f, std::int64_t at) noexcept {
   if (f.residual_type == DType::kFloat32) return static_cast<const float*>(f.residual)[at];
   const std::int32_t r = f.residual_type == DType::kInt8 ? static_cast<const std::int8_t*>(f.residual)[at]
@@ -28,6 +26,8 @@ void store(const QConvFinish& f, std::int64_t at, float v) noexcept {
 
 }  // namespace
 
+int qconv_element_bytes(DType type) noexcept { return type == DType::kFloat32 ? 4 : 1; }
+
 QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpilogue& e, std::int64_t pixel,
                             std::int64_t channel, void* output) noexcept {
   const std::int64_t at = pixel * weights.shape.out_c + channel;
@@ -39,10 +39,10 @@ QConvFinish qconv_finish_at(const QConvWeights::Packed& weights, const QConvEpil
   f.output_type = e.output_type;
   if (e.residual_type != DType::kUndefined) {
     f.residual = static_cast<const std::byte*>(e.residual) +
-                 (e.residual_shared ? channel : at) * element_bytes(e.residual_type);
+                 (e.residual_shared ? channel : at) * qconv_element_bytes(e.residual_type);
   }
   f.residual_stride = e.residual_shared ? 0 : weights.shape.out_c;
-  f.output = static_cast<std::byte*>(output) + at * element_bytes(e.output_type);
+  f.output = static_cast<std::byte*>(output) + at * qconv_element_bytes(e.output_type);
   f.stride = weights.shape.out_c;
   f.residual_multiplier = e.residual_multiplier;
   f.residual_zero_point = e.residual_zero_point;
@@ -63,10 +63,10 @@ QConvFinish qconv_finish_moved(const QConvFinish& finish, std::int64_t pixel, st
   moved.multiplier += channel;
   moved.bias += channel;
   moved.output = static_cast<std::byte*>(finish.output) +
-                 (pixel * finish.stride + channel) * element_bytes(finish.output_type);
+                 (pixel * finish.stride + channel) * qconv_element_bytes(finish.output_type);
   if (finish.residual)
     moved.residual = static_cast<const std::byte*>(finish.residual) +
-                     (pixel * finish.residual_stride + channel) * element_bytes(finish.residual_type);
+                     (pixel * finish.residual_stride + channel) * qconv_element_bytes(finish.residual_type);
   return moved;
 }
 

@@ -36,6 +36,8 @@ struct QConvTile {
   QConvFinish finish;
 };
 
+/// Of an element that an epilogue adds or gives: 1 or 4.
+int qconv_element_bytes(DType type) noexcept;
 /// The epilogue from a pixel and a channel of the tile on.
 QConvFinish qconv_finish_moved(const QConvFinish& finish, std::int64_t pixel, std::int64_t channel) noexcept;
 /// Scalar epilogue of `channels` accumulators (bias not yet added) of one row.

@@ -1,46 +1,18 @@
 // From dense weights with zeros to slots.
 #include <algorithm>
-#include <array>
+#include <limits>
 #include <new>
+#include <numeric>
 
 #include "kernels/spconv/row.h"
+#include "kernels/spconv/windows.h"
 #include "pare/error.h"
 
 namespace pare::kernels {
 namespace {
 
-struct Survivor {
-  std::uint8_t index;
-  std::int8_t weight;
-};
-
-std::int8_t weight_at(const QConvFilter& filter, const ConvShape& s, std::int64_t o, std::int64_t tap,
-                      std::int64_t i) noexcept {
-  return static_cast<const std::int8_t*>(filter.data)[o * filter.strides.o + i * filter.strides.i +
-                                                      tap / s.kw * filter.strides.y + tap % s.kw * filter.strides.x];
-}
-
-/// The slots of one block, tap and group; returns how many.
-int pack_slots(const QConvFilter& filter, const ConvShape& s, std::int64_t block, std::int64_t tap, std::int64_t group,
-               std::vector<SpConvSlot>& data) {
-  std::array<std::vector<Survivor>, kSpConvChannels> survivors;
-  std::size_t most = 0;
-  for (int c = 0; c < kSpConvChannels && block * kSpConvChannels + c < s.out_c; ++c) {
-    const std::int64_t begin = group * kSpConvGroup, end = std::min<std::int64_t>(s.in_c, begin + kSpConvGroup);
-    for (std::int64_t i = begin; i < end; ++i)
-      if (const std::int8_t w = weight_at(filter, s, block * kSpConvChannels + c, tap, i); w != 0)
-        survivors[c].push_back({static_cast<std::uint8_t>(i - begin), w});
-    most = std::max(most, survivors[c].size());
-  }
-  const std::size_t slots = (most + 3) / 4, at = data.size();
-  data.resize(at + slots);
-  for (int c = 0; c < kSpConvChannels; ++c)
-    for (std::size_t n = 0; n < survivors[c].size(); ++n) {
-      std::uint8_t* slot = data[at + n / 4].bytes;
-      slot[4 * c + n % 4] = survivors[c][n].index;
-      slot[kSpConvSlot / 2 + 4 * c + n % 4] = static_cast<std::uint8_t>(survivors[c][n].weight);
-    }
-  return static_cast<int>(slots);
+std::int64_t rows_of_span(const ConvShape& s, std::int64_t span) noexcept {
+  return std::min<std::int64_t>(kSpConvSpan, s.out_c - span * kSpConvSpan);
 }
 
 /// All but slots, their data and the bias.
@@ -50,51 +22,137 @@ void describe(SpConvPacked& packed, const SpConvKernel& kernel, const ConvShape&
   packed.common.shape = shape;
   packed.common.input_signed = input_type == DType::kInt8;
   packed.common.input_zero_point = input_zero_point;
-  packed.groups = (shape.in_c + kSpConvGroup - 1) / kSpConvGroup;
+  packed.lines = shape.taps() / spconv_line_taps(shape);
+  packed.length = spconv_line_taps(shape) * shape.in_c;
   packed.blocks = (shape.out_c + kSpConvChannels - 1) / kSpConvChannels;
-  packed.padding.assign(static_cast<std::size_t>(packed.groups * kSpConvGroup),
-                        static_cast<std::uint8_t>(input_zero_point));
+  packed.padding.assign(static_cast<std::size_t>(packed.length), static_cast<std::uint8_t>(input_zero_point));
 }
 
-/// Where each block's slots begin; returns how many there are.
-std::int64_t find_blocks(SpConvPacked& packed) {
-  const std::int64_t each = packed.common.shape.taps() * packed.groups;
-  std::int64_t count = 0;
-  const std::span slots(packed.slots.data(), packed.slots.size());
-  const auto differs = [&](std::uint8_t n) { return n != slots[0]; };
-  packed.uniform = slots.empty() || std::any_of(slots.begin(), slots.end(), differs) ? 0 : slots[0];
+/// Windows are the groups of 64 inputs of each line.
+bool regular(const SpConvPacked& packed) noexcept {
+  const std::int64_t groups = packed.length / kSpConvWindow;
+  if (groups * kSpConvWindow != packed.length) return false;
+  const auto as_groups = [&](std::uint32_t count) { return count == groups; };
+  if (!std::all_of(packed.counts.data(), packed.counts.data() + packed.counts.size(), as_groups)) return false;
+  for (std::size_t i = 0; i < packed.windows.size(); ++i)
+    if (packed.windows[i].start != static_cast<std::int64_t>(i) % groups * kSpConvWindow) return false;
+  return true;
+}
+
+/// Where each block's windows and slots begin; false: counts are not those of the windows.
+bool find_blocks(SpConvPacked& packed) {
+  packed.first_window.assign(1, 0);
+  packed.first_slot.assign(1, 0);
+  const std::span windows(packed.windows.data(), packed.windows.size());
   for (std::int64_t block = 0; block < packed.blocks; ++block) {
-    packed.first.push_back(count);
-    for (std::int64_t i = 0; i < each; ++i) count += packed.slots[static_cast<std::size_t>(block * each + i)];
+    const std::uint32_t* counts = packed.counts.data() + block * packed.lines;
+    const std::int64_t begin = packed.first_window.back(), end = std::accumulate(counts, counts + packed.lines, begin);
+    if (end > static_cast<std::int64_t>(windows.size())) return false;
+    const auto own = windows.subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+    packed.first_window.push_back(end);
+    packed.first_slot.push_back(std::accumulate(own.begin(), own.end(), packed.first_slot.back(),
+                                                [](std::int64_t sum, const SpConvWindow& w) { return sum + w.slots; }));
   }
-  return count;
+  const auto differs = [&](const SpConvWindow& w) { return w.slots != windows[0].slots; };
+  packed.uniform = windows.empty() || std::any_of(windows.begin(), windows.end(), differs) ? 0 : windows[0].slots;
+  packed.regular = regular(packed);
+  return packed.first_window.back() == static_cast<std::int64_t>(windows.size());
+}
+
+/// Where each row is; false: two rows of a span are in one place.
+bool find_places(SpConvPacked& packed) {
+  packed.places.assign(packed.order.size(), 0);
+  for (std::int64_t span = 0; span * kSpConvSpan < static_cast<std::int64_t>(packed.order.size()); ++span) {
+    std::uint64_t seen = 0;
+    const std::int64_t rows = rows_of_span(packed.common.shape, span);
+    for (std::int64_t place = 0; place < kSpConvSpan; ++place) {
+      const std::uint8_t row = packed.order[static_cast<std::size_t>(span * kSpConvSpan + place)];
+      if (place >= rows ? row != 0 : row >= rows) return false;
+      if (place >= rows) continue;
+      seen |= std::uint64_t{1} << row;
+      packed.places[static_cast<std::size_t>(span * kSpConvSpan + row)] = static_cast<std::uint8_t>(place);
+    }
+    if (seen != (rows == 64 ? ~std::uint64_t{0} : (std::uint64_t{1} << rows) - 1)) return false;
+  }
+  return true;
+}
+
+/// The slots of the window that a walk is at.
+void pack_window(const SpWindows& windows, std::size_t channels, HugeVector<SpConvSlot>& data) {
+  const std::size_t at = data.size();
+  data.resize(at + static_cast<std::size_t>(windows.slots()), SpConvSlot{});
+  for (std::size_t c = 0; c < channels; ++c)
+    for (std::size_t n = 0; n < windows.taken(c).size(); ++n) {
+      const SpSurvivor& survivor = windows.taken(c)[n];
+      std::uint8_t* slot = data[at + n / 4].bytes;
+      slot[4 * c + n % 4] = static_cast<std::uint8_t>(survivor.at - windows.start());
+      slot[kSpConvSlot / 2 + 4 * c + n % 4] = static_cast<std::uint8_t>(survivor.weight);
+    }
+}
+
+/// Which row of the weights is where.
+std::vector<std::int64_t> rows_as_they_go(SpConvPacked& packed, const SpSurvivors& survivors, bool ordered) {
+  const ConvShape& s = packed.common.shape;
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(s.out_c));
+  std::iota(rows.begin(), rows.end(), 0);
+  if (!ordered) return rows;
+  std::vector<std::uint8_t> all;
+  for (std::int64_t span = 0; span * kSpConvSpan < s.out_c; ++span) {
+    std::vector<std::uint8_t> order = spconv_order(s, survivors, span);
+    for (std::size_t c = 0; c < order.size(); ++c)
+      rows[static_cast<std::size_t>(span * kSpConvSpan) + c] = span * kSpConvSpan + order[c];
+    order.resize(kSpConvSpan, 0);
+    all.insert(all.end(), order.begin(), order.end());
+  }
+  packed.order = PackedArray<std::uint8_t>(all);
+  return rows;
 }
 
 void pack_into(SpConvPacked& packed, const QConvFilter& filter, const std::int32_t* bias) {
   const ConvShape& s = packed.common.shape;
-  std::vector<std::uint8_t> slots;
-  std::vector<SpConvSlot> data;
-  for (std::int64_t block = 0; block < packed.blocks; ++block)
-    for (std::int64_t tap = 0; tap < s.taps(); ++tap)
-      for (std::int64_t group = 0; group < packed.groups; ++group)
-        slots.push_back(static_cast<std::uint8_t>(pack_slots(filter, s, block, tap, group, data)));
-  packed.slots = PackedArray<std::uint8_t>(std::move(slots));
+  const SpConvPlan plan = plan_spconv(s, filter);
+  const SpSurvivors survivors(s, filter, 0, s.out_c);
+  const std::vector<std::int64_t> rows = rows_as_they_go(packed, survivors, plan.ordered);
+  find_places(packed);
+  std::vector<std::uint32_t> counts;
+  std::vector<SpConvWindow> all;
+  HugeVector<SpConvSlot> data;
+  for (std::size_t first = 0; first < rows.size(); first += kSpConvChannels) {
+    const auto block = std::span(rows).subspan(first, std::min<std::size_t>(kSpConvChannels, rows.size() - first));
+    for (std::int64_t line = 0; line < packed.lines; ++line) {
+      const std::size_t before = all.size();
+      for (SpWindows windows(survivors, block, line, plan); windows.next();) {
+        all.push_back({static_cast<std::uint16_t>(windows.start()), static_cast<std::uint16_t>(windows.slots())});
+        pack_window(windows, block.size(), data);
+      }
+      counts.push_back(static_cast<std::uint32_t>(all.size() - before));
+    }
+  }
+  packed.counts = PackedArray<std::uint32_t>(counts);
+  packed.windows = PackedArray<SpConvWindow>(all);
   packed.data = PackedArray<SpConvSlot>(std::move(data));
   find_blocks(packed);
   const std::int32_t zero = packed.common.input_zero_point + (packed.common.input_signed ? 128 : 0);
-  packed.common.bias.assign(s.out_c, 0);
-  for (std::int64_t o = 0; o < s.out_c; ++o) {
+  for (const std::int64_t row : rows) {
     std::int32_t sum = 0;
-    for (std::int64_t tap = 0; tap < s.taps(); ++tap)
-      for (std::int64_t i = 0; i < s.in_c; ++i) sum += weight_at(filter, s, o, tap, i);
-    packed.common.bias[o] = (bias ? bias[o] : 0) - zero * sum;
+    for (std::int64_t line = 0; line < packed.lines; ++line)
+      for (const SpSurvivor& survivor : survivors.of(row, line)) sum += survivor.weight;
+    packed.common.bias.push_back((bias ? bias[row] : 0) - zero * sum);
   }
+}
+
+/// Kernels go by what a packed file says.
+bool sound(const SpConvPacked& packed) {
+  const std::int64_t last = std::max<std::int64_t>(packed.length - kSpConvWindow, 0);
+  return std::all_of(packed.windows.data(), packed.windows.data() + packed.windows.size(),
+                     [&](const SpConvWindow& window) { return window.start <= last; });
 }
 
 }  // namespace
 
 bool SpConvWeights::takes(const ConvShape& shape, const QConvFilter& filter) noexcept {
-  if (shape.groups != 1 || filter.is_unsigned) return false;
+  constexpr std::int64_t kLongest = std::numeric_limits<std::uint16_t>::max();  // line, by SpConvWindow
+  if (shape.groups != 1 || filter.is_unsigned || spconv_line_taps(shape) * shape.in_c > kLongest) return false;
   return !filter.zero_point ||
          std::all_of(filter.zero_point, filter.zero_point + shape.out_c, [](std::int32_t z) { return z == 0; });
 }
@@ -113,42 +171,56 @@ SpConvWeights SpConvWeights::pack(const ConvShape& shape, const QConvFilter& fil
 
 std::string SpConvWeights::packing_key(const ConvShape& s, const QConvFilter& filter, DType input_type,
                                        std::int32_t input_zero_point, const std::int32_t* bias) {
-  PackingKey key("spconv", 1, best_row(spconv_kernels())->name);
-  key.add(s.in_c, s.out_c, s.kh, s.kw, filter.strides.o, filter.strides.i, filter.strides.y, filter.strides.x);
+  PackingKey key("spconv", 2, best_row(spconv_kernels())->name);
+  key.add(s.in_c, s.out_c, s.kh, s.kw, spconv_line_taps(s));
+  key.add(filter.strides.o, filter.strides.i, filter.strides.y, filter.strides.x);
   key.add(input_type, input_zero_point).add_array(bias, s.out_c);
   return key.text();
 }
 
 void SpConvWeights::write(PackedWriter& writer) const {
-  writer.number(static_cast<std::int64_t>(packed().data.size()));
-  writer.array(packed().slots);
-  writer.array(packed().data);
-  writer.array(PackedArray<std::int32_t>(packed().common.bias));
+  const SpConvPacked& p = packed();
+  for (const std::size_t size : {p.windows.size(), p.data.size(), p.order.size()})
+    writer.number(static_cast<std::int64_t>(size));
+  writer.array(p.counts);
+  writer.array(p.windows);
+  writer.array(p.data);
+  writer.array(p.order);
+  writer.array(PackedArray<std::int32_t>(p.common.bias));
 }
 
 std::optional<SpConvWeights> SpConvWeights::view(const ConvShape& shape, DType input_type,
                                                  std::int32_t input_zero_point, PackedReader& reader) {
   auto packed = std::make_shared<SpConvPacked>();
   describe(*packed, *best_row(spconv_kernels()), shape, input_type, input_zero_point);
-  const std::int64_t count = reader.number();
-  packed->slots = reader.array<std::uint8_t>(static_cast<std::size_t>(packed->blocks * shape.taps() * packed->groups));
-  if (!reader.ok() || count < 0 || find_blocks(*packed) != count) return std::nullopt;
-  packed->data = reader.array<SpConvSlot>(static_cast<std::size_t>(count));
+  const std::int64_t windows = reader.number(), slots = reader.number(), ordered = reader.number();
+  const std::int64_t spans = (shape.out_c + kSpConvSpan - 1) / kSpConvSpan;
+  if (!reader.ok() || windows < 0 || slots < 0) return std::nullopt;
+  packed->counts = reader.array<std::uint32_t>(static_cast<std::size_t>(packed->blocks * packed->lines));
+  packed->windows = reader.array<SpConvWindow>(static_cast<std::size_t>(windows));
+  packed->data = reader.array<SpConvSlot>(static_cast<std::size_t>(slots));
+  packed->order = reader.array<std::uint8_t>(ordered == 0 ? 0 : static_cast<std::size_t>(spans * kSpConvSpan));
   const PackedArray<std::int32_t> bias = reader.array<std::int32_t>(static_cast<std::size_t>(shape.out_c));
   packed->common.bias.assign(bias.data(), bias.data() + bias.size());
-  if (!reader.finished()) return std::nullopt;
+  if (!reader.finished() || !sound(*packed) || !find_blocks(*packed) || packed->first_slot.back() != slots ||
+      !find_places(*packed))
+    return std::nullopt;
   return SpConvWeights(std::move(packed));
+}
+
+double spconv_slots(const ConvShape& shape, const QConvFilter& filter) {
+  return plan_spconv(shape, filter).slots;
 }
 
 const char* SpConvWeights::kernel_name() const noexcept { return packed().kernel->name; }
 std::size_t SpConvWeights::bytes() const noexcept {
   const SpConvPacked& p = packed();
-  return p.data.bytes() + p.slots.bytes() + 8 * p.first.size() + 4 * p.common.bias.size() + p.padding.size();
+  return p.data.bytes() + p.counts.bytes() + p.windows.bytes() + p.order.bytes() + p.places.size() +
+         16 * p.first_slot.size() + 4 * p.common.bias.size() + p.padding.size();
 }
 double SpConvWeights::density() const noexcept {
-  const ConvShape& s = packed().common.shape;
   const double done = static_cast<double>(packed().data.bytes()) / 2;
-  return done / static_cast<double>(packed().blocks * kSpConvChannels * s.taps() * s.in_c);
+  return done / static_cast<double>(packed().blocks * kSpConvChannels * packed().lines * packed().length);
 }
 
 }  // namespace pare::kernels

@@ -13,6 +13,7 @@ struct SpConvKernel {
   const char* name;
   Isa isa;
   void (*tiles)(const SpConvTiles&) noexcept;
+  void (*arrange)(const SpConvArrange&) noexcept;
 };
 
 /// Aligned, so that no load of it crosses a cache line.
@@ -22,13 +23,18 @@ struct alignas(64) SpConvSlot {
 
 struct SpConvPacked {
   const SpConvKernel* kernel = nullptr;
-  QConvWeights::Packed common;          ///< shape, input type and zero point, bias less zero point · Σw
-  std::int64_t groups = 0, blocks = 0;  ///< of input and of output channels
-  PackedArray<std::uint8_t> slots;      ///< [blocks][taps][groups]
-  std::vector<std::int64_t> first;      ///< [blocks]: into `data`
-  int uniform = 0;                      ///< slots of every block, tap and group; 0: not as many everywhere
+  QConvWeights::Packed common;         ///< shape, input type and zero point, bias less zero point · Σw as rows go
+  std::int64_t lines = 0, length = 0;  ///< of the window of the convolution; inputs of one
+  std::int64_t blocks = 0;             ///< of output channels
+  PackedArray<std::uint32_t> counts;   ///< [blocks][lines]: windows
+  PackedArray<SpConvWindow> windows;
   PackedArray<SpConvSlot> data;
-  std::vector<std::uint8_t> padding;  ///< zero points for all input channels, in the input's own type
+  std::vector<std::int64_t> first_window, first_slot;  ///< [blocks + 1] of the blocks
+  int uniform = 0;                                     ///< these and those below as SpConvTiles has them
+  bool regular = false;
+  PackedArray<std::uint8_t> order;    ///< [spans][kSpConvSpan]: which row of its span is where; empty: all as they were
+  std::vector<std::uint8_t> places;   ///< [spans][kSpConvSpan]: where each row is
+  std::vector<std::uint8_t> padding;  ///< a line of zero points, in the input's own type
 };
 
 }  // namespace pare::kernels

@@ -1,10 +1,11 @@
 // Integer convolution and matrix product with sparse weights, NHWC: arithmetic and epilogue exactly as
 // kernels/qconv/qconv.h, so it gives the same bits as a dense convolution with the zeros in place.
 //
-// For 16 output channels, one tap and a group of 64 input channels the surviving weights are laid out in slots: four a
-// channel, each with the index of its input within the group. A kernel picks the inputs with one byte permutation a
-// slot and pixel and multiplies and adds four of them at once; indices and weights are read once for 8 pixels. A group
-// of q:64 balanced weights takes q / 4 slots for all 16 channels; with other zeros the fullest of 16 channels decides.
+// For 16 output channels and a window of 64 inputs the weights that are left are laid out in slots: four a channel, each
+// with the index of its input within the window. A kernel picks the inputs with one byte permutation a slot and pixel and
+// multiplies and adds four of them at once; indices and weights are read once for up to 14 pixels. A group of q:64
+// balanced weights takes q / 4 slots for all 16 channels. Other zeros leave channels unequally full: windows begin where
+// the fullest of 16 has its next weight (windows.h), and of 64 channels those of about equally many weights go together.
 // groups == 1; weights s8 without zero points.
 #pragma once
 
@@ -45,8 +46,11 @@ class SpConvWeights : public PackedHandle<SpConvPacked> {
   double density() const noexcept;
 };
 
+/// Slots that packed weights would have, by an estimate; loading a window counts as a part of one. Requires takes().
+double spconv_slots(const ConvShape& shape, const QConvFilter& filter);
+
 /// Bytes of scratch for at most `threads` threads.
-std::size_t spconv_scratch_bytes(const SpConvWeights& weights, int threads) noexcept;
+std::size_t spconv_scratch_bytes(const SpConvWeights& weights, const ConvShape& shape, int threads) noexcept;
 
 /// Arguments as qconv.
 void spconv(const SpConvWeights& weights, const ConvShape& shape, const void* input, const QConvEpilogue& epilogue,

@@ -175,7 +175,7 @@ std::optional<Candidate> gathered(const IntegerTask& t) {
   return Candidate{"spconv", cycles, [t] {
     const auto weights = packed_weights<SpConvWeights>(t);
     return own_form(t, weights->kernel_name(), "", weights->bytes(),
-                    [&](int threads) { return kernels::spconv_scratch_bytes(*weights, threads); },
+                    [&](int threads) { return kernels::spconv_scratch_bytes(*weights, t.shape, threads); },
                     [weights](const ConvShape& s, const void* in, const QConvEpilogue& e, void* out, void* at, int threads) {
                       kernels::spconv(*weights, s, in, e, out, at, threads);
                     });

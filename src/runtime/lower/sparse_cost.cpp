@@ -12,9 +12,9 @@ namespace {
 
 // Of kHalfRate what is in panels is as on the other, and was not measured.
 // clang-format off
-constexpr SparseCosts kAvx512 = {29, 115, 4, 1.3, 7, {1.05, 6, 12, 2, 1.5, 2}, {0.9, 6, 10, 1.5}, 2, 8, 2.5,
+constexpr SparseCosts kAvx512 = {29, 115, 4, 1.1, 5, {1.05, 6, 12, 2, 1.5, 2}, {0.9, 6, 10, 1.5}, 2, 8, 2.5,
                                  {250, 170}, {110, 60}, 28};
-constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.6, 7, {1.4, 11, 17, 2.3, 1.5, 2}, {1.4, 11, 17, 1.5}, 1.7, 8, 2.5,
+constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.5, 7, {1.4, 11, 17, 2.3, 1.5, 2}, {1.4, 11, 17, 1.5}, 1.7, 8, 2.5,
                                    {330, 230}, {150, 80}, 14.8};
 constexpr SparseCosts kAvx2 = {14.5, 26, 8, 0, 0, {2.2, 11, 20, 4}, {5.5, 11, 22, 4}, 8, 12, 6,
                                {500, 340}, {220, 120}, 13};

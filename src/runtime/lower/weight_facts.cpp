@@ -4,7 +4,7 @@
 #include <array>
 
 #include "ir/sparsity.h"
-#include "kernels/spconv/tile.h"
+#include "kernels/spconv/spconv.h"
 #include "runtime/lower/sparse_cost.h"
 
 namespace pare::runtime {
@@ -12,7 +12,7 @@ namespace pare::runtime {
 namespace {
 
 constexpr std::int64_t kQuad = 4, kBlocks1x4 = -1;
-constexpr double kSparse = 0.4;  ///< share of zeros below which no pattern is looked for
+constexpr double kSparse = 0.4;  ///< share of zeros below which nothing sparse pays
 
 /// The weights of one output and tap.
 struct Taps {
@@ -20,12 +20,12 @@ struct Taps {
   std::int64_t step, count;
 };
 
-/// Zeros, quads and values of them, and the survivors of each group of 64.
-void look_along(const Taps& t, WeightFacts& facts, std::array<bool, 256>& seen, std::int64_t* survivors) {
+/// Zeros, quads and values of them.
+void look_along(const Taps& t, WeightFacts& facts, std::array<bool, 256>& seen) {
   for (std::int64_t i = 0, quad = 0; i < t.count; ++i) {
     const std::int8_t w = t.weights[i * t.step];
     seen[static_cast<std::uint8_t>(w)] = true;
-    survivors[i / kernels::kSpConvGroup] += w != 0;
+    facts.zeros += w == 0;
     quad |= w;
     if (i % kQuad != kQuad - 1 && i + 1 < t.count) continue;
     facts.quads += quad != 0;
@@ -35,24 +35,10 @@ void look_along(const Taps& t, WeightFacts& facts, std::array<bool, 256>& seen, 
 
 void look_at_bytes(const kernels::ConvShape& s, const kernels::FilterStrides& f, const Tensor& weight, WeightFacts& facts) {
   const auto* w = reinterpret_cast<const std::int8_t*>(weight.raw());
-  const std::int64_t groups = (s.in_c + kernels::kSpConvGroup - 1) / kernels::kSpConvGroup;
   std::array<bool, 256> seen{};
-  std::vector<std::int64_t> survivors(static_cast<std::size_t>(groups)), most;
-  std::int64_t kept = 0;
-  for (std::int64_t first = 0; first < s.out_c; first += kernels::kSpConvChannels)
-    for (std::int64_t tap = 0; tap < s.taps(); ++tap) {
-      most.assign(static_cast<std::size_t>(groups), 0);
-      for (std::int64_t o = first; o < std::min<std::int64_t>(s.out_c, first + kernels::kSpConvChannels); ++o) {
-        std::fill(survivors.begin(), survivors.end(), 0);
-        look_along({w + o * f.o + tap / s.kw * f.y + tap % s.kw * f.x, f.i, s.in_c}, facts, seen, survivors.data());
-        for (std::size_t g = 0; g < most.size(); ++g) {
-          most[g] = std::max(most[g], survivors[g]);
-          kept += survivors[g];
-        }
-      }
-      for (const std::int64_t n : most) facts.slots += (n + kQuad - 1) / kQuad;
-    }
-  facts.zeros = facts.count - kept;
+  for (std::int64_t o = 0; o < s.out_c; ++o)
+    for (std::int64_t tap = 0; tap < s.taps(); ++tap)
+      look_along({w + o * f.o + tap / s.kw * f.y + tap % s.kw * f.x, f.i, s.in_c}, facts, seen);
   facts.values = std::count(seen.begin(), seen.end(), true);
   for (int value = 127; value >= -128; --value)
     if (seen[static_cast<std::uint8_t>(value)]) facts.low = value;
@@ -75,7 +61,9 @@ WeightFacts look(const ir::Graph& graph, const Group& group, const kernels::Conv
     look_at_bytes(shape, strides, weight, facts);
   else
     facts.zeros = static_cast<std::int64_t>(ir::sparsity(weight) * static_cast<double>(facts.count) + 0.5);
-  if (weight.dtype() == DType::kInt8 && facts.sparsity() >= kSparse) facts.pattern = pattern_of(graph, group, weight);
+  if (weight.dtype() != DType::kInt8 || facts.sparsity() < kSparse) return facts;
+  facts.pattern = pattern_of(graph, group, weight);
+  facts.slots = static_cast<std::int64_t>(kernels::spconv_slots(shape, {weight.raw(), false, strides, nullptr}) + 0.5);
   return facts;
 }
 
@@ -104,7 +92,7 @@ std::optional<WeightFacts> WeightFacts::view(kernels::PackedReader& reader) {
 
 std::shared_ptr<const WeightFacts> weight_facts(Lowerer& lw, const Group& group, const kernels::ConvShape& shape,
                                                 const kernels::FilterStrides& strides, const Tensor& weight) {
-  kernels::PackingKey key("facts", 1, "");
+  kernels::PackingKey key("facts", 2, "");
   key.add(shape.in_c, shape.out_c, shape.kh, shape.kw, strides.o, strides.i, strides.y, strides.x);
   return lw.cache().get_packed<WeightFacts>(
       key.text(), weight, [](kernels::PackedReader& reader) { return WeightFacts::view(reader); },
