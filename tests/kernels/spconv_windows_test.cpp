@@ -1,12 +1,11 @@
 // Windows of sparse weights: what slots may pick from.
-#include "kernels/spconv/windows.h"
-
 #include <gtest/gtest.h>
 
 #include <algorithm>
 #include <numeric>
 
 #include "kernels/spconv/tile.h"
+#include "kernels/spconv/windows.h"
 #include "random.h"
 
 namespace pare::kernels {
@@ -35,8 +34,9 @@ Weights weights_of(std::int64_t in_c, std::int64_t out_c, std::int64_t kernel, K
 }
 
 Weights random_weights(std::int64_t in_c, std::int64_t out_c, std::int64_t kernel, double kept) {
-  return weights_of(in_c, out_c, kernel,
-                    [random = Random(7), kept](std::int64_t, std::int64_t, std::int64_t) mutable { return random.coin(kept); });
+  return weights_of(in_c, out_c, kernel, [random = Random(7), kept](std::int64_t, std::int64_t, std::int64_t) mutable {
+    return random.coin(kept);
+  });
 }
 
 std::vector<std::int64_t> first_block(const ConvShape& s) {

@@ -9,9 +9,9 @@
 
 namespace pare::kernels {
 
-/// at[line · stride + p], p < count: where what output pixel `pixel` + p reads at the line begins, spconv_line_taps() · in_c
-/// bytes. `input`: [batch, in_h, in_w, in_c] of one byte each; `padding`: a line of zero points. Copies go to `copies`,
-/// which is moved behind them. `stride` is a multiple of 16.
+/// at[line · stride + p], p < count: where what output pixel `pixel` + p reads at the line begins, spconv_line_taps() ·
+/// in_c bytes. `input`: [batch, in_h, in_w, in_c] of one byte each; `padding`: a line of zero points. Copies go to
+/// `copies`, which is moved behind them. `stride` is a multiple of 16.
 void find_lines(const ConvShape& shape, const std::byte* input, const std::byte* padding, std::int64_t pixel, int count,
                 int stride, const std::byte** at, std::byte*& copies) noexcept;
 

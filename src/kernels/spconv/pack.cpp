@@ -208,9 +208,7 @@ std::optional<SpConvWeights> SpConvWeights::view(const ConvShape& shape, DType i
   return SpConvWeights(std::move(packed));
 }
 
-double spconv_slots(const ConvShape& shape, const QConvFilter& filter) {
-  return plan_spconv(shape, filter).slots;
-}
+double spconv_slots(const ConvShape& shape, const QConvFilter& filter) { return plan_spconv(shape, filter).slots; }
 
 const char* SpConvWeights::kernel_name() const noexcept { return packed().kernel->name; }
 std::size_t SpConvWeights::bytes() const noexcept {

@@ -10,9 +10,9 @@
 
 namespace pare::kernels {
 
-#define PARE_KERNEL(file, ns, isa)                       \
-  namespace ns {                                         \
-  void spconv_tiles(const SpConvTiles& t) noexcept;      \
+#define PARE_KERNEL(file, ns, isa)                      \
+  namespace ns {                                        \
+  void spconv_tiles(const SpConvTiles& t) noexcept;     \
   void spconv_arrange(const SpConvArrange& a) noexcept; \
   }
 #include "kernels/spconv/kernels.inc"
@@ -43,8 +43,8 @@ std::int64_t unit_blocks(const SpConvPacked& w) noexcept { return w.order.empty(
 
 /// What a thread works with.
 struct Scratch {
-  const std::byte** at;  ///< [kSpConvTiles][lines][kSpConvPointers]
-  std::byte* copies;     ///< of lines that stick out of the image
+  const std::byte** at;    ///< [kSpConvTiles][lines][kSpConvPointers]
+  std::byte* copies;       ///< of lines that stick out of the image
   std::byte *added, *out;  ///< [kAtOnce][kSpConvSpan] of 4 bytes each, where rows are grouped: before and behind them
 
   static std::size_t pointers(const SpConvPacked& w) noexcept {
@@ -209,8 +209,8 @@ void spconv(const SpConvWeights& weights, const ConvShape& shape, const void* in
   const auto body = [&](std::int64_t begin, std::int64_t end) {
     for (std::int64_t i = begin; i < end; ++i) {
       const std::int64_t all = by_channels ? units : tiles, first = all * i / parts, last = all * (i + 1) / parts;
-      const Part part = by_channels ? Part{0, tiles, first * unit, std::min(last * unit, w.blocks)}
-                                    : Part{first, last, 0, w.blocks};
+      const Part part =
+          by_channels ? Part{0, tiles, first * unit, std::min(last * unit, w.blocks)} : Part{first, last, 0, w.blocks};
       run_part(call, part, Scratch(w, shape, from + i * static_cast<std::int64_t>(Scratch::bytes(w, shape))));
     }
   };

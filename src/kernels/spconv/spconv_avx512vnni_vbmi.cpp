@@ -30,8 +30,9 @@ struct Cursor {
   const std::uint8_t *data, *ahead;
 };
 
-/// What is known of windows when compiling, so that loops need fewer registers and all end alike. kSlots: of each window
-/// of a line that is at least as long; 0: as many as the window says. kRegular: windows are the groups of 64 inputs.
+/// What is known of windows when compiling, so that loops need fewer registers and all end alike. kSlots: of each
+/// window of a line that is at least as long; 0: as many as the window says. kRegular: windows are the groups of 64
+/// inputs.
 template <int kSlotsOfAll, bool kGroups>
 struct Windows {
   static constexpr int kSlots = kSlotsOfAll;

@@ -19,8 +19,8 @@ struct SpConvWindow {
   std::uint16_t slots;
 };
 
-/// Tiles of pixels, one after the other, and all of `channels` output channels, by blocks of kSpConvChannels. Several at
-/// once, since what an epilogue needs takes a tile of few channels long to set up.
+/// Tiles of pixels, one after the other, and all of `channels` output channels, by blocks of kSpConvChannels. Several
+/// at once, since what an epilogue needs takes a tile of few channels long to set up.
 struct SpConvTiles {
   int tiles;
   const std::uint8_t* const* inputs;  ///< [tiles][lines][kSpConvPointers]: where what each pixel reads at a line begins

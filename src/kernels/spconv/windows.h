@@ -1,6 +1,6 @@
 // Which 64 inputs the slots of a block pick from. A window may begin at the first weight that no slot has yet, so that
-// output channels with few weights there go on while the fullest one catches up: with nine of ten weights zero, anywhere,
-// a fixed cut into groups of 64 needs a quarter more slots.
+// output channels with few weights there go on while the fullest one catches up: with nine of ten weights zero,
+// anywhere, a fixed cut into groups of 64 needs a quarter more slots.
 #pragma once
 
 #include <cstdint>
