@@ -17,7 +17,8 @@ from engine import inputs_of
 
 # Network, flags of `pare prune`, integer.
 NETWORKS = (("resnet50", ("--pattern", "8:64"), True), ("resnet50", ("--pattern", "4:64"), True), ("resnet18", ("--pattern", "8:64"), True),
-            ("resnet50", ("--pattern", "unstructured", "--sparsity", "0.9"), False), ("minilm_l6", ("--pattern", "8:64"), True))
+            ("resnet50", ("--pattern", "unstructured", "--sparsity", "0.9"), True), ("resnet50", ("--pattern", "unstructured", "--sparsity", "0.9"), False),
+            ("minilm_l6", ("--pattern", "8:64"), True))
 QUANTIZE = ("--activations-calibrator", "min-max", "--activations-samples", "8", "--smooth", "off", "--no-bias-correction", "--protect-macs", "0")
 
 
