@@ -45,12 +45,13 @@ class QuadFinish {
   template <QuadAdds kAdds, int P>
   [[gnu::always_inline]] void finish(std::int64_t pixel, std::int64_t channel, const __m512i (&sums)[P]) const {
     const __m512 multiplier = _mm512_loadu_ps(f.multiplier + channel);
-    auto* out = static_cast<std::uint8_t*>(f.output) + pixel * f.stride + channel;
+    const std::int64_t stride = f.stride;  // read once: stores of bytes might change it
+    auto* out = static_cast<std::uint8_t*>(f.output) + pixel * stride + channel;
     const std::uint8_t* from = nullptr;
     if (kAdds != QuadAdds::kNothing)
       from = static_cast<const std::uint8_t*>(f.residual) + pixel * f.residual_stride + channel;
 #pragma GCC unroll 16
-    for (int p = 0; p < P; p += 4) quad<kAdds, P>(p, sums, multiplier, from, out);
+    for (int p = 0; p < P; p += 4) quad<kAdds, P>(p, sums, multiplier, from, out, stride);
   }
 
  private:
@@ -82,7 +83,7 @@ class QuadFinish {
   /// Up to four pixels from p on; missing ones repeat the last.
   template <QuadAdds kAdds, int P>
   [[gnu::always_inline]] void quad(int p, const __m512i (&sums)[P], __m512 multiplier, const std::uint8_t* from,
-                                   std::uint8_t* out) const {
+                                   std::uint8_t* out, std::int64_t stride) const {
     __m512i row[4];
 #pragma GCC unroll 4
     for (int r = 0; r < 4; ++r) {
@@ -92,7 +93,7 @@ class QuadFinish {
     const __m512i a = clamped(_mm512_packs_epi32(row[0], row[1])), b = clamped(_mm512_packs_epi32(row[2], row[3]));
     const __m512i bytes =
         _mm512_permutexvar_epi32(order, signed_ ? _mm512_packs_epi16(a, b) : _mm512_packus_epi16(a, b));
-    const auto to = [&](int r) { return reinterpret_cast<__m128i*>(out + (p + r) * f.stride); };
+    const auto to = [&](int r) { return reinterpret_cast<__m128i*>(out + (p + r) * stride); };
     _mm_storeu_si128(to(0), _mm512_castsi512_si128(bytes));
     if (p + 1 < P) _mm_storeu_si128(to(1), _mm512_extracti32x4_epi32(bytes, 1));
     if (p + 2 < P) _mm_storeu_si128(to(2), _mm512_extracti32x4_epi32(bytes, 2));
