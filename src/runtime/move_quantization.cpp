@@ -1,6 +1,7 @@
 // x_q → DequantizeLinear → M → …              becomes   x_q → M → DequantizeLinear → …
 // x → M → QuantizeLinear → y_q                becomes   x → QuantizeLinear → M → y_q     when M alone reads x
 // x… → Concat → QuantizeLinear → y_q          becomes   x → QuantizeLinear, each → Concat → y_q
+// x_q → DequantizeLinear → QuantizeLinear     becomes   x_q                          where both have the same parameters
 //
 // M moves or selects elements: MaxPool, Reshape, Flatten, Transpose, Squeeze, Unsqueeze. Exact, because quantization
 // with one scale is applied to each element alone and is monotone. Conditions: constant parameters per tensor, 8 bits.
@@ -49,6 +50,16 @@ bool lower_dequantize(ir::Graph& graph, ir::NodeId id) {
   return true;
 }
 
+/// Whether what a node quantizes is there already.
+bool drop_quantize(ir::Graph& graph, ir::NodeId id) {
+  const auto view = quantized_by(graph, id);
+  const auto above = view ? quantized_activation(graph, graph.node(id).input(0)) : std::nullopt;
+  if (!above || !above->same_params(*view) || graph.is_output(view->q)) return false;
+  graph.replace_uses(view->q, above->q);
+  graph.erase_node(id);
+  return true;
+}
+
 bool raise_quantize(ir::Graph& graph, ir::NodeId id) {
   const auto view = quantized_by(graph, id);
   if (!view || !view->is_8_bit() || !view->per_tensor()) return false;
@@ -76,7 +87,7 @@ void move_quantization(ir::Model& model) {
   ir::Graph& graph = model.graph;
   const std::vector<ir::NodeId> down = graph.nodes();
   bool lowered = false;
-  for (ir::NodeId id : down) lowered |= lower_dequantize(graph, id);
+  for (ir::NodeId id : down) lowered |= drop_quantize(graph, id) || lower_dequantize(graph, id);
   if (lowered) graph.sort();
   // From the outputs up: what is raised past one node may rise past the node above it, where it is found next.
   for (bool changed = true; changed;) {

@@ -15,6 +15,7 @@ struct Form {
   Dims mask = {kBatch, 1, 1, kPositions};  ///< {}: none
   bool mask_first = false;
   bool scaled = true;
+  int quantized = 0;  ///< the result is, before its heads are put side by side, so many times
 };
 
 Dims input_dims(const Form& form) {
@@ -45,10 +46,17 @@ Builder attention(const Form& form, bool second_reader = false) {
   const ir::ValueId q = b.input("q", shape), k = b.input("k", shape), v = b.input("v", shape);
   const ir::ValueId weights = b.node("Softmax", {scores(b, form, q, k)}, {{"axis", std::int64_t{-1}}});
   ir::ValueId y = b.node("MatMul", {weights, heads(b, form, v, {0, 2, 1, 3})});
+  const auto quantize = [&](int time) {
+    if (form.quantized > time) y = b.qdq(y, 0.011f, 117);
+  };
+  quantize(0);
   if (form.flat) {
     Tensor target(DType::kInt64, {3});
     std::copy_n(Dims{0, 0, kHidden}.begin(), 3, target.mutable_data<std::int64_t>().begin());
-    y = b.node("Reshape", {b.node("Transpose", {y}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}}), b.constant(target)});
+    y = b.node("Transpose", {y}, {{"perm", std::vector<std::int64_t>{0, 2, 1, 3}}});
+    quantize(1);
+    y = b.node("Reshape", {y, b.constant(target)});
+    quantize(2);
   }
   std::vector<ir::ValueId> outputs = {y};
   if (second_reader) outputs.push_back(b.node("Neg", {weights}));
@@ -92,6 +100,26 @@ TEST(FuseAttention, EveryFormIsOneStep) {
     EXPECT_TRUE(fused(kernels_of(b, forms[i])));
     expect_same(b, forms[i]);
   }
+}
+
+/// As quantizers write it: behind the product, and again behind what moves its elements.
+TEST(FuseAttention, AQuantizedResultIsQuantizedBehind) {
+  for (const int quantized : {1, 2, 3})
+    for (const bool joined_turn : {false, true}) {
+      const Form form{.joined_turn = joined_turn, .quantized = quantized};
+      const Builder b = attention(form);
+      const std::vector<std::string> kernels = kernels_of(b, form);
+      EXPECT_TRUE(fused(kernels)) << quantized;
+      EXPECT_EQ(std::count(kernels.begin(), kernels.end(), "transpose"), 0);
+      EXPECT_EQ(std::count(kernels.begin(), kernels.end(), "quantize"), 1);
+      const Dims dims = input_dims(form);
+      const NamedTensors inputs = {{"q", test::random_tensor(dims, 1)},
+                                   {"k", test::random_tensor(dims, 2)},
+                                   {"v", test::random_tensor(dims, 3)}};
+      const auto got = test::run(b.model, inputs), want = ir::evaluate(b.model, inputs);
+      for (const auto& [name, tensor] : want)  // one step apart where sums were rounded otherwise
+        EXPECT_LE(test::max_difference(got.at(name), tensor), 0.0111f);
+    }
 }
 
 TEST(FuseAttention, WhatAnotherNodeReadsStays) {

@@ -1,11 +1,13 @@
 // Q · Kᵀ → · or / scalar → + mask → Softmax → · V            becomes   Q, K, V, mask → Attention
 //
 // with the heads' Reshape and Transpose on all four sides, where they are there (Q, K, V and the result are then
-// [batch, positions, heads · width]). The scaling and the mask may be missing. Conditions: f32, shapes known, as many
-// heads on all sides, nothing else reads what lies between. A query all of whose keys are masked by −inf stays NaN, as
+// [batch, positions, heads · width]). The scaling and the mask may be missing. Where the result is quantized by one scale
+// before its heads are put side by side, that is done behind. Conditions: f32, shapes known, as many heads on all sides,
+// nothing else reads what lies between. A query all of whose keys are masked by −inf stays NaN, as
 // before, other than ONNX has it for nodes that a model itself spells Attention: those are expanded before.
 #include "passes/pass.h"
 #include "runtime/fusion.h"
+#include "runtime/quant_view.h"
 
 namespace pare::runtime {
 namespace {
@@ -25,6 +27,7 @@ struct Found {
   std::int64_t heads = 0;
   bool flat = false;  ///< [batch, positions, heads · width] instead of [batch, heads, positions, width]
   NodeId last = kNoNode;
+  NodeId quantizer = kNoNode;  ///< of the mixture; `result` is 8-bit then
 };
 
 class Matcher {
@@ -57,9 +60,9 @@ class Matcher {
  private:
   bool is(NodeId id, const char* type) const { return id != kNoNode && graph_.node(id).is(type); }
   NodeId producer(ValueId value) const { return value == kNoValue ? kNoNode : graph_.producer(value); }
-  std::optional<Dims> dims(ValueId value) const {
+  std::optional<Dims> dims(ValueId value, DType dtype = DType::kFloat32) const {
     const ir::Value& v = graph_.value(value);
-    return v.dtype == DType::kFloat32 ? v.shape.static_dims() : std::nullopt;
+    return v.dtype == dtype ? v.shape.static_dims() : std::nullopt;
   }
   bool read_once(ValueId value) const { return graph_.sole_consumer(value) != kNoNode; }
 
@@ -127,12 +130,19 @@ class Matcher {
   /// Takes the heads' Reshape and Transpose of Q, V and the result in; K's is in already.
   bool flatten(Found& found) const {
     const ValueId q = flat_input(found.q), v = flat_input(found.v);
-    const NodeId back = graph_.sole_consumer(found.result);
+    NodeId back = graph_.sole_consumer(found.result);
+    DType type = DType::kFloat32;
+    if (is(back, "QuantizeLinear")) {
+      const auto view = quantized_by(graph_, back);
+      if (!view || !view->per_tensor()) return false;
+      found.quantizer = back, type = view->dtype;
+      back = graph_.sole_consumer(view->q);
+    }
     if (q == kNoValue || v == kNoValue || !is(back, "Transpose")) return false;
     if (graph_.node(back).ints_or("perm", {}) != kHeadsFirst) return false;
     const NodeId join = graph_.sole_consumer(graph_.node(back).output(0));
     if (!is(join, "Reshape")) return false;
-    const auto from = dims(graph_.node(join).input(0)), to = dims(graph_.node(join).output(0));
+    const auto from = dims(graph_.node(join).input(0), type), to = dims(graph_.node(join).output(0), type);
     if (!from || !to || to->size() != 3) return false;
     if ((*to)[0] != (*from)[0] || (*to)[1] != (*from)[1] || (*to)[2] != (*from)[2] * (*from)[3]) return false;
     found.q = q, found.v = v, found.result = graph_.node(join).output(0), found.last = join, found.flat = true;
@@ -153,7 +163,16 @@ void replace(Graph& graph, const Found& found) {
   node.set("kv_num_heads", found.heads);
   graph.set_output(found.last, 0, graph.add_value(""));
   node.outputs = {found.result};
-  graph.add_node(std::move(node), found.last);
+  if (found.quantizer != kNoNode) {
+    ir::Node quantize = graph.node(found.quantizer);
+    node.outputs = {graph.add_value("", DType::kFloat32, graph.value(found.result).shape)};
+    quantize.inputs[0] = node.outputs[0];
+    quantize.outputs = {found.result};
+    graph.add_node(std::move(node), found.last);
+    graph.add_node(std::move(quantize), found.last);
+  } else {
+    graph.add_node(std::move(node), found.last);
+  }
   graph.erase_node(found.last);
 }
 
