@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
 #include <limits>
 
@@ -65,6 +66,32 @@ TEST(Quantize, RandomLayoutsFollowTheDefinition) {
       ASSERT_EQ(value(q, i, type), quantize_one(in[i], scale[a], z, type));
       ASSERT_EQ(back[i], static_cast<float>(value(q, i, type) - z) * scale[a]) << "seed " << seed;
     }
+  }
+}
+
+/// Rows divide by products: quotients next to the middle between two steps, and what is no ordinary number.
+TEST(Quantize, LongLinesFollowTheDefinition) {
+  for (std::uint64_t seed = 0; seed < 3000; ++seed) {
+    Random random(seed);
+    const DType type = random.coin() ? DType::kUint8 : DType::kInt8;
+    const float scale = std::ldexp(random.real(1, 2), static_cast<int>(random.integer(-110, 110)));
+    const std::int32_t zero = static_cast<std::int32_t>(random.integer(0, 255)) - (type == DType::kInt8 ? 128 : 0);
+    std::vector<float> in;
+    for (int step = -300; step <= 300; ++step) {
+      float x = static_cast<float>((step + 0.5) * static_cast<double>(scale));
+      for (int i = 0; i < 3; ++i) x = std::nextafter(x, -kInfinity);
+      for (int i = 0; i < 7; ++i, x = std::nextafter(x, kInfinity)) in.push_back(x);
+    }
+    for (int i = 0; i < 100; ++i) in.push_back(random.real(-300, 300) * scale);
+    for (const float x : {0.0f, -0.0f, kInfinity, -kInfinity, std::numeric_limits<float>::quiet_NaN(),
+                          std::numeric_limits<float>::max(), std::numeric_limits<float>::denorm_min()})
+      in.push_back(x);
+    in.resize(in.size() - static_cast<std::size_t>(random.integer(0, 70)));
+    std::vector<std::uint8_t> out(in.size());
+    quantize({1, 1, static_cast<std::int64_t>(in.size()), &scale, &zero}, in.data(), type, out.data());
+    for (std::size_t i = 0; i < in.size(); ++i)
+      ASSERT_EQ(value(out, static_cast<std::int64_t>(i), type), quantize_one(in[i], scale, zero, type))
+          << "seed " << seed << ": " << in[i] << " / " << scale;
   }
 }
 

@@ -1,14 +1,26 @@
-// The loops are written for the compiler to vectorize (division, rint and saturation have exact vector forms).
+// The loops are written for the compiler to vectorize (division, rint and saturation have exact vector forms). To 8 bits
+// a row of kernels.inc does the same without a division.
 #include "kernels/quantize/quantize.h"
 
 #include <algorithm>
 #include <cmath>
 #include <functional>
+#include <type_traits>
 
+#include "base/cpu.h"
 #include "base/threads.h"
+#include "kernels/quantize/line.h"
 #include "kernels/window.h"
 
 namespace pare::kernels {
+
+#define PARE_KERNEL(file, ns, isa)                  \
+  namespace ns {                                    \
+  void quantize_line(const QuantizeLine&) noexcept; \
+  }
+#include "kernels/quantize/kernels.inc"
+#undef PARE_KERNEL
+
 namespace {
 
 /// Saturation before rounding is the same, since the bounds are integers, and keeps the conversion in range.
@@ -30,9 +42,24 @@ Bounds bounds(DType type, std::int32_t zero_point) noexcept {
   return {static_cast<float>(lowest - zero_point), static_cast<float>(lowest + (wide ? 65535 : 255) - zero_point)};
 }
 
+/// The best row; nullptr: the loops.
+auto line_kernel() noexcept -> void (*)(const QuantizeLine&) noexcept {
+#define PARE_KERNEL(file, ns, isa) \
+  if (isa_available(Isa::isa)) return ns::quantize_line;
+#include "kernels/quantize/kernels.inc"
+#undef PARE_KERNEL
+  return nullptr;
+}
+
 template <class Out>
 void quantize_run(const float* in, std::int64_t count, float scale, std::int32_t zero_point, Bounds b,
                   Out* out) noexcept {
+  if constexpr (sizeof(Out) == 1) {
+    constexpr std::int64_t kLong = 16;  // below that a row gains nothing
+    const auto line = count >= kLong && scale >= kLeastScale && scale <= kLargestScale ? line_kernel() : nullptr;
+    if (line)
+      return line({in, count, scale, zero_point, std::is_signed_v<Out>, reinterpret_cast<std::uint8_t*>(out)});
+  }
   for (std::int64_t i = 0; i < count; ++i)
     out[i] = static_cast<Out>(quantize_value(in[i], scale, zero_point, b.lo, b.hi));
 }
