@@ -90,54 +90,61 @@ void pack_window(const SpWindows& windows, std::size_t channels, HugeVector<SpCo
     }
 }
 
-/// Which row of the weights is where.
-std::vector<std::int64_t> rows_as_they_go(SpConvPacked& packed, const SpSurvivors& survivors, bool ordered) {
-  const ConvShape& s = packed.common.shape;
-  std::vector<std::int64_t> rows(static_cast<std::size_t>(s.out_c));
-  std::iota(rows.begin(), rows.end(), 0);
-  if (!ordered) return rows;
-  std::vector<std::uint8_t> all;
-  for (std::int64_t span = 0; span * kSpConvSpan < s.out_c; ++span) {
-    std::vector<std::uint8_t> order = spconv_order(s, survivors, span);
-    for (std::size_t c = 0; c < order.size(); ++c)
-      rows[static_cast<std::size_t>(span * kSpConvSpan) + c] = span * kSpConvSpan + order[c];
-    order.resize(kSpConvSpan, 0);
-    all.insert(all.end(), order.begin(), order.end());
+/// What grows span by span.
+struct Growing {
+  std::vector<std::uint32_t> counts;
+  std::vector<SpConvWindow> windows;
+  HugeVector<SpConvSlot> data;
+  std::vector<std::uint8_t> order;
+  std::vector<std::int32_t> bias;
+};
+
+void pack_block(const SpSurvivors& survivors, std::span<const std::int64_t> rows, const SpConvPlan& plan, Growing& to) {
+  for (std::int64_t line = 0; line < survivors.lines(); ++line) {
+    const std::size_t before = to.windows.size();
+    for (SpWindows windows(survivors, rows, line, plan); windows.next();) {
+      to.windows.push_back({static_cast<std::uint16_t>(windows.start()), static_cast<std::uint16_t>(windows.slots())});
+      pack_window(windows, rows.size(), to.data);
+    }
+    to.counts.push_back(static_cast<std::uint32_t>(to.windows.size() - before));
   }
-  packed.order = PackedArray<std::uint8_t>(all);
-  return rows;
+}
+
+void pack_span(const ConvShape& s, const QConvFilter& filter, std::int64_t span, const SpConvPlan& plan, Growing& to) {
+  const std::int64_t first = span * kSpConvSpan;
+  const SpSurvivors survivors(s, filter, first, first + rows_of_span(s, span));
+  std::vector<std::int64_t> rows(static_cast<std::size_t>(rows_of_span(s, span)));
+  std::iota(rows.begin(), rows.end(), first);
+  if (plan.ordered) {
+    std::vector<std::uint8_t> order = spconv_order(s, survivors, span);
+    for (std::size_t c = 0; c < rows.size(); ++c) rows[c] = first + order[c];
+    order.resize(kSpConvSpan, 0);
+    to.order.insert(to.order.end(), order.begin(), order.end());
+  }
+  for (std::size_t c = 0; c < rows.size(); c += kSpConvChannels)
+    pack_block(survivors, std::span(rows).subspan(c, std::min<std::size_t>(kSpConvChannels, rows.size() - c)), plan,
+               to);
+  for (const std::int64_t row : rows) to.bias.push_back(survivors.sum(row));
 }
 
 void pack_into(SpConvPacked& packed, const QConvFilter& filter, const std::int32_t* bias) {
   const ConvShape& s = packed.common.shape;
   const SpConvPlan plan = plan_spconv(s, filter);
-  const SpSurvivors survivors(s, filter, 0, s.out_c);
-  const std::vector<std::int64_t> rows = rows_as_they_go(packed, survivors, plan.ordered);
-  find_places(packed);
-  std::vector<std::uint32_t> counts;
-  std::vector<SpConvWindow> all;
-  HugeVector<SpConvSlot> data;
-  for (std::size_t first = 0; first < rows.size(); first += kSpConvChannels) {
-    const auto block = std::span(rows).subspan(first, std::min<std::size_t>(kSpConvChannels, rows.size() - first));
-    for (std::int64_t line = 0; line < packed.lines; ++line) {
-      const std::size_t before = all.size();
-      for (SpWindows windows(survivors, block, line, plan); windows.next();) {
-        all.push_back({static_cast<std::uint16_t>(windows.start()), static_cast<std::uint16_t>(windows.slots())});
-        pack_window(windows, block.size(), data);
-      }
-      counts.push_back(static_cast<std::uint32_t>(all.size() - before));
-    }
-  }
-  packed.counts = PackedArray<std::uint32_t>(counts);
-  packed.windows = PackedArray<SpConvWindow>(all);
-  packed.data = PackedArray<SpConvSlot>(std::move(data));
+  Growing parts;
+  for (std::int64_t span = 0; span * kSpConvSpan < s.out_c; ++span) pack_span(s, filter, span, plan, parts);
+  packed.counts = PackedArray<std::uint32_t>(parts.counts);
+  packed.windows = PackedArray<SpConvWindow>(parts.windows);
+  packed.data = PackedArray<SpConvSlot>(std::move(parts.data));
+  packed.order = PackedArray<std::uint8_t>(parts.order);
   find_blocks(packed);
+  find_places(packed);
   const std::int32_t zero = packed.common.input_zero_point + (packed.common.input_signed ? 128 : 0);
-  for (const std::int64_t row : rows) {
-    std::int32_t sum = 0;
-    for (std::int64_t line = 0; line < packed.lines; ++line)
-      for (const SpSurvivor& survivor : survivors.of(row, line)) sum += survivor.weight;
-    packed.common.bias.push_back((bias ? bias[row] : 0) - zero * sum);
+  packed.common.bias = std::move(parts.bias);  // Σw so far
+  for (std::int64_t c = 0; c < s.out_c; ++c) {
+    const std::int64_t row =
+        plan.ordered ? c / kSpConvSpan * kSpConvSpan + packed.order[static_cast<std::size_t>(c)] : c;
+    std::int32_t& own = packed.common.bias[static_cast<std::size_t>(c)];
+    own = (bias ? bias[row] : 0) - zero * own;
   }
 }
 

@@ -76,9 +76,15 @@ SpSurvivors::SpSurvivors(const ConvShape& s, const QConvFilter& filter, std::int
   begins_.push_back(all_.size());
 }
 
-std::int64_t SpSurvivors::count(std::int64_t channel) const noexcept {
+std::span<const SpSurvivor> SpSurvivors::all_of(std::int64_t channel) const noexcept {
   const auto at = static_cast<std::size_t>((channel - first_) * lines_);
-  return static_cast<std::int64_t>(begins_[at + static_cast<std::size_t>(lines_)] - begins_[at]);
+  return std::span(all_).subspan(begins_[at], begins_[at + static_cast<std::size_t>(lines_)] - begins_[at]);
+}
+
+std::int32_t SpSurvivors::sum(std::int64_t channel) const noexcept {
+  std::int32_t sum = 0;
+  for (const SpSurvivor& survivor : all_of(channel)) sum += survivor.weight;
+  return sum;
 }
 
 SpWindows::SpWindows(const SpSurvivors& survivors, std::span<const std::int64_t> channels, std::int64_t line,

@@ -33,9 +33,12 @@ class SpSurvivors {
     return std::span(all_).subspan(begins_[at], begins_[at + 1] - begins_[at]);
   }
   /// Of all lines.
-  std::int64_t count(std::int64_t channel) const noexcept;
+  std::int64_t count(std::int64_t channel) const noexcept { return static_cast<std::int64_t>(all_of(channel).size()); }
+  std::int32_t sum(std::int64_t channel) const noexcept;
 
  private:
+  std::span<const SpSurvivor> all_of(std::int64_t channel) const noexcept;
+
   std::int64_t lines_, length_, first_;
   std::vector<std::size_t> begins_;
   std::vector<SpSurvivor> all_;
