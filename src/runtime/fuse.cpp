@@ -113,10 +113,14 @@ class Finder {
   }
 
   /// Pools and binary operators between DequantizeLinear and QuantizeLinear, and a QuantizeLinear right after a
-  /// DequantizeLinear.
+  /// DequantizeLinear. A float activation whose result is quantized becomes one step with it.
   void grow_integer(Group& group) {
     const ir::Node& node = graph_.node(group.main());
-    if (node.inputs.empty() || !quantized_activation(graph_, node.input(0))) return;
+    if (node.inputs.empty()) return;
+    if (!quantized_activation(graph_, node.input(0))) {
+      if (activation_of(model_, node) && graph_.value(node.input(0)).dtype == DType::kFloat32) take_quantize(group);
+      return;
+    }
     Group attempt = group;
     const std::set<ir::NodeId> before = taken_;
     bool accepted = false;

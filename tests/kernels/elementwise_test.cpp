@@ -131,6 +131,22 @@ TEST_P(Unary, KeepsNanAndWorksInPlaceAtOddSizes) {
   }
 }
 
+TEST_P(Unary, QuantizedIsBothInARow) {
+  const auto op = static_cast<UnaryOp>(GetParam());
+  const UnaryParams p = params_of(op);
+  Random random(GetParam());
+  for (const std::int64_t n : {1, 40, 1024, 3000}) {
+    const QuantParams to{random.coin() ? DType::kUint8 : DType::kInt8, 0.021f, static_cast<std::int32_t>(random.integer(0, 90))};
+    std::vector<float> in = random.reals(n, 0.01f, 4), out(in.size());
+    in[0] = kNan;
+    std::vector<std::uint8_t> want(in.size()), got(in.size());
+    unary(op, p, n, in.data(), out.data());
+    quantize({1, 1, n, &to.scale, &to.zero_point}, out.data(), to.type, want.data());
+    unary_to_8bit(op, p, n, in.data(), to, got.data());
+    EXPECT_EQ(got, want) << n;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(AllOperators, Unary, testing::Range(0, static_cast<int>(UnaryOp::kRound) + 1));
 
 TEST(UnaryEdges, ExponentialsAtTheEndsOfTheirRange) {

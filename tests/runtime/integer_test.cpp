@@ -195,6 +195,17 @@ TEST(Integer, PoolsAddsTablesAndMovesStayOn8Bits) {
   EXPECT_FALSE(uses(kernels, "f32"));
 }
 
+TEST(Integer, AFloatActivationIsQuantizedInOneStep) {
+  Builder b;
+  const ir::ValueId x = b.qdq(b.input("x", ir::Shape({ir::Dim(9), ir::Dim(32)})), 1 / 120.0f, 120);
+  const ir::ValueId product = b.node("MatMul", {x, b.quantized_weight({32, 48}, 1)});
+  const ir::Model& model = b.finish({b.qdq(b.node("Softsign", {product}), 1 / 127.0f, 128)});
+  const auto kernels = expect_within_one_step(model, {9, 32}, 1 / 127.0f);
+  EXPECT_TRUE(uses(kernels, "unary_to_8bit"));
+  EXPECT_FALSE(uses(kernels, "unary_f32"));
+  EXPECT_EQ(std::count(kernels.begin(), kernels.end(), "quantize"), 1);  // the input
+}
+
 TEST(Integer, QuantizationRisesPastMaxPool) {
   Builder b;
   const ir::ValueId x =

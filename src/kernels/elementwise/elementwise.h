@@ -49,6 +49,10 @@ float unary_one(UnaryOp op, const UnaryParams& params, float x) noexcept;
 /// exp/log/erf.
 void unary(UnaryOp op, const UnaryParams& params, std::int64_t count, const float* in, float* out) noexcept;
 
+/// The same quantized to 8 bits (kernels/quantize), bit for bit as one after the other.
+void unary_to_8bit(UnaryOp op, const UnaryParams& params, std::int64_t count, const float* in, const QuantParams& to,
+                   void* out) noexcept;
+
 enum class BinaryOp { kAdd, kSub, kMul, kDiv, kMin, kMax, kPow, kPRelu };  ///< kPRelu: a >= 0 ? a : a·b
 
 /// A broadcast of two operands reduced to the fewest axes; strides in elements, 0 where an operand is broadcast.

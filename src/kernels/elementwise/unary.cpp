@@ -1,10 +1,12 @@
 // Unary operators: one loop an operator, vectorized by the compiler where the operator is not a call into libm.
+#include <algorithm>
 #include <cmath>
 #include <functional>
 
 #include "base/threads.h"
 #include "kernels/elementwise/elementwise.h"
 #include "kernels/math.h"
+#include "kernels/quantize/quantize.h"
 #include "kernels/window.h"
 
 namespace pare::kernels {
@@ -137,18 +139,39 @@ UnaryKernel choose() noexcept {
   return nullptr;
 }
 
+/// use(span) with the operator as span(count, in, out), on the calling thread.
+template <class Use>
+void with_span(UnaryOp op, const UnaryParams& params, const Use& use) noexcept {
+  static const UnaryKernel kernel = choose();
+  if (kernel && kernel(op, 0, nullptr, nullptr))  // whether it takes the operator
+    return use([=](std::int64_t count, const float* in, float* out) { kernel(op, count, in, out); });
+  with_operator<Vector>(op, params, [&](auto f) {
+    use([=](std::int64_t count, const float* in, float* out) {
+      for (std::int64_t i = 0; i < count; ++i) out[i] = f(in[i]);
+    });
+  });
+}
+
 }  // namespace
 
 void unary(UnaryOp op, const UnaryParams& params, std::int64_t count, const float* in, float* out) noexcept {
-  static const UnaryKernel kernel = choose();
-  if (kernel && kernel(op, 0, in, out)) {  // whether it takes the operator
-    const auto body = [=](std::int64_t begin, std::int64_t end) { kernel(op, end - begin, in + begin, out + begin); };
+  with_span(op, params, [=](auto span) {
+    const auto body = [=](std::int64_t begin, std::int64_t end) { span(end - begin, in + begin, out + begin); };
     parallel_for(count, kGrainOperations / 4, std::ref(body));
-    return;
-  }
-  with_operator<Vector>(op, params, [=](auto f) {
+  });
+}
+
+void unary_to_8bit(UnaryOp op, const UnaryParams& params, std::int64_t count, const float* in, const QuantParams& to,
+                   void* out) noexcept {
+  constexpr std::int64_t kTogether = 1024;  // results that stay in the L1 cache
+  with_span(op, params, [=](auto span) {
     const auto body = [=](std::int64_t begin, std::int64_t end) {
-      for (std::int64_t i = begin; i < end; ++i) out[i] = f(in[i]);
+      float some[kTogether];
+      for (std::int64_t i = begin; i < end; i += kTogether) {
+        const std::int64_t n = std::min(kTogether, end - i);
+        span(n, in + i, some);
+        quantize_span(some, n, to, static_cast<std::uint8_t*>(out) + i);
+      }
     };
     parallel_for(count, kGrainOperations / 4, std::ref(body));
   });

@@ -13,6 +13,13 @@ std::optional<std::string> lower_unary(Lowerer& lw, const Group& group) {
   const Layout layout = lw.stored(node.input(0));
   const std::int64_t count = element_count(lw.dims(group.output));
   const BufferId x = lw.read(node.input(0), layout), y = lw.write(group.output, layout);
+  if (group.quantize) {
+    lw.emit(group, {"unary_to_8bit", ""}, {x}, {y},
+            [x, y, count, a = *activation, to = group.quantize->params()](const Frame& frame) {
+              kernels::unary_to_8bit(a.op, a.params, count, frame.at<float>(x), to, frame.at(y));
+            });
+    return std::nullopt;
+  }
   lw.emit(group, {"unary_f32", ""}, {x}, {y}, [x, y, count, a = *activation](const Frame& frame) {
     kernels::unary(a.op, a.params, count, frame.at<float>(x), frame.at<float>(y));
   });
