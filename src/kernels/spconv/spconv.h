@@ -30,7 +30,7 @@ class SpConvWeights : public PackedHandle<SpConvPacked> {
   static SpConvWeights pack(const ConvShape& shape, const QConvFilter& filter, DType input_type,
                             std::int32_t input_zero_point, const std::int32_t* bias,
                             const SpConvKernel* kernel = nullptr);
-  /// groups == 1, s8 weights, no zero points.
+  /// groups == 1, s8 weights, no zero points, and no line of taps side by side (windows.h) of more than 65535 inputs.
   static bool takes(const ConvShape& shape, const QConvFilter& filter) noexcept;
 
   /// As QConvWeights has them (kernels/packed.h).
