@@ -20,7 +20,6 @@ namespace {
 using kernels::ConvShape;
 using kernels::QConvEpilogue;
 
-constexpr double kWorthALook = 0.4;   ///< share of zeros below which even q = 32 cannot pay
 constexpr std::int64_t kFewRows = 4;  ///< below it oneDNN repacks more than it computes; up to it qbits reads weights once
 constexpr double kOwnDense = 1.5;     ///< cycles of our own tiles where oneDNN has a product too (bench/peers: 1.2 to 2.2)
 constexpr double kDenseAmx = 600;     ///< multiply-adds a cycle of oneDNN's dense products on AMX tiles
@@ -164,7 +163,7 @@ std::optional<Candidate> depthwise(const IntegerTask& t) {
   }};
 }
 
-bool sparse_enough(const IntegerTask& t) { return t.facts && t.facts->sparsity() >= kWorthALook && isa_available(Isa::kAvx2); }
+bool sparse_enough(const IntegerTask& t) { return t.facts && t.facts->sparsity() >= kSparse8Bit && isa_available(Isa::kAvx2); }
 
 std::optional<Candidate> gathered(const IntegerTask& t) {
   using kernels::SpConvWeights;

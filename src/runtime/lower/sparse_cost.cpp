@@ -10,11 +10,11 @@ namespace pare::runtime {
 
 namespace {
 
-// Of kHalfRate what is in panels is as on the other, and was not measured.
+// Of kHalfRate what is in panels is as on the other, and was not measured; a slot is what it was together with its window.
 // clang-format off
 constexpr SparseCosts kAvx512 = {29, 115, 4, 1.1, 5, {1.05, 6, 12, 2, 1.5, 2}, {0.9, 6, 10, 1.5}, 2, 8, 2.5,
                                  {250, 170}, {110, 60}, 28};
-constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.5, 7, {1.4, 11, 17, 2.3, 1.5, 2}, {1.4, 11, 17, 1.5}, 1.7, 8, 2.5,
+constexpr SparseCosts kHalfRate = {15.3, 62, 3, 1.52, 7, {1.4, 11, 17, 2.3, 1.5, 2}, {1.4, 11, 17, 1.5}, 1.7, 8, 2.5,
                                    {330, 230}, {150, 80}, 14.8};
 constexpr SparseCosts kAvx2 = {14.5, 26, 8, 0, 0, {2.2, 11, 20, 4}, {5.5, 11, 22, 4}, 8, 12, 6,
                                {500, 340}, {220, 120}, 13};

@@ -12,7 +12,6 @@ namespace pare::runtime {
 namespace {
 
 constexpr std::int64_t kQuad = 4, kBlocks1x4 = -1;
-constexpr double kSparse = 0.4;  ///< share of zeros below which nothing sparse pays
 
 /// The weights of one output and tap.
 struct Taps {
@@ -61,7 +60,7 @@ WeightFacts look(const ir::Graph& graph, const Group& group, const kernels::Conv
     look_at_bytes(shape, strides, weight, facts);
   else
     facts.zeros = static_cast<std::int64_t>(ir::sparsity(weight) * static_cast<double>(facts.count) + 0.5);
-  if (weight.dtype() != DType::kInt8 || facts.sparsity() < kSparse) return facts;
+  if (weight.dtype() != DType::kInt8 || facts.sparsity() < kSparse8Bit) return facts;
   facts.pattern = pattern_of(graph, group, weight);
   facts.slots = static_cast<std::int64_t>(kernels::spconv_slots(shape, {weight.raw(), false, strides, nullptr}) + 0.5);
   return facts;

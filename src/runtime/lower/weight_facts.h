@@ -11,10 +11,13 @@
 
 namespace pare::runtime {
 
+/// Share of zeros in 8-bit weights below which no kernel for sparse ones pays, not even of 32:64.
+inline constexpr double kSparse8Bit = 0.4;
+
 struct WeightFacts {
   std::int64_t count = 0, zeros = 0;
   // Of 8-bit weights only:
-  std::int64_t slots = 0;  ///< that kernels/spconv would have (spconv_slots), of weights with many zeros
+  std::int64_t slots = 0;  ///< that kernels/spconv would have (spconv_slots); 0: zeros are fewer than kSparse8Bit
   std::int64_t quads = 0;  ///< blocks of four consecutive input channels that are not all zero
   std::int32_t low = 0, high = 0;
   std::int64_t values = 0;   ///< how many different ones
